@@ -1,0 +1,191 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const GOLDEN_V1: &str = include_str!("../golden/event-v1.hex");
+
+fn sample(target: &str, outcome: Outcome) -> Sample {
+    Sample {
+        target: TargetId::new(target).unwrap(),
+        offset_us: 1_234,
+        protocol: Protocol::TcpConnect,
+        outcome,
+        rtt_us: (outcome == Outcome::Answered).then_some(68_410),
+        connect_us: (outcome == Outcome::Answered).then_some(68_530),
+        retransmits: 0,
+        family: Family::V4,
+        address: Some(Ipv4Addr::new(192, 0, 2, 1).into()),
+    }
+}
+
+fn golden_round() -> Round {
+    let mut late = sample("eu-west-1", Outcome::Retransmitted);
+    late.connect_us = Some(1_068_000);
+    late.retransmits = 1;
+    let mut v6 = sample("ap-south-1", Outcome::Answered);
+    v6.family = Family::V6;
+    v6.address = Some(Ipv6Addr::LOCALHOST.into());
+    let mut unresolved = sample("me-south-1", Outcome::DnsFailure);
+    unresolved.address = None;
+    Round {
+        id: RoundId {
+            vantage: VantageId::new("us-east-1").unwrap(),
+            epoch: 1_767_225_600_000_000,
+            number: 42,
+        },
+        started_at: UtcMicros(1_767_225_612_345_678),
+        samples: vec![
+            sample("eu-west-1", Outcome::Answered),
+            late,
+            v6,
+            unresolved,
+            sample("sa-east-1", Outcome::Timeout),
+        ],
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = text.trim().as_bytes();
+    let pairs = digits
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn golden_bytes_of_version_1_are_read_and_written_unchanged() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/event-v1.hex");
+        std::fs::write(path, hex(&encode(&golden_round())) + "\n").unwrap();
+    }
+    assert_eq!(decode(&unhex(GOLDEN_V1)).unwrap(), golden_round());
+    assert_eq!(hex(&encode(&golden_round())), GOLDEN_V1.trim());
+}
+
+#[test]
+fn a_clean_round_leaves_out_its_default_columns() {
+    let mut round = golden_round();
+    round.samples = vec![sample("eu-west-1", Outcome::Answered); 38];
+    let per_sample = encode(&round).len() as f64 / 38.0;
+    assert!(per_sample < 12.0, "{per_sample} bytes a sample");
+    assert_eq!(decode(&encode(&round)).unwrap(), round);
+}
+
+fn refused(change: impl FnOnce(&mut ProbeRound)) -> String {
+    let mut wire = ProbeRound::decode(unhex(GOLDEN_V1).as_slice()).unwrap();
+    change(&mut wire);
+    decode(&wire.encode_to_vec()).unwrap_err().to_string()
+}
+
+#[test]
+fn errors_name_the_field_and_what_was_expected() {
+    let cases = [
+        (
+            refused(|wire| wire.schema_version = 9),
+            "event: schema_version 9, expected 1",
+        ),
+        (
+            refused(|wire| wire.vantage_id = "US EAST".into()),
+            "event: vantage id \"US EAST\": expected 1 to 64 characters out of a-z, 0-9 and . _ : -",
+        ),
+        (
+            refused(|wire| wire.target[2] = 77),
+            "event: target[2] is 77, expected an index into targets",
+        ),
+        (
+            refused(|wire| wire.outcome[1] = 8),
+            "event: outcome[1] is 8, expected 0 to 7",
+        ),
+        (
+            refused(|wire| wire.rtt_us[4] = 5),
+            "event: rtt_us[4] is 5, expected 0 for a probe that was not answered",
+        ),
+        (
+            refused(|wire| wire.addresses[0] = vec![1, 2]),
+            "event: addresses[0] is 2 bytes, expected 4 or 16 bytes",
+        ),
+        (
+            refused(|wire| wire.offset_us.truncate(4)),
+            "event: offset_us has 4 values, expected 5 as in target",
+        ),
+        (
+            refused(|wire| wire.offset_us[0] = 600_000_001),
+            "event: offset_us[0] is 600000001, expected at most 600000000 (ten minutes)",
+        ),
+        (
+            refused(|wire| wire.family[0] = 5),
+            "event: family[0] is 5, expected 4 or 6",
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
+    assert!(matches!(decode(b"\xff\xff"), Err(EventError::Protobuf(_))));
+}
+
+fn any_sample() -> impl Strategy<Value = Sample> {
+    let outcome = (0..Outcome::ALL.len()).prop_map(|at| Outcome::ALL[at]);
+    let address = prop_oneof![
+        any::<[u8; 4]>().prop_map(IpAddr::from),
+        any::<[u8; 16]>().prop_map(IpAddr::from)
+    ];
+    let times = (
+        0..=MAX_OFFSET_US,
+        proptest::option::of(1..2_000_000_000_u32),
+        proptest::option::of(0..2_000_000_000_u32),
+    );
+    (
+        0..5,
+        times,
+        outcome,
+        0..4_u32,
+        any::<bool>(),
+        proptest::option::of(address),
+    )
+        .prop_map(
+            |(target, (offset_us, rtt_us, connect_us), outcome, retransmits, v6, address)| Sample {
+                target: TargetId::new(&format!("target-{target}")).unwrap(),
+                offset_us,
+                protocol: Protocol::TcpConnect,
+                outcome,
+                rtt_us: rtt_us.filter(|_| outcome == Outcome::Answered),
+                connect_us,
+                retransmits,
+                family: if v6 { Family::V6 } else { Family::V4 },
+                address,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_is_read_back(
+        epoch: u64, number: u64, started: i64,
+        samples in proptest::collection::vec(any_sample(), 0..40),
+    ) {
+        let id = RoundId { vantage: VantageId::new("us-east-1").unwrap(), epoch, number };
+        let round = Round { id, started_at: UtcMicros(started), samples };
+        prop_assert_eq!(decode(&encode(&round)).unwrap(), round);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode(&bytes);
+    }
+
+    #[test]
+    fn no_damage_makes_the_reader_panic(at in 0..200_usize, value: u8) {
+        let mut bytes = unhex(GOLDEN_V1);
+        let at = at % bytes.len();
+        bytes[at] = value;
+        let _ = decode(&bytes);
+    }
+}
