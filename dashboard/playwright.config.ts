@@ -1,0 +1,35 @@
+import { defineConfig } from '@playwright/test';
+
+// The server under test is started by the caller; `cloudping up --planet` is enough.
+const baseURL = process.env['BASE_URL'];
+if (baseURL === undefined || baseURL === '') {
+  throw new Error('BASE_URL must name a running server in planet mode, for example BASE_URL=http://127.0.0.1:8080 npm run e2e');
+}
+
+export default defineConfig({
+  testDir: 'e2e',
+  outputDir: 'test-results/artifacts',
+  timeout: 120_000,
+  // All tests share one small server and one small machine.
+  workers: 1,
+  forbidOnly: true,
+  reporter: [['list']],
+  use: {
+    baseURL,
+    viewport: { width: 1440, height: 900 },
+    actionTimeout: 15_000,
+    trace: 'retain-on-failure',
+    launchOptions: {
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+});

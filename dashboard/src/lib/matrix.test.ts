@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { Cell } from '../api';
+import { describe as inWords, keyOf, merge, viewOf, type Entry } from './matrix';
+
+const NOW = Date.UTC(2026, 0, 1);
+
+function cell(source: string, target: string, part: Partial<Cell> = {}): Cell {
+  const last = new Date(NOW - 1_000).toISOString();
+  return { source, target, rtt_ms: 68.41, count: 300, sent: 300, lost: 0, loss: 0, low_count: false, last, ...part };
+}
+
+/** A plain store that takes merges in, as the page's model does. */
+class Store {
+  readonly entries = new Map<string, Entry>();
+  sources = new Set<string>();
+  targets = new Set<string>();
+
+  take(asOf: number, ...cells: Cell[]): string[] {
+    const { changed, newSources, newTargets } = merge(this.entries, this.sources, this.targets, asOf, cells);
+    for (const [key, entry] of changed) this.entries.set(key, entry);
+    this.sources = new Set([...this.sources, ...newSources]);
+    this.targets = new Set([...this.targets, ...newTargets]);
+    return [...changed.keys()];
+  }
+}
+
+describe('merge', () => {
+  it('names new sources and targets once, and the changed cells', () => {
+    const store = new Store();
+    expect(store.take(1, cell('a', 'b'), cell('a', 'c'))).toEqual([keyOf('a', 'b'), keyOf('a', 'c')]);
+    expect([...store.sources]).toEqual(['a']);
+    expect([...store.targets]).toEqual(['b', 'c']);
+  });
+
+  it('touches nothing when the numbers are the same', () => {
+    const store = new Store();
+    store.take(1, cell('a', 'b'));
+    expect(store.take(2, cell('a', 'b'))).toEqual([]);
+  });
+
+  it('touches only what changed', () => {
+    const store = new Store();
+    store.take(1, cell('a', 'b'), cell('a', 'c'));
+    expect(store.take(2, cell('a', 'b'), cell('a', 'c', { rtt_ms: 70 }))).toEqual([keyOf('a', 'c')]);
+  });
+
+  it('lets no late answer bring old numbers back', () => {
+    const store = new Store();
+    store.take(5, cell('a', 'b', { rtt_ms: 5 }));
+    store.take(4, cell('a', 'b', { rtt_ms: 4 }));
+    expect(store.entries.get(keyOf('a', 'b'))?.cell.rtt_ms).toBe(5);
+  });
+
+  it('ends with the newest numbers in whatever order the answers come', () => {
+    const answers = [1, 2, 3, 4].map((asOf) => ({ asOf, cell: cell('a', 'b', { rtt_ms: asOf }) }));
+    for (const order of [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]]) {
+      const store = new Store();
+      for (const index of order) store.take(answers[index]!.asOf, answers[index]!.cell);
+      expect(store.entries.get(keyOf('a', 'b'))?.cell.rtt_ms).toBe(4);
+    }
+  });
+
+  it('notices a change in loss alone', () => {
+    const store = new Store();
+    store.take(1, cell('a', 'b'));
+    expect(store.take(2, cell('a', 'b', { sent: 301, lost: 1, loss: 1 / 301 }))).toHaveLength(1);
+  });
+
+  it('keeps directions apart', () => expect(keyOf('a', 'b')).not.toBe(keyOf('b', 'a')));
+});
+
+describe('the view of a cell', () => {
+  it('is empty when the pair was never measured', () => {
+    const view = viewOf(undefined, NOW);
+    expect(view).toMatchObject({ text: '', heat: null, lossy: false, stale: false });
+    expect(inWords('a', 'b', undefined, view)).toBe('a to b: not measured');
+  });
+
+  it('is empty when everything that was measured has left the window', () => {
+    const emptied = cell('a', 'b', { rtt_ms: null, count: 0, sent: 0, lost: 0, loss: 0, low_count: true });
+    const view = viewOf(emptied, NOW);
+    expect(view).toEqual(viewOf(undefined, NOW));
+    expect(inWords('a', 'b', emptied, view)).toBe('a to b: not measured');
+  });
+
+  it('has no number and a loss mark when nothing came back', () => {
+    const dead = cell('a', 'b', { rtt_ms: null, count: 0, lost: 300, loss: 1, low_count: true, last: null });
+    const view = viewOf(dead, NOW);
+    expect(view).toEqual({ text: '–', heat: null, lossy: true, stale: false, lowCount: false });
+    expect(inWords('a', 'b', dead, view)).toBe('a to b: no answer, 100 % lost');
+  });
+
+  it('is stale when the newest sample is older than 60 s', () => {
+    const aged = (age: number): boolean => viewOf(cell('a', 'b', { last: new Date(NOW - age).toISOString() }), NOW).stale;
+    expect(aged(60_000)).toBe(false);
+    expect(aged(60_001)).toBe(true);
+  });
+
+  it('says every mark in words', () => {
+    const marked = cell('a', 'b', { lost: 3, sent: 303, loss: 3 / 303, low_count: true, last: new Date(NOW - 90_000).toISOString() });
+    expect(inWords('a', 'b', marked, viewOf(marked, NOW))).toBe('a to b: 68 ms, 0.99 % lost, few samples, stale');
+  });
+});

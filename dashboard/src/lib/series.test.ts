@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import type { SeriesPoint } from '../api';
+import { axisBounds, columnsOf, lossOf, RANGES, shapeOf, spanOf } from './series';
+
+const START = Date.UTC(2026, 0, 1);
+
+function point(time: number, part: Partial<SeriesPoint> = {}): SeriesPoint {
+  const numbers = { min_ms: 1, p10_ms: 2, p25_ms: 3, p50_ms: 4, p75_ms: 5, p90_ms: 6, p99_ms: 7, max_ms: 8, mean_ms: 4 };
+  return { time: new Date(time).toISOString(), sent: 60, lost: 0, count: 60, low_count: true, ...numbers, ...part };
+}
+
+describe('span', () => {
+  it.each(RANGES)('of %s begins on a whole window and covers the range', (range) => {
+    const now = START + 12_345_678;
+    const { start, end, step } = spanOf(range, now);
+    expect(start % (step * 1000)).toBe(0);
+    expect(end).toBe(now);
+    expect(end - start).toBeGreaterThanOrEqual(shapeOf(range).seconds * 1000);
+    expect(end - start).toBeLessThan((shapeOf(range).seconds + step) * 1000);
+  });
+});
+
+describe('columns', () => {
+  it('have a null for every window without data', () => {
+    const columns = columnsOf([point(START), point(START + 120_000)], START, START + 180_000, 60);
+    expect(columns.times).toEqual([0, 60, 120].map((seconds) => START / 1000 + seconds));
+    expect(columns.p50).toEqual([4, null, 4]);
+    expect(columns.loss).toEqual([0, null, 0]);
+    expect(columns.points.map((entry) => entry !== null)).toEqual([true, false, true]);
+  });
+
+  it('show an outage as loss and not as latency', () => {
+    const dead = point(START, { lost: 60, count: 0, p50_ms: null, p99_ms: null });
+    const columns = columnsOf([dead], START, START + 60_000, 60);
+    expect(columns.p50).toEqual([null]);
+    expect(columns.loss).toEqual([100]);
+  });
+
+  it('include the window that is not yet over', () => {
+    expect(columnsOf([point(START)], START, START + 1, 60).p50).toEqual([4]);
+  });
+});
+
+it('has no loss where nothing was sent', () => expect(lossOf(point(START, { sent: 0, count: 0 }))).toBe(0));
+
+describe('axis', () => {
+  it('holds the data with a margin', () => {
+    const [low, high] = axisBounds(60, 80);
+    expect(low).toBeLessThan(60);
+    expect(high).toBeGreaterThan(80);
+  });
+
+  it('does not magnify the error of the instrument', () => {
+    const [low, high] = axisBounds(68.4, 68.41);
+    expect(high - low).toBeGreaterThanOrEqual(0.5);
+  });
+
+  it('never goes below zero', () => expect(axisBounds(0.01, 0.02)[0]).toBe(0));
+});

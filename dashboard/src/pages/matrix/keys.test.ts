@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { step } from './keys';
+
+const at = { row: 2, column: 3 };
+const go = (key: string, control = false, from = at): unknown => step(from, key, control, 5, 6);
+
+it('moves by one', () => {
+  expect(go('ArrowLeft')).toEqual({ row: 2, column: 2 });
+  expect(go('ArrowRight')).toEqual({ row: 2, column: 4 });
+  expect(go('ArrowUp')).toEqual({ row: 1, column: 3 });
+  expect(go('ArrowDown')).toEqual({ row: 3, column: 3 });
+});
+
+it('goes to the ends of the row, and with Control of the grid', () => {
+  expect(go('Home')).toEqual({ row: 2, column: 0 });
+  expect(go('End')).toEqual({ row: 2, column: 5 });
+  expect(go('Home', true)).toEqual({ row: 0, column: 0 });
+  expect(go('End', true)).toEqual({ row: 4, column: 5 });
+});
+
+it('stops at the edges, the header of the row being one', () => {
+  expect(go('ArrowLeft', false, { row: 0, column: 0 })).toEqual({ row: 0, column: -1 });
+  expect(go('ArrowLeft', false, { row: 0, column: -1 })).toEqual({ row: 0, column: -1 });
+  expect(go('ArrowUp', false, { row: 0, column: 0 })).toEqual({ row: 0, column: 0 });
+  expect(go('ArrowDown', false, { row: 4, column: 5 })).toEqual({ row: 4, column: 5 });
+  expect(go('ArrowRight', false, { row: 4, column: 5 })).toEqual({ row: 4, column: 5 });
+});
+
+it('leaves other keys alone', () => expect(go('Enter')).toBeNull());
