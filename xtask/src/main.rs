@@ -1,0 +1,102 @@
+//! Project automation: `cargo xtask COMMAND`. Each command lives in a module of its own.
+
+mod bench;
+mod dashboard;
+mod failure;
+mod project;
+mod shell;
+mod test;
+mod tidy;
+mod up;
+
+use std::process::ExitCode;
+
+use crate::failure::{Failure, Result};
+use crate::project::Project;
+
+const HELP: &str = "\
+Project automation.
+
+Usage: cargo xtask COMMAND [ARGUMENTS]
+
+Commands:
+  up [ARGS...]        build what is stale, then run the simulated planet; ARGS go to `cloudping up`
+  test [--only STEP]  every check there is, in order, stopping at the first that fails
+  tidy                mechanical checks: layering, sizes, no unwrap, no clock in domain code
+  bench [NAME]        run one bench and hold its figures against their bars; without NAME, list the benches
+
+Examples:
+  cargo xtask up
+  cargo xtask up --listen 127.0.0.1:9000 --data /tmp/planet
+  cargo xtask test
+  cargo xtask test --only clippy
+  cargo xtask bench planet
+
+Steps of `test`: ";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let Some((command, rest)) = args.split_first() else {
+        print_help();
+        return Err(Failure::usage("a command is missing"));
+    };
+    if wants_help(command, rest) {
+        print_help();
+        return Ok(());
+    }
+    match command.as_str() {
+        "up" => up::run(&Project::discover()?, rest),
+        "test" => test::run(&Project::discover()?, rest),
+        "tidy" => tidy::run(&Project::discover()?, rest),
+        "bench" => bench::run(&Project::discover()?, rest),
+        other => Err(Failure::usage(format!(
+            "unknown command `{other}`, expected up, test, tidy or bench (see cargo xtask --help)"
+        ))),
+    }
+}
+
+/// `up --help` is left alone: it belongs to the program that `up` starts.
+fn wants_help(command: &str, rest: &[String]) -> bool {
+    let is_help = |word: &str| matches!(word, "-h" | "--help");
+    is_help(command)
+        || command == "help"
+        || (command != "up" && rest.iter().any(|word| is_help(word)))
+}
+
+fn print_help() {
+    println!("{HELP}{}", test::step_names().join(", "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_unknown_or_missing_command_is_a_usage_error() {
+        for line in ["", "tset"] {
+            let failure = dispatch(&words(line)).expect_err("not a command");
+            assert_eq!(failure.code(), 2);
+        }
+    }
+
+    #[test]
+    fn help_of_up_belongs_to_the_program_it_starts() {
+        assert!(wants_help("--help", &[]));
+        assert!(wants_help("test", &words("--help")));
+        assert!(!wants_help("up", &words("--help")));
+    }
+}

@@ -1,0 +1,67 @@
+//! Readers written in Python that tests compare our files with, in a virtual environment of their own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::{Failure, Result};
+use crate::project::Project;
+use crate::shell;
+
+const REQUIREMENTS: &str = "xtask/requirements.txt";
+
+/// Makes the environment unless it holds exactly what `xtask/requirements.txt` asks for; returns its interpreter.
+///
+/// # Errors
+/// When there is no Python with `venv`, or pip cannot install the packages.
+pub fn ensure(project: &Project) -> Result<PathBuf> {
+    let folder = project.cache()?.join("python");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    let path = project.root.join(REQUIREMENTS);
+    let wanted = fs::read_to_string(&path).map_err(|error| Failure::io(REQUIREMENTS, &error))?;
+    if is_usable(&python) && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    make_environment(&folder)?;
+    shell::run(
+        "installing Python packages",
+        Command::new(&python)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(&path),
+    )?;
+    fs::write(&stamp, wanted).map_err(|error| Failure::io(stamp.display(), &error))?;
+    Ok(python)
+}
+
+fn make_environment(folder: &Path) -> Result<()> {
+    // Debian ships Python without the parts that make an environment with pip in it.
+    if !runs(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        shell::apt_install(
+            &["python3", "python3-venv"],
+            "the side tools in Python need python3 with venv",
+        )?;
+    }
+    shell::run(
+        "making a Python environment",
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(folder),
+    )
+}
+
+/// An environment breaks when the Python that it was made with goes away.
+fn is_usable(python: &Path) -> bool {
+    runs(Command::new(python).args(["-c", "pass"]))
+}
+
+fn runs(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
