@@ -53,20 +53,10 @@ pub struct Surroundings {
 ///
 /// The epoch is the wall clock at the start: greater than that of every earlier start as long as the clock is not set back.
 pub async fn run(vantage: Vantage, surroundings: Surroundings) {
-    let Surroundings {
-        log,
-        clock,
-        sockets,
-        mut shutdown,
-    } = surroundings;
+    let Surroundings { log, clock, sockets, mut shutdown } = surroundings;
     let (vantage, epoch) = (Arc::new(vantage), clock().0.unsigned_abs());
     let (finished, queue) = mpsc::channel(QUEUE);
-    let appender = tokio::spawn(append_all(
-        log,
-        Arc::clone(&vantage),
-        queue,
-        shutdown.clone(),
-    ));
+    let appender = tokio::spawn(append_all(log, Arc::clone(&vantage), queue, shutdown.clone()));
     let (origin, phase) = (Instant::now(), fastrand::f64());
     let mut rounds = JoinSet::new();
     for number in 0_u64.. {
@@ -75,11 +65,7 @@ pub async fn run(vantage: Vantage, surroundings: Surroundings) {
             () = tokio::time::sleep_until(start) => {}
             _ = shutdown.wait_for(|stop| *stop) => break,
         }
-        let id = RoundId {
-            vantage: vantage.id.clone(),
-            epoch,
-            number,
-        };
+        let id = RoundId { vantage: vantage.id.clone(), epoch, number };
         let round = measure(Arc::clone(&vantage), id, clock, Arc::clone(&sockets));
         let finished = finished.clone();
         rounds.spawn(async move {
@@ -98,12 +84,7 @@ pub async fn run(vantage: Vantage, surroundings: Surroundings) {
 }
 
 /// Makes one round: every target once, each probe on time whatever becomes of the others.
-async fn measure(
-    vantage: Arc<Vantage>,
-    id: RoundId,
-    clock: fn() -> UtcMicros,
-    sockets: Arc<Semaphore>,
-) -> Round {
+async fn measure(vantage: Arc<Vantage>, id: RoundId, clock: fn() -> UtcMicros, sockets: Arc<Semaphore>) -> Round {
     let (started_at, origin) = (clock(), Instant::now());
     let slots = vantage.targets.len();
     let mut order: Vec<usize> = (0..slots).collect();
@@ -111,22 +92,12 @@ async fn measure(
     let mut probes = JoinSet::new();
     for (slot, target) in order.into_iter().enumerate() {
         let offset = schedule::probe_offset(slot, slots, vantage.interval, fastrand::f64());
-        let probe = probe(
-            Arc::clone(&vantage),
-            target,
-            origin,
-            offset,
-            Arc::clone(&sockets),
-        );
+        let probe = probe(Arc::clone(&vantage), target, origin, offset, Arc::clone(&sockets));
         probes.spawn(probe);
     }
     let mut samples = probes.join_all().await;
     samples.sort_by_key(|sample| sample.offset_us);
-    Round {
-        id,
-        started_at,
-        samples,
-    }
+    Round { id, started_at, samples }
 }
 
 async fn probe(
@@ -143,9 +114,7 @@ async fn probe(
     let reading = match (address, sockets.try_acquire()) {
         (None, _) => Reading::failed(Outcome::DnsFailure),
         (Some(_), Err(_)) => Reading::failed(Outcome::NotSent),
-        (Some(address), Ok(_permit)) => {
-            tcp::connect(address, vantage.source, vantage.timeout).await
-        }
+        (Some(address), Ok(_permit)) => tcp::connect(address, vantage.source, vantage.timeout).await,
     };
     Sample {
         target: target.id().clone(),

@@ -12,8 +12,7 @@ const SPREAD: f64 = 0.9;
 pub fn round_start(number: u64, interval: Duration, phase: f64) -> Duration {
     let interval_us = interval.as_micros() as f64;
     let whole = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
-    Duration::from_micros(whole.saturating_mul(number))
-        + Duration::from_micros((interval_us * phase) as u64)
+    Duration::from_micros(whole.saturating_mul(number)) + Duration::from_micros((interval_us * phase) as u64)
 }
 
 /// When the probe in slot `slot` of `slots` leaves, after the start of its round. `jitter` in 0..1 is drawn for each probe:

@@ -16,25 +16,17 @@ const MOST: u64 = 1_000_000;
 /// # Errors
 /// When the limit cannot be read.
 pub fn permits() -> io::Result<Arc<Semaphore>> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid rlimit that outlives both calls.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
             return Err(io::Error::last_os_error());
         }
-        let asked = libc::rlimit {
-            rlim_cur: limit.rlim_max,
-            ..limit
-        };
+        let asked = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
         if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const asked) == 0 {
             limit = asked;
         }
     }
     let count = limit.rlim_cur.saturating_sub(RESERVED).clamp(16, MOST);
-    Ok(Arc::new(Semaphore::new(
-        usize::try_from(count).unwrap_or(16),
-    )))
+    Ok(Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(16))))
 }

@@ -35,18 +35,12 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`] when the text is none of these.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let wrong = || EndpointError {
-            text: text.to_owned(),
-        };
+        let wrong = || EndpointError { text: text.to_owned() };
         if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(Self::fixed(address))
-                .and_then(|it| if it.port == 0 { Err(wrong()) } else { Ok(it) });
+            return Ok(Self::fixed(address)).and_then(|it| if it.port == 0 { Err(wrong()) } else { Ok(it) });
         }
         if text.parse::<IpAddr>().is_ok() {
-            return Ok(Self {
-                host: text.to_owned(),
-                port: 443,
-            });
+            return Ok(Self { host: text.to_owned(), port: 443 });
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
@@ -56,19 +50,13 @@ impl Endpoint {
         if port == 0 || host.is_empty() || host.len() > 253 || !host.chars().all(named) {
             return Err(wrong());
         }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Self { host: host.to_owned(), port })
     }
 
     /// The endpoint of an address.
     #[must_use]
     pub fn fixed(address: SocketAddr) -> Self {
-        Self {
-            host: address.ip().to_string(),
-            port: address.port(),
-        }
+        Self { host: address.ip().to_string(), port: address.port() }
     }
 }
 
@@ -85,11 +73,7 @@ impl Target {
     #[must_use]
     pub fn new(id: TargetId, endpoint: Endpoint) -> Self {
         let address = Arc::new(RwLock::new(endpoint.host.parse().ok()));
-        Self {
-            id,
-            endpoint,
-            address,
-        }
+        Self { id, endpoint, address }
     }
 
     /// Its id.
@@ -117,10 +101,7 @@ impl Target {
             return;
         }
         let host = self.endpoint.host.as_str();
-        let lookup = tokio::time::timeout(
-            LOOKUP_LIMIT,
-            tokio::net::lookup_host((host, self.endpoint.port)),
-        );
+        let lookup = tokio::time::timeout(LOOKUP_LIMIT, tokio::net::lookup_host((host, self.endpoint.port)));
         let found: Vec<IpAddr> = match lookup.await {
             Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
             Ok(Err(error)) => {
@@ -179,16 +160,7 @@ mod tests {
         assert_eq!(parsed("192.0.2.1"), Ok(("192.0.2.1".into(), 443)));
         assert_eq!(parsed("[2001:db8::1]:80"), Ok(("2001:db8::1".into(), 80)));
         assert_eq!(parsed("2001:db8::1"), Ok(("2001:db8::1".into(), 443)));
-        for bad in [
-            "",
-            ":443",
-            "host:",
-            "host:0",
-            "host:70000",
-            "a b:1",
-            "http://x",
-            "1.2.3.4:0",
-        ] {
+        for bad in ["", ":443", "host:", "host:0", "host:70000", "a b:1", "http://x", "1.2.3.4:0"] {
             assert_eq!(parsed(bad).unwrap_err().text, bad);
         }
     }
@@ -206,16 +178,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_without_an_address_has_none() {
-        let target = Target::new(
-            TargetId::new("nowhere").unwrap(),
-            Endpoint::parse("nowhere.invalid:443").unwrap(),
-        );
+        let target = Target::new(TargetId::new("nowhere").unwrap(), Endpoint::parse("nowhere.invalid:443").unwrap());
         target.resolve().await;
         assert_eq!(target.address(), None);
-        let local = Target::new(
-            TargetId::new("local").unwrap(),
-            Endpoint::parse("localhost:80").unwrap(),
-        );
+        let local = Target::new(TargetId::new("local").unwrap(), Endpoint::parse("localhost:80").unwrap());
         local.resolve().await;
         assert_eq!(local.address(), Some(([127, 0, 0, 1], 80).into()));
     }

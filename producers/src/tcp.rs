@@ -28,12 +28,7 @@ impl Reading {
     /// A probe without an answer.
     #[must_use]
     pub fn failed(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            rtt_us: None,
-            connect_us: None,
-            retransmits: 0,
-        }
+        Self { outcome, rtt_us: None, connect_us: None, retransmits: 0 }
     }
 }
 
@@ -64,15 +59,10 @@ pub async fn connect(target: SocketAddr, source: Option<IpAddr>, limit: Duration
     };
     let ready = timeout(limit, stream.writable()).await;
     let socket = SockRef::from(&stream);
-    let failed = |outcome| Reading {
-        retransmits: retransmits(&socket),
-        ..Reading::failed(outcome)
-    };
+    let failed = |outcome| Reading { retransmits: retransmits(&socket), ..Reading::failed(outcome) };
     match (ready, socket.take_error()) {
         (Ok(Ok(())), Ok(None)) => established(&socket, started),
-        (Ok(Ok(())), Ok(Some(error)) | Err(error)) | (Ok(Err(error)), _) => {
-            failed(outcome_of(&error))
-        }
+        (Ok(Ok(())), Ok(Some(error)) | Err(error)) | (Ok(Err(error)), _) => failed(outcome_of(&error)),
         (Err(_elapsed), _) => failed(Outcome::Timeout),
     }
 }
@@ -126,12 +116,7 @@ fn established(socket: &Socket, started: Instant) -> Reading {
         0 => Outcome::Answered,
         _ => Outcome::Retransmitted,
     };
-    Reading {
-        outcome,
-        rtt_us: rtt.filter(|_| outcome == Outcome::Answered),
-        connect_us: Some(elapsed),
-        retransmits,
-    }
+    Reading { outcome, rtt_us: rtt.filter(|_| outcome == Outcome::Answered), connect_us: Some(elapsed), retransmits }
 }
 
 fn tcp_info(socket: RawFd) -> Option<libc::tcp_info> {
@@ -139,13 +124,8 @@ fn tcp_info(socket: RawFd) -> Option<libc::tcp_info> {
     let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
     // SAFETY: the buffer is as long as the length says, and any bytes, zeros included, are a valid tcp_info.
     let (status, info) = unsafe {
-        let status = libc::getsockopt(
-            socket,
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            info.as_mut_ptr().cast(),
-            &raw mut length,
-        );
+        let status =
+            libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &raw mut length);
         (status, info.assume_init())
     };
     (status == 0).then_some(info)
@@ -182,10 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answered_probe_has_the_kernels_time_and_leaves_no_time_wait() {
-        for address in [
-            IpAddr::from(Ipv4Addr::LOCALHOST),
-            IpAddr::from(Ipv6Addr::LOCALHOST),
-        ] {
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
             let listener = TcpListener::bind((address, 0)).await.unwrap();
             let target = listener.local_addr().unwrap();
             let reading = connect(target, Some(address), LIMIT).await;
@@ -212,9 +189,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_backlog_is_a_timeout_with_its_retransmits_never_a_latency() {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket
-            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-            .unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         socket.listen(0).unwrap();
         let target = socket.local_addr().unwrap().as_socket().unwrap();
         let _fills_it: Vec<_> = (0..3)

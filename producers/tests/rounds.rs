@@ -14,17 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 fn clock() -> UtcMicros {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     UtcMicros(i64::try_from(now.as_micros()).unwrap())
 }
 
 fn target(id: &str, endpoint: &str) -> Target {
-    Target::new(
-        TargetId::new(id).unwrap(),
-        Endpoint::parse(endpoint).unwrap(),
-    )
+    Target::new(TargetId::new(id).unwrap(), Endpoint::parse(endpoint).unwrap())
 }
 
 async fn answering() -> String {
@@ -60,12 +55,7 @@ async fn measure(targets: Vec<Target>, log: Arc<dyn EventLog>, sockets: usize) {
         timeout: Duration::from_millis(300),
     };
     let sockets = Arc::new(Semaphore::new(sockets));
-    let surroundings = Surroundings {
-        log,
-        clock,
-        sockets,
-        shutdown,
-    };
+    let surroundings = Surroundings { log, clock, sockets, shutdown };
     let running = tokio::spawn(producer::run(vantage, surroundings));
     tokio::time::sleep(Duration::from_secs(1)).await;
     stop.send(true).unwrap();
@@ -80,32 +70,18 @@ async fn each_target_has_its_outcome_in_every_round_and_a_failing_log_loses_noth
         target("nameless", "nowhere.invalid:443"),
     ];
     let inner = Arc::new(MemoryLog::new(NonZeroUsize::MIN));
-    let plan = FaultPlan::none()
-        .fail(Operation::Append, 2, When::BeforeActing)
-        .fail(Operation::Append, 4, When::AfterActing);
+    let plan =
+        FaultPlan::none().fail(Operation::Append, 2, When::BeforeActing).fail(Operation::Append, 4, When::AfterActing);
     measure(targets, Arc::new(Faulty::new(inner.clone(), plan)), 100).await;
 
     let mut rounds = logged(inner.as_ref()).await;
-    assert_eq!(
-        rounds[2], rounds[3],
-        "the append whose answer was lost came again"
-    );
+    assert_eq!(rounds[2], rounds[3], "the append whose answer was lost came again");
     rounds.dedup();
-    assert!(
-        (9..=11).contains(&rounds.len()),
-        "{} rounds in a second",
-        rounds.len()
-    );
+    assert!((9..=11).contains(&rounds.len()), "{} rounds in a second", rounds.len());
     for (round, number) in rounds.iter().zip(0..) {
-        assert_eq!(
-            (round.id.number, round.id.epoch),
-            (number, rounds[0].id.epoch)
-        );
+        assert_eq!((round.id.number, round.id.epoch), (number, rounds[0].id.epoch));
         let outcome = |id: &str| {
-            let sample = round
-                .samples
-                .iter()
-                .find(|sample| sample.target.as_str() == id);
+            let sample = round.samples.iter().find(|sample| sample.target.as_str() == id);
             let sample = sample.unwrap_or_else(|| panic!("{id} is missing in round {number}"));
             (sample.outcome, sample.rtt_us.is_some())
         };
@@ -120,16 +96,8 @@ async fn a_probe_without_a_socket_is_not_sent_and_not_lost() {
     let log = Arc::new(MemoryLog::new(NonZeroUsize::MIN));
     measure(vec![target("answers", &answering().await)], log.clone(), 0).await;
     let rounds = logged(log.as_ref()).await;
-    let outcomes = rounds
-        .iter()
-        .flat_map(|round| &round.samples)
-        .map(|sample| sample.outcome);
-    assert!(
-        rounds.len() >= 9
-            && outcomes
-                .into_iter()
-                .all(|outcome| outcome == Outcome::NotSent)
-    );
+    let outcomes = rounds.iter().flat_map(|round| &round.samples).map(|sample| sample.outcome);
+    assert!(rounds.len() >= 9 && outcomes.into_iter().all(|outcome| outcome == Outcome::NotSent));
 }
 
 #[tokio::test]
@@ -145,26 +113,10 @@ async fn a_timeout_longer_than_the_interval_delays_no_round() {
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
     let log = Arc::new(MemoryLog::new(NonZeroUsize::MIN));
-    measure(
-        vec![target("hangs", &address.to_string())],
-        log.clone(),
-        100,
-    )
-    .await;
+    measure(vec![target("hangs", &address.to_string())], log.clone(), 100).await;
     let rounds = logged(log.as_ref()).await;
-    assert!(
-        (9..=11).contains(&rounds.len()),
-        "{} rounds in a second",
-        rounds.len()
-    );
-    let outcomes = rounds
-        .iter()
-        .flat_map(|round| &round.samples)
-        .map(|sample| sample.outcome);
-    assert!(
-        outcomes
-            .into_iter()
-            .all(|outcome| outcome == Outcome::Timeout)
-    );
+    assert!((9..=11).contains(&rounds.len()), "{} rounds in a second", rounds.len());
+    let outcomes = rounds.iter().flat_map(|round| &round.samples).map(|sample| sample.outcome);
+    assert!(outcomes.into_iter().all(|outcome| outcome == Outcome::Timeout));
     drop(fill);
 }

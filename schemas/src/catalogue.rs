@@ -41,10 +41,7 @@ impl Region {
     /// Where it is.
     #[must_use]
     pub fn place(&self) -> LatLon {
-        LatLon {
-            latitude: self.latitude,
-            longitude: self.longitude,
-        }
+        LatLon { latitude: self.latitude, longitude: self.longitude }
     }
 }
 
@@ -98,12 +95,7 @@ impl Catalogue {
         let mut ids = HashSet::new();
         for region in &file.region {
             if let Some((field, found, expected)) = fault(region) {
-                return Err(CatalogueError::Row {
-                    id: region.id.clone(),
-                    field,
-                    found,
-                    expected,
-                });
+                return Err(CatalogueError::Row { id: region.id.clone(), field, found, expected });
             }
             if !ids.insert(region.id.as_str()) {
                 return Err(CatalogueError::Row {
@@ -114,9 +106,7 @@ impl Catalogue {
                 });
             }
         }
-        Ok(Self {
-            regions: file.region,
-        })
+        Ok(Self { regions: file.region })
     }
 
     /// The regions, in the file's order.
@@ -143,12 +133,7 @@ fn fault(region: &Region) -> Option<(&'static str, String, &'static str)> {
     let port_of = |endpoint: &str| endpoint.rsplit_once(':')?.1.parse::<u16>().ok();
     let country = &region.country;
     let checks = [
-        (
-            TargetId::new(&region.id).is_ok(),
-            "id",
-            region.id.clone(),
-            "1 to 64 characters out of a-z, 0-9 and . _ : -",
-        ),
+        (TargetId::new(&region.id).is_ok(), "id", region.id.clone(), "1 to 64 characters out of a-z, 0-9 and . _ : -"),
         (
             country.len() == 2 && country.bytes().all(|b| b.is_ascii_uppercase()),
             "country",
@@ -161,24 +146,9 @@ fn fault(region: &Region) -> Option<(&'static str, String, &'static str)> {
             region.continent.clone(),
             "AF, AN, AS, EU, NA, OC or SA",
         ),
-        (
-            region.latitude.abs() <= 90.0,
-            "latitude",
-            region.latitude.to_string(),
-            "-90 to 90 degrees",
-        ),
-        (
-            region.longitude.abs() <= 180.0,
-            "longitude",
-            region.longitude.to_string(),
-            "-180 to 180 degrees",
-        ),
-        (
-            port_of(&region.endpoint).is_some_and(|port| port > 0),
-            "endpoint",
-            region.endpoint.clone(),
-            "host:port",
-        ),
+        (region.latitude.abs() <= 90.0, "latitude", region.latitude.to_string(), "-90 to 90 degrees"),
+        (region.longitude.abs() <= 180.0, "longitude", region.longitude.to_string(), "-180 to 180 degrees"),
+        (port_of(&region.endpoint).is_some_and(|port| port > 0), "endpoint", region.endpoint.clone(), "host:port"),
     ];
     let wrong = checks.into_iter().find(|(holds, ..)| !holds)?;
     Some((wrong.1, wrong.2, wrong.3))
@@ -193,9 +163,7 @@ mod tests {
         let catalogue = Catalogue::built_in().unwrap();
         let count = |partition: &str| {
             let regions = catalogue.regions().iter();
-            regions
-                .filter(|region| region.partition == partition)
-                .count()
+            regions.filter(|region| region.partition == partition).count()
         };
         assert_eq!(count("aws"), 34);
         assert_eq!(count("aws-us-gov"), 2);

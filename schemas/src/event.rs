@@ -3,15 +3,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use cloudping_model::{
-    Family, IdError, Outcome, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId,
-};
+use cloudping_model::{Family, IdError, Outcome, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId};
 use prost::Message;
 
-#[allow(
-    missing_docs,
-    reason = "generated from proto/event.proto, which documents each field"
-)]
+#[allow(missing_docs, reason = "generated from proto/event.proto, which documents each field")]
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/cloudping.event.v1.rs"));
 }
@@ -103,15 +98,12 @@ fn address_bytes(address: IpAddr) -> Vec<u8> {
 
 fn push_sample(wire: &mut ProbeRound, sample: &Sample, target: u32, address: u32) {
     let rtt = sample.rtt_us.unwrap_or(0);
-    let excess = sample
-        .connect_us
-        .map_or(0, |connect| i64::from(connect) - i64::from(rtt));
+    let excess = sample.connect_us.map_or(0, |connect| i64::from(connect) - i64::from(rtt));
     wire.target.push(target);
     wire.offset_us.push(sample.offset_us);
     wire.outcome.push(outcome_code(sample.outcome));
     wire.rtt_us.push(rtt);
-    wire.connect_excess_us
-        .push(i32::try_from(excess).unwrap_or(i32::MAX));
+    wire.connect_excess_us.push(i32::try_from(excess).unwrap_or(i32::MAX));
     wire.connected.push(u32::from(sample.connect_us.is_some()));
     wire.retransmits.push(sample.retransmits);
     wire.family.push(u32::from(sample.family.number()));
@@ -181,23 +173,14 @@ pub fn decode(bytes: &[u8]) -> Result<Round, EventError> {
         return Err(EventError::Version(wire.schema_version));
     }
     check_lengths(&wire)?;
-    let targets = wire
-        .targets
-        .iter()
-        .map(|id| TargetId::new(id))
-        .collect::<Result<Vec<_>, _>>()?;
+    let targets = wire.targets.iter().map(|id| TargetId::new(id)).collect::<Result<Vec<_>, _>>()?;
     let addresses = (wire.addresses.iter().enumerate())
         .map(|(at, bytes)| read_address(at, bytes))
         .collect::<Result<Vec<_>, _>>()?;
-    let samples = (0..wire.target.len())
-        .map(|at| read_sample(&wire, at, &targets, &addresses))
-        .collect::<Result<Vec<_>, _>>()?;
+    let samples =
+        (0..wire.target.len()).map(|at| read_sample(&wire, at, &targets, &addresses)).collect::<Result<Vec<_>, _>>()?;
     Ok(Round {
-        id: RoundId {
-            vantage: VantageId::new(&wire.vantage_id)?,
-            epoch: wire.epoch,
-            number: wire.number,
-        },
+        id: RoundId { vantage: VantageId::new(&wire.vantage_id)?, epoch: wire.epoch, number: wire.number },
         started_at: UtcMicros(wire.started_at_us),
         samples,
     })
@@ -218,11 +201,7 @@ fn check_lengths(wire: &ProbeRound) -> Result<(), EventError> {
     ];
     for (field, found, may_be_left_out) in columns {
         if found != expected && !(may_be_left_out && found == 0) {
-            return Err(EventError::Length {
-                field,
-                found,
-                expected,
-            });
+            return Err(EventError::Length { field, found, expected });
         }
     }
     Ok(())
@@ -231,37 +210,15 @@ fn check_lengths(wire: &ProbeRound) -> Result<(), EventError> {
 fn read_address(at: usize, bytes: &[u8]) -> Result<IpAddr, EventError> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     let v6 = <[u8; 16]>::try_from(bytes).map(IpAddr::from);
-    let wrong = || {
-        wrong_value(
-            "addresses",
-            at,
-            format!("{} bytes", bytes.len()),
-            "4 or 16 bytes",
-        )
-    };
+    let wrong = || wrong_value("addresses", at, format!("{} bytes", bytes.len()), "4 or 16 bytes");
     v4.or(v6).map_err(|_| wrong())
 }
 
-fn wrong_value(
-    field: &'static str,
-    index: usize,
-    found: impl ToString,
-    expected: &'static str,
-) -> EventError {
-    EventError::Field {
-        field,
-        index,
-        found: found.to_string(),
-        expected,
-    }
+fn wrong_value(field: &'static str, index: usize, found: impl ToString, expected: &'static str) -> EventError {
+    EventError::Field { field, index, found: found.to_string(), expected }
 }
 
-fn read_sample(
-    wire: &ProbeRound,
-    at: usize,
-    targets: &[TargetId],
-    addresses: &[IpAddr],
-) -> Result<Sample, EventError> {
+fn read_sample(wire: &ProbeRound, at: usize, targets: &[TargetId], addresses: &[IpAddr]) -> Result<Sample, EventError> {
     let or = |column: &[u32], default: u32| column.get(at).copied().unwrap_or(default);
     let target = usize::try_from(wire.target[at])
         .ok()
@@ -269,33 +226,22 @@ fn read_sample(
         .ok_or_else(|| wrong_value("target", at, wire.target[at], "an index into targets"))?;
     let offset_us = wire.offset_us[at];
     if offset_us > MAX_OFFSET_US {
-        return Err(wrong_value(
-            "offset_us",
-            at,
-            offset_us,
-            "at most 600000000 (ten minutes)",
-        ));
+        return Err(wrong_value("offset_us", at, offset_us, "at most 600000000 (ten minutes)"));
     }
     let code = or(&wire.outcome, 0);
-    let outcome = (Outcome::ALL.get(code as usize).copied())
-        .ok_or_else(|| wrong_value("outcome", at, code, "0 to 7"))?;
+    let outcome =
+        (Outcome::ALL.get(code as usize).copied()).ok_or_else(|| wrong_value("outcome", at, code, "0 to 7"))?;
     let rtt_us = (wire.rtt_us[at] > 0).then_some(wire.rtt_us[at]);
     if rtt_us.is_some() && outcome != Outcome::Answered {
         let found = wire.rtt_us[at];
-        return Err(wrong_value(
-            "rtt_us",
-            at,
-            found,
-            "0 for a probe that was not answered",
-        ));
+        return Err(wrong_value("rtt_us", at, found, "0 for a probe that was not answered"));
     }
     let family = or(&wire.family, 4);
     let protocol = or(&wire.protocol, 0);
     Ok(Sample {
         target: target.clone(),
         offset_us,
-        protocol: protocol_of(protocol)
-            .ok_or_else(|| wrong_value("protocol", at, protocol, "0"))?,
+        protocol: protocol_of(protocol).ok_or_else(|| wrong_value("protocol", at, protocol, "0"))?,
         outcome,
         rtt_us,
         connect_us: read_connect(wire, at, or(&wire.connected, 1))?,
@@ -303,9 +249,11 @@ fn read_sample(
         family: family_of(family).ok_or_else(|| wrong_value("family", at, family, "4 or 6"))?,
         address: match wire.address[at] {
             0 => None,
-            number => Some(*addresses.get(number as usize - 1).ok_or_else(|| {
-                wrong_value("address", at, number, "1 + an index into addresses")
-            })?),
+            number => Some(
+                *addresses
+                    .get(number as usize - 1)
+                    .ok_or_else(|| wrong_value("address", at, number, "1 + an index into addresses"))?,
+            ),
         },
     })
 }
@@ -316,14 +264,7 @@ fn read_connect(wire: &ProbeRound, at: usize, connected: u32) -> Result<Option<u
         0 => Ok(None),
         1 => u32::try_from(i64::from(wire.rtt_us[at]) + i64::from(excess))
             .map(Some)
-            .map_err(|_| {
-                wrong_value(
-                    "connect_excess_us",
-                    at,
-                    excess,
-                    "a connect time of 0 or more",
-                )
-            }),
+            .map_err(|_| wrong_value("connect_excess_us", at, excess, "a connect time of 0 or more")),
         other => Err(wrong_value("connected", at, other, "0 or 1")),
     }
 }

@@ -30,11 +30,7 @@ fn golden_round() -> Round {
     let mut unresolved = sample("me-south-1", Outcome::DnsFailure);
     unresolved.address = None;
     Round {
-        id: RoundId {
-            vantage: VantageId::new("us-east-1").unwrap(),
-            epoch: 1_767_225_600_000_000,
-            number: 42,
-        },
+        id: RoundId { vantage: VantageId::new("us-east-1").unwrap(), epoch: 1_767_225_600_000_000, number: 42 },
         started_at: UtcMicros(1_767_225_612_345_678),
         samples: vec![
             sample("eu-west-1", Outcome::Answered),
@@ -52,12 +48,8 @@ fn hex(bytes: &[u8]) -> String {
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits = text.trim().as_bytes();
-    let pairs = digits
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).unwrap());
-    pairs
-        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
-        .collect()
+    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
 #[test]
@@ -88,42 +80,21 @@ fn refused(change: impl FnOnce(&mut ProbeRound)) -> String {
 #[test]
 fn errors_name_the_field_and_what_was_expected() {
     let cases = [
-        (
-            refused(|wire| wire.schema_version = 9),
-            "event: schema_version 9, expected 1",
-        ),
+        (refused(|wire| wire.schema_version = 9), "event: schema_version 9, expected 1"),
         (
             refused(|wire| wire.vantage_id = "US EAST".into()),
             "event: vantage id \"US EAST\": expected 1 to 64 characters out of a-z, 0-9 and . _ : -",
         ),
-        (
-            refused(|wire| wire.target[2] = 77),
-            "event: target[2] is 77, expected an index into targets",
-        ),
-        (
-            refused(|wire| wire.outcome[1] = 8),
-            "event: outcome[1] is 8, expected 0 to 7",
-        ),
-        (
-            refused(|wire| wire.rtt_us[4] = 5),
-            "event: rtt_us[4] is 5, expected 0 for a probe that was not answered",
-        ),
-        (
-            refused(|wire| wire.addresses[0] = vec![1, 2]),
-            "event: addresses[0] is 2 bytes, expected 4 or 16 bytes",
-        ),
-        (
-            refused(|wire| wire.offset_us.truncate(4)),
-            "event: offset_us has 4 values, expected 5 as in target",
-        ),
+        (refused(|wire| wire.target[2] = 77), "event: target[2] is 77, expected an index into targets"),
+        (refused(|wire| wire.outcome[1] = 8), "event: outcome[1] is 8, expected 0 to 7"),
+        (refused(|wire| wire.rtt_us[4] = 5), "event: rtt_us[4] is 5, expected 0 for a probe that was not answered"),
+        (refused(|wire| wire.addresses[0] = vec![1, 2]), "event: addresses[0] is 2 bytes, expected 4 or 16 bytes"),
+        (refused(|wire| wire.offset_us.truncate(4)), "event: offset_us has 4 values, expected 5 as in target"),
         (
             refused(|wire| wire.offset_us[0] = 600_000_001),
             "event: offset_us[0] is 600000001, expected at most 600000000 (ten minutes)",
         ),
-        (
-            refused(|wire| wire.family[0] = 5),
-            "event: family[0] is 5, expected 4 or 6",
-        ),
+        (refused(|wire| wire.family[0] = 5), "event: family[0] is 5, expected 4 or 6"),
     ];
     for (found, expected) in cases {
         assert_eq!(found, expected);
@@ -133,36 +104,22 @@ fn errors_name_the_field_and_what_was_expected() {
 
 fn any_sample() -> impl Strategy<Value = Sample> {
     let outcome = (0..Outcome::ALL.len()).prop_map(|at| Outcome::ALL[at]);
-    let address = prop_oneof![
-        any::<[u8; 4]>().prop_map(IpAddr::from),
-        any::<[u8; 16]>().prop_map(IpAddr::from)
-    ];
-    let times = (
-        0..=MAX_OFFSET_US,
-        proptest::option::of(1..2_000_000_000_u32),
-        proptest::option::of(0..2_000_000_000_u32),
-    );
-    (
-        0..5,
-        times,
-        outcome,
-        0..4_u32,
-        any::<bool>(),
-        proptest::option::of(address),
+    let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
+    let times =
+        (0..=MAX_OFFSET_US, proptest::option::of(1..2_000_000_000_u32), proptest::option::of(0..2_000_000_000_u32));
+    (0..5, times, outcome, 0..4_u32, any::<bool>(), proptest::option::of(address)).prop_map(
+        |(target, (offset_us, rtt_us, connect_us), outcome, retransmits, v6, address)| Sample {
+            target: TargetId::new(&format!("target-{target}")).unwrap(),
+            offset_us,
+            protocol: Protocol::TcpConnect,
+            outcome,
+            rtt_us: rtt_us.filter(|_| outcome == Outcome::Answered),
+            connect_us,
+            retransmits,
+            family: if v6 { Family::V6 } else { Family::V4 },
+            address,
+        },
     )
-        .prop_map(
-            |(target, (offset_us, rtt_us, connect_us), outcome, retransmits, v6, address)| Sample {
-                target: TargetId::new(&format!("target-{target}")).unwrap(),
-                offset_us,
-                protocol: Protocol::TcpConnect,
-                outcome,
-                rtt_us: rtt_us.filter(|_| outcome == Outcome::Answered),
-                connect_us,
-                retransmits,
-                family: if v6 { Family::V6 } else { Family::V4 },
-                address,
-            },
-        )
 }
 
 proptest! {

@@ -6,10 +6,7 @@ use prost::Message;
 
 use crate::event::{family_of, protocol_code, protocol_of};
 
-#[allow(
-    missing_docs,
-    reason = "generated from proto/stored.proto, which documents each field"
-)]
+#[allow(missing_docs, reason = "generated from proto/stored.proto, which documents each field")]
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/cloudping.stored.v1.rs"));
 }
@@ -135,9 +132,7 @@ impl VantageHead {
     pub fn encode(&self) -> Vec<u8> {
         let seen = self.seen.iter().map(|seen| wire::SeenEpoch {
             epoch: seen.epoch,
-            ranges: (seen.ranges.iter())
-                .flat_map(|(first, last)| [*first, *last])
-                .collect(),
+            ranges: (seen.ranges.iter()).flat_map(|(first, last)| [*first, *last]).collect(),
         });
         let ledger = self.ledger.iter().map(|hour| wire::LedgerHour {
             start_us: hour.start.0,
@@ -167,12 +162,8 @@ impl VantageHead {
         const ITEM: &str = "head";
         let item: wire::VantageHead = message(ITEM, bytes)?;
         check_version(ITEM, item.schema_version)?;
-        let seen = item.seen.into_iter().map(|seen| {
-            Ok(SeenEpoch {
-                epoch: seen.epoch,
-                ranges: read_ranges(&seen.ranges)?,
-            })
-        });
+        let seen =
+            item.seen.into_iter().map(|seen| Ok(SeenEpoch { epoch: seen.epoch, ranges: read_ranges(&seen.ranges)? }));
         let ledger = item.ledger.into_iter().map(|hour| LedgerHour {
             start: UtcMicros(hour.start_us),
             rounds: hour.rounds,
@@ -212,10 +203,7 @@ impl PaneItem {
     /// An empty pane.
     #[must_use]
     pub fn starting(start: UtcMicros) -> Self {
-        Self {
-            start,
-            ..Self::default()
-        }
+        Self { start, ..Self::default() }
     }
 
     /// The item's bytes.
@@ -227,12 +215,7 @@ impl PaneItem {
             family: u32::from(key.family.number()),
             summary: summary.encode(),
         });
-        wire::Pane {
-            schema_version: SCHEMA_VERSION,
-            start_us: self.start.0,
-            series: series.collect(),
-        }
-        .encode_to_vec()
+        wire::Pane { schema_version: SCHEMA_VERSION, start_us: self.start.0, series: series.collect() }.encode_to_vec()
     }
 
     /// Reads an item of any version that was ever written.
@@ -244,33 +227,19 @@ impl PaneItem {
         let item: wire::Pane = message(ITEM, bytes)?;
         check_version(ITEM, item.schema_version)?;
         let series = item.series.into_iter().map(read_series);
-        Ok(Self {
-            start: UtcMicros(item.start_us),
-            series: series.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { start: UtcMicros(item.start_us), series: series.collect::<Result<_, _>>()? })
     }
 }
 
 fn read_series(item: wire::SeriesPane) -> Result<(SeriesKey, SeriesSummary), StoredError> {
-    let wrong = |field, found: u32, expected| StoredError::Field {
-        item: "pane",
-        field,
-        found: found.to_string(),
-        expected,
-    };
+    let wrong =
+        |field, found: u32, expected| StoredError::Field { item: "pane", field, found: found.to_string(), expected };
     let target = TargetId::new(&item.target)?;
-    let protocol =
-        protocol_of(item.protocol).ok_or_else(|| wrong("protocol", item.protocol, "0"))?;
+    let protocol = protocol_of(item.protocol).ok_or_else(|| wrong("protocol", item.protocol, "0"))?;
     let family = family_of(item.family).ok_or_else(|| wrong("family", item.family, "4 or 6"))?;
-    let summary = SeriesSummary::decode(&item.summary).map_err(|source| StoredError::Summary {
-        target: target.clone(),
-        source,
-    })?;
-    let key = SeriesKey {
-        target,
-        protocol,
-        family,
-    };
+    let summary = SeriesSummary::decode(&item.summary)
+        .map_err(|source| StoredError::Summary { target: target.clone(), source })?;
+    let key = SeriesKey { target, protocol, family };
     Ok((key, summary))
 }
 
@@ -296,12 +265,7 @@ impl DeadLetter {
         const ITEM: &str = "dead letter";
         let item: wire::DeadLetter = message(ITEM, bytes)?;
         check_version(ITEM, item.schema_version)?;
-        Ok(Self {
-            shard: item.shard,
-            sequence: item.sequence,
-            reason: item.reason,
-            data: item.data,
-        })
+        Ok(Self { shard: item.shard, sequence: item.sequence, reason: item.reason, data: item.data })
     }
 }
 
@@ -313,12 +277,7 @@ fn check_version(item: &'static str, found: u32) -> Result<(), StoredError> {
     if found == SCHEMA_VERSION {
         return Ok(());
     }
-    Err(StoredError::Field {
-        item,
-        field: "schema_version",
-        found: found.to_string(),
-        expected: "1",
-    })
+    Err(StoredError::Field { item, field: "schema_version", found: found.to_string(), expected: "1" })
 }
 
 /// Where each item lives in the live store.

@@ -3,9 +3,7 @@ use std::path::Path;
 use super::*;
 
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, format!("{hex}\n")).unwrap();
@@ -13,25 +11,15 @@ fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(hex, text.trim(), "{name}: what is written has changed");
     let digits = text.trim().as_bytes();
-    let pairs = digits
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).unwrap());
-    pairs
-        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
-        .collect()
+    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
 fn head() -> VantageHead {
     VantageHead {
         seen: vec![
-            SeenEpoch {
-                epoch: 1_767_225_600_000_000,
-                ranges: vec![(0, 41), (43, 43)],
-            },
-            SeenEpoch {
-                epoch: 1_767_225_700_000_000,
-                ranges: vec![(0, 0)],
-            },
+            SeenEpoch { epoch: 1_767_225_600_000_000, ranges: vec![(0, 41), (43, 43)] },
+            SeenEpoch { epoch: 1_767_225_700_000_000, ranges: vec![(0, 0)] },
         ],
         ledger: vec![LedgerHour {
             start: UtcMicros(1_767_225_600_000_000),
@@ -53,18 +41,11 @@ fn pane() -> PaneItem {
     summary.record_rtt(1_767_225_660_100_000, 68_410);
     summary.record_rtt(1_767_225_661_100_000, 68_390);
     summary.record_loss(1_767_225_662_100_000, true);
-    let key = |target, family| SeriesKey {
-        target: TargetId::new(target).unwrap(),
-        protocol: Protocol::TcpConnect,
-        family,
-    };
+    let key =
+        |target, family| SeriesKey { target: TargetId::new(target).unwrap(), protocol: Protocol::TcpConnect, family };
     PaneItem {
         start: UtcMicros(1_767_225_660_000_000),
-        series: [
-            (key("eu-west-1", Family::V4), summary),
-            (key("eu-west-1", Family::V6), SeriesSummary::new()),
-        ]
-        .into(),
+        series: [(key("eu-west-1", Family::V4), summary), (key("eu-west-1", Family::V6), SeriesSummary::new())].into(),
     }
 }
 
@@ -91,20 +72,10 @@ fn golden_bytes_of_version_1_are_read_and_written_unchanged() {
 fn errors_name_the_field() {
     let mut broken = head();
     broken.seen[0].ranges = vec![(5, 3)];
-    let error = VantageHead::decode(&broken.encode())
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        error,
-        "stored head: ranges is [5, 3], expected pairs of first and last, ascending"
-    );
-    let item = wire::VantageHead {
-        schema_version: 2,
-        ..wire::VantageHead::default()
-    };
-    let error = VantageHead::decode(&item.encode_to_vec())
-        .unwrap_err()
-        .to_string();
+    let error = VantageHead::decode(&broken.encode()).unwrap_err().to_string();
+    assert_eq!(error, "stored head: ranges is [5, 3], expected pairs of first and last, ascending");
+    let item = wire::VantageHead { schema_version: 2, ..wire::VantageHead::default() };
+    let error = VantageHead::decode(&item.encode_to_vec()).unwrap_err().to_string();
     assert_eq!(error, "stored head: schema_version is 2, expected 1");
     let error = PaneItem::decode(b"\xff").unwrap_err().to_string();
     assert!(error.starts_with("stored pane: "), "{error}");

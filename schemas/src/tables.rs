@@ -38,12 +38,7 @@ fn utc_micros() -> DataType {
 
 fn series_columns() -> Vec<Field> {
     vec![
-        column(
-            "source",
-            DataType::Utf8,
-            false,
-            "vantage point that measured",
-        ),
+        column("source", DataType::Utf8, false, "vantage point that measured"),
         column("target", DataType::Utf8, false, "where the probe went"),
         column("protocol", DataType::Utf8, false, "how it was made: tcp"),
         column("family", DataType::Int32, false, "address family: 4 or 6"),
@@ -60,9 +55,19 @@ pub fn samples() -> SchemaRef {
     ];
     fields.extend(series_columns());
     fields.extend([
-        column("outcome", text.clone(), false, "answered, retransmitted, timeout, refused, unreachable, reset, dns_failure or not_sent"),
+        column(
+            "outcome",
+            text.clone(),
+            false,
+            "answered, retransmitted, timeout, refused, unreachable, reset, dns_failure or not_sent",
+        ),
         column("rtt_us", DataType::Int32, true, "the kernel's round-trip time, microseconds; null where there is none"),
-        column("connect_us", DataType::Int32, true, "user-space connect time, microseconds; less rtt_us it is the instrument's own error"),
+        column(
+            "connect_us",
+            DataType::Int32,
+            true,
+            "user-space connect time, microseconds; less rtt_us it is the instrument's own error",
+        ),
         column("retransmits", DataType::Int32, false, "SYN retransmits"),
         column("address", text, true, "resolved address that was used"),
         column("epoch", DataType::Int64, false, "producer epoch; with source and round the identity of the round"),
@@ -82,50 +87,24 @@ pub fn rollup_1h() -> SchemaRef {
     fields.extend(series_columns());
     fields.extend([
         count("sent", "probes sent"),
-        count(
-            "received",
-            "probes answered at once, with a known round-trip time",
-        ),
+        count("received", "probes answered at once, with a known round-trip time"),
         count("lost", "probes lost"),
-        count(
-            "retransmitted",
-            "lost probes that were answered after a SYN retransmit",
-        ),
-        count(
-            "unknown",
-            "probes answered at once whose round-trip time the kernel did not know",
-        ),
-        column(
-            "min_us",
-            DataType::Int32,
-            true,
-            "least round-trip time, microseconds",
-        ),
-        column(
-            "max_us",
-            DataType::Int32,
-            true,
-            "greatest round-trip time, microseconds",
-        ),
-        column(
-            "mean_us",
-            DataType::Float64,
-            true,
-            "mean round-trip time, microseconds",
-        ),
-        column(
-            "stddev_us",
-            DataType::Float64,
-            true,
-            "standard deviation (population), microseconds",
-        ),
+        count("retransmitted", "lost probes that were answered after a SYN retransmit"),
+        count("unknown", "probes answered at once whose round-trip time the kernel did not know"),
+        column("min_us", DataType::Int32, true, "least round-trip time, microseconds"),
+        column("max_us", DataType::Int32, true, "greatest round-trip time, microseconds"),
+        column("mean_us", DataType::Float64, true, "mean round-trip time, microseconds"),
+        column("stddev_us", DataType::Float64, true, "standard deviation (population), microseconds"),
     ]);
     for (name, quantile) in PERCENTILES {
-        let comment = format!(
-            "exact quantile {quantile} of the round-trip times, microseconds, linear interpolation"
-        );
+        let comment = format!("exact quantile {quantile} of the round-trip times, microseconds, linear interpolation");
         fields.push(column(name, DataType::Float64, true, &comment));
     }
-    fields.push(column("digest", DataType::Binary, true, "t-digest of the round-trip times in microseconds, the bytes that Trino and Athena cast to tdigest"));
+    fields.push(column(
+        "digest",
+        DataType::Binary,
+        true,
+        "t-digest of the round-trip times in microseconds, the bytes that Trino and Athena cast to tdigest",
+    ));
     Arc::new(Schema::new(fields))
 }

@@ -11,10 +11,7 @@ pub(crate) fn hour(ledger: &mut Vec<LedgerHour>, at: UtcMicros) -> &mut LedgerHo
     let place = match ledger.binary_search_by_key(&start, |hour| hour.start) {
         Ok(place) => place,
         Err(place) => {
-            let entry = LedgerHour {
-                start,
-                ..LedgerHour::default()
-            };
+            let entry = LedgerHour { start, ..LedgerHour::default() };
             ledger.insert(place, entry);
             place
         }

@@ -16,7 +16,5 @@ mod seen;
 mod vantage;
 
 pub use processor::{BatchReport, ProcessError, Processor};
-pub use retention::{
-    DAYS_KEPT_US, EPOCHS_KEPT, FOLD_AFTER_US, HOURS_KEPT_US, LEDGER_KEPT_US, MINUTES_KEPT_US,
-};
+pub use retention::{DAYS_KEPT_US, EPOCHS_KEPT, FOLD_AFTER_US, HOURS_KEPT_US, LEDGER_KEPT_US, MINUTES_KEPT_US};
 pub use runner::run;

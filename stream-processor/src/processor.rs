@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cloudping_model::{Pane, Round, UtcMicros, VantageId};
 use cloudping_ports::{
-    Change, CommitError, Expect, Key, LiveStore, MAX_WRITES_PER_COMMIT, Record, SequenceNumber,
-    ShardId, StoreError, Write,
+    Change, CommitError, Expect, Key, LiveStore, MAX_WRITES_PER_COMMIT, Record, SequenceNumber, ShardId, StoreError,
+    Write,
 };
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{DeadLetter, PaneItem, StoredError, VantageHead, keys};
@@ -70,10 +70,7 @@ impl Processor {
     ///
     /// # Errors
     /// [`ProcessError::Store`].
-    pub async fn checkpoint(
-        &self,
-        shard: &ShardId,
-    ) -> Result<Option<SequenceNumber>, ProcessError> {
+    pub async fn checkpoint(&self, shard: &ShardId) -> Result<Option<SequenceNumber>, ProcessError> {
         let item = self.store.get(&checkpoint_key(shard)).await?;
         let text = item.map(|item| String::from_utf8_lossy(&item.value).into_owned());
         Ok(text.and_then(|digits| SequenceNumber::parse(&digits)))
@@ -115,11 +112,7 @@ impl Processor {
         for (vantage, rounds) in rounds {
             let (writes, forgotten) = self.count(&vantage, &rounds, now, &mut report).await?;
             groups.push(writes);
-            dead.extend(
-                forgotten
-                    .into_iter()
-                    .map(|(record, why)| letter(shard, record, why)),
-            );
+            dead.extend(forgotten.into_iter().map(|(record, why)| letter(shard, record, why)));
         }
         report.dead = dead.len();
         let tail = self.tail(shard, &last.sequence, &dead).await?;
@@ -170,16 +163,8 @@ impl Processor {
         hold(self.store.as_ref(), state, &hours).await?;
         children.extend(hours);
         let first_hour = Pane::Hour.start_of(from);
-        children.extend(
-            self.hold_range(state, Pane::Hour, first_hour, target)
-                .await?,
-        );
-        hold(
-            self.store.as_ref(),
-            state,
-            &VantageState::parents(&children),
-        )
-        .await?;
+        children.extend(self.hold_range(state, Pane::Hour, first_hour, target).await?);
+        hold(self.store.as_ref(), state, &VantageState::parents(&children)).await?;
         state.fold(target);
         for pane in Pane::ALL {
             self.expire(state, pane).await?;
@@ -198,8 +183,7 @@ impl Processor {
         let partition = keys::panes(state.vantage(), pane);
         let (first, end) = (keys::pane_start(from), keys::pane_start(until));
         for (key, item) in self.store.list(&partition, &first..&end).await? {
-            let stored = PaneItem::decode(&item.value)
-                .map_err(|source| ProcessError::Stored { key, source })?;
+            let stored = PaneItem::decode(&item.value).map_err(|source| ProcessError::Stored { key, source })?;
             let expect = Expect::Version(item.version);
             state.hold((pane, stored.start), Some(stored), expect);
         }
@@ -211,17 +195,12 @@ impl Processor {
         let partition = keys::panes(state.vantage(), pane);
         let oldest_kept = state.head().watermark - kept_us(pane) - pane.micros();
         let end = keys::pane_start(oldest_kept + 1);
-        let expired = self
-            .store
-            .list(&partition, &keys::pane_start(UtcMicros(0))..&end)
-            .await?;
+        let expired = self.store.list(&partition, &keys::pane_start(UtcMicros(0))..&end).await?;
         for (key, item) in expired {
             if state.deletes() >= DELETES_AT_ONCE {
                 break;
             }
-            let start = PaneItem::decode(&item.value)
-                .map_err(|source| ProcessError::Stored { key, source })?
-                .start;
+            let start = PaneItem::decode(&item.value).map_err(|source| ProcessError::Stored { key, source })?.start;
             state.delete((pane, start), item.version);
         }
         Ok(())
@@ -236,27 +215,16 @@ impl Processor {
     ) -> Result<Vec<Write>, ProcessError> {
         let mut writes = Vec::new();
         for letter in dead {
-            let key = Key::new(
-                keys::DEAD_LETTERS,
-                keys::dead_letter(&letter.shard, &letter.sequence),
-            );
+            let key = Key::new(keys::DEAD_LETTERS, keys::dead_letter(&letter.shard, &letter.sequence));
             if self.store.get(&key).await?.is_none() {
                 let change = Change::Put(Bytes::from(letter.encode()));
-                writes.push(Write {
-                    key,
-                    expect: Expect::Absent,
-                    change,
-                });
+                writes.push(Write { key, expect: Expect::Absent, change });
             }
         }
         let key = checkpoint_key(shard);
         let expect = Expect::unchanged(self.store.get(&key).await?.as_ref());
         let change = Change::Put(Bytes::copy_from_slice(last.as_str().as_bytes()));
-        writes.push(Write {
-            key,
-            expect,
-            change,
-        });
+        writes.push(Write { key, expect, change });
         Ok(writes)
     }
 }
@@ -279,19 +247,12 @@ fn decode<'a>(shard: &ShardId, records: &'a [Record]) -> (Delivered<'a>, Vec<Dea
 }
 
 fn letter(shard: &ShardId, record: &Record, reason: String) -> DeadLetter {
-    DeadLetter {
-        shard: shard.0.clone(),
-        sequence: record.sequence.to_string(),
-        reason,
-        data: record.data.to_vec(),
-    }
+    DeadLetter { shard: shard.0.clone(), sequence: record.sequence.to_string(), reason, data: record.data.to_vec() }
 }
 
 fn too_old(round: &Round) -> String {
     let epoch = round.id.epoch;
-    format!(
-        "epoch {epoch} is older than the last {EPOCHS_KEPT} of its vantage point: it may have been counted"
-    )
+    format!("epoch {epoch} is older than the last {EPOCHS_KEPT} of its vantage point: it may have been counted")
 }
 
 /// Puts the groups into as few commits as hold them, each group whole; the tail goes last.
@@ -300,9 +261,7 @@ fn pack(groups: Vec<Vec<Write>>, tail: Vec<Write>) -> Vec<Vec<Write>> {
     let tail_parts = tail.chunks(MAX_WRITES_PER_COMMIT).map(<[Write]>::to_vec);
     for group in groups.into_iter().chain(tail_parts) {
         match commits.last_mut() {
-            Some(commit) if commit.len() + group.len() <= MAX_WRITES_PER_COMMIT => {
-                commit.extend(group)
-            }
+            Some(commit) if commit.len() + group.len() <= MAX_WRITES_PER_COMMIT => commit.extend(group),
             _ => commits.push(group),
         }
     }
@@ -318,23 +277,13 @@ async fn load(store: &dyn LiveStore, vantage: &VantageId) -> Result<VantageState
     let key = head_key(vantage);
     let item = store.get(&key).await?;
     let expect = Expect::unchanged(item.as_ref());
-    let head = item
-        .map(|item| VantageHead::decode(&item.value))
-        .transpose();
+    let head = item.map(|item| VantageHead::decode(&item.value)).transpose();
     let head = head.map_err(|source| ProcessError::Stored { key, source })?;
-    Ok(VantageState::new(
-        vantage.clone(),
-        head.unwrap_or_default(),
-        expect,
-    ))
+    Ok(VantageState::new(vantage.clone(), head.unwrap_or_default(), expect))
 }
 
 /// Reads those panes that are not at hand.
-async fn hold(
-    store: &dyn LiveStore,
-    state: &mut VantageState,
-    panes: &[PaneId],
-) -> Result<(), ProcessError> {
+async fn hold(store: &dyn LiveStore, state: &mut VantageState, panes: &[PaneId]) -> Result<(), ProcessError> {
     for pane in panes {
         if state.holds(*pane) {
             continue;

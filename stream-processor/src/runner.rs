@@ -56,11 +56,7 @@ pub async fn run(
 }
 
 /// One batch of every shard; gives the number of records.
-async fn pass(
-    log: &dyn EventLog,
-    processor: &mut Processor,
-    clock: fn() -> UtcMicros,
-) -> Result<usize, StepError> {
+async fn pass(log: &dyn EventLog, processor: &mut Processor, clock: fn() -> UtcMicros) -> Result<usize, StepError> {
     let mut total = 0;
     for shard in log.shards().await? {
         total += step(log, processor, &shard, clock()).await?;

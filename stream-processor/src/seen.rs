@@ -40,9 +40,7 @@ fn insert(ranges: &mut Vec<(u64, u64)>, number: u64) -> Arrival {
         return Arrival::Again;
     }
     let joins_before = at > 0 && number - ranges[at - 1].1 == 1;
-    let joins_after = ranges
-        .get(at)
-        .is_some_and(|(first, _)| *first - number == 1);
+    let joins_after = ranges.get(at).is_some_and(|(first, _)| *first - number == 1);
     match (joins_before, joins_after) {
         (true, true) => {
             ranges[at - 1].1 = ranges[at].1;

@@ -46,14 +46,7 @@ pub(crate) fn kept_us(pane: Pane) -> i64 {
 
 impl VantageState {
     pub(crate) fn new(vantage: VantageId, head: VantageHead, head_stored: Expect) -> Self {
-        Self {
-            vantage,
-            head,
-            head_stored,
-            head_changed: false,
-            panes: BTreeMap::new(),
-            deletes: BTreeMap::new(),
-        }
+        Self { vantage, head, head_stored, head_changed: false, panes: BTreeMap::new(), deletes: BTreeMap::new() }
     }
 
     pub(crate) fn vantage(&self) -> &VantageId {
@@ -153,11 +146,7 @@ impl VantageState {
     }
 
     fn record(&mut self, sample: &Sample, at: UtcMicros) {
-        let key = SeriesKey {
-            target: sample.target.clone(),
-            protocol: sample.protocol,
-            family: sample.family,
-        };
+        let key = SeriesKey { target: sample.target.clone(), protocol: sample.protocol, family: sample.family };
         for home in self.homes(at) {
             let Some(held) = self.panes.get_mut(&home) else {
                 unreachable!("{home:?} was not loaded for {}", self.vantage);
@@ -207,10 +196,7 @@ impl VantageState {
             .collect();
         for (start, child) in children {
             let Some(parent) = self.panes.get_mut(&(up, up.start_of(start))) else {
-                unreachable!(
-                    "the parent of {start:?} was not loaded for {}",
-                    self.vantage
-                );
+                unreachable!("the parent of {start:?} was not loaded for {}", self.vantage);
             };
             parent.changed |= !child.series.is_empty();
             for (key, summary) in &child.series {
@@ -259,8 +245,7 @@ impl VantageState {
             writes.push(put(key, &mut self.head_stored, self.head.encode()));
         }
         let folded_until = self.head.folded_until;
-        self.panes
-            .retain(|(pane, start), _| *start + pane.micros() > folded_until);
+        self.panes.retain(|(pane, start), _| *start + pane.micros() > folded_until);
         writes
     }
 }
@@ -268,11 +253,7 @@ impl VantageState {
 fn put(key: Key, stored: &mut Expect, bytes: Vec<u8>) -> Write {
     let expect = *stored;
     *stored = Expect::Version(expect.next_version());
-    Write {
-        key,
-        expect,
-        change: Change::Put(Bytes::from(bytes)),
-    }
+    Write { key, expect, change: Change::Put(Bytes::from(bytes)) }
 }
 
 fn record_sample(summary: &mut SeriesSummary, sample: &Sample, at: UtcMicros) {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{
-    Family, Outcome, Pane, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId,
-};
+use cloudping_model::{Family, Outcome, Pane, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId};
 use cloudping_ports::{CommitError, Key, LiveStore, Record, SequenceNumber, ShardId};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{DeadLetter, PaneItem, SeriesKey, VantageHead, keys};
@@ -27,8 +25,7 @@ fn round(vantage: &str, epoch: u64, number: u64, at: i64, rng: &mut fastrand::Rn
             offset_us: rng.u32(0..900_000),
             protocol: Protocol::TcpConnect,
             outcome,
-            rtt_us: (outcome == Outcome::Answered && rng.u8(0..20) > 0)
-                .then(|| rng.u32(1..200_000)),
+            rtt_us: (outcome == Outcome::Answered && rng.u8(0..20) > 0).then(|| rng.u32(1..200_000)),
             connect_us: None,
             retransmits: u32::from(outcome == Outcome::Retransmitted),
             family: Family::V4,
@@ -36,11 +33,7 @@ fn round(vantage: &str, epoch: u64, number: u64, at: i64, rng: &mut fastrand::Rn
         }
     });
     Round {
-        id: RoundId {
-            vantage: VantageId::new(vantage).unwrap(),
-            epoch,
-            number,
-        },
+        id: RoundId { vantage: VantageId::new(vantage).unwrap(), epoch, number },
         started_at: UtcMicros(at),
         samples: samples.into(),
     }
@@ -71,19 +64,9 @@ fn history(rng: &mut fastrand::Rng) -> Vec<Round> {
         }
         let jump = [1, 1, 5, 30, 120, 4_000, 30_000][rng.usize(0..7)];
         at += rng.i64(0..=jump) * 1_000_000;
-        let lateness = if rng.u8(0..5) == 0 {
-            rng.i64(0..3 * 60 * MINUTE)
-        } else {
-            0
-        };
+        let lateness = if rng.u8(0..5) == 0 { rng.i64(0..3 * 60 * MINUTE) } else { 0 };
         let which = rng.usize(0..2);
-        rounds.push(round(
-            ["v1", "v2"][which],
-            epoch,
-            numbers[which],
-            at - lateness,
-            rng,
-        ));
+        rounds.push(round(["v1", "v2"][which], epoch, numbers[which], at - lateness, rng));
         numbers[which] += 1;
     }
     rounds
@@ -105,20 +88,10 @@ fn add(summary: &mut SeriesSummary, round: &Round, sample: &Sample) {
 fn expected(rounds: &[Round], pane: Pane) -> Totals {
     let (mut seen, mut totals) = (BTreeSet::new(), Totals::new());
     for round in rounds.iter().filter(|round| seen.insert(round.id.clone())) {
-        for sample in round
-            .samples
-            .iter()
-            .filter(|sample| sample.outcome.was_sent())
-        {
-            let key = SeriesKey {
-                target: sample.target.clone(),
-                protocol: sample.protocol,
-                family: sample.family,
-            };
+        for sample in round.samples.iter().filter(|sample| sample.outcome.was_sent()) {
+            let key = SeriesKey { target: sample.target.clone(), protocol: sample.protocol, family: sample.family };
             let start = pane.start_of(round.sent_at(sample)).0;
-            let total = totals
-                .entry((round.id.vantage.to_string(), key, start))
-                .or_default();
+            let total = totals.entry((round.id.vantage.to_string(), key, start)).or_default();
             add(total, round, sample);
         }
     }
@@ -133,10 +106,7 @@ async fn head(store: &MemoryStore, vantage: &str) -> Option<VantageHead> {
 async fn panes(store: &MemoryStore, vantage: &str, pane: Pane) -> Vec<PaneItem> {
     let partition = keys::panes(&VantageId::new(vantage).unwrap(), pane);
     let items = store.list(&partition, ""..":").await.unwrap();
-    items
-        .iter()
-        .map(|(_, item)| PaneItem::decode(&item.value).unwrap())
-        .collect()
+    items.iter().map(|(_, item)| PaneItem::decode(&item.value).unwrap()).collect()
 }
 
 /// The day totals as a reader puts them together: days, plus hours and minutes that are not folded yet.
@@ -151,9 +121,7 @@ async fn days(store: &MemoryStore) -> Totals {
                 let folded = pane != Pane::Day && item.start + pane.micros() <= head.folded_until;
                 let day = Pane::Day.start_of(item.start).0;
                 for (key, summary) in item.series.iter().filter(|_| !folded) {
-                    let total = totals
-                        .entry((vantage.to_owned(), key.clone(), day))
-                        .or_default();
+                    let total = totals.entry((vantage.to_owned(), key.clone(), day)).or_default();
                     total.merge(summary);
                 }
             }
@@ -163,19 +131,8 @@ async fn days(store: &MemoryStore) -> Totals {
 }
 
 fn counts(totals: &Totals) -> BTreeMap<&(String, SeriesKey, i64), (u64, u64, u64, u64, u64)> {
-    let figures = |s: &SeriesSummary| {
-        (
-            s.sent(),
-            s.received(),
-            s.lost(),
-            s.retransmitted(),
-            s.sum_us(),
-        )
-    };
-    totals
-        .iter()
-        .map(|(key, summary)| (key, figures(summary)))
-        .collect()
+    let figures = |s: &SeriesSummary| (s.sent(), s.received(), s.lost(), s.retransmitted(), s.sum_us());
+    totals.iter().map(|(key, summary)| (key, figures(summary))).collect()
 }
 
 async fn check(store: &MemoryStore, rounds: &[Round], seed: u64) {
@@ -183,29 +140,19 @@ async fn check(store: &MemoryStore, rounds: &[Round], seed: u64) {
     assert_eq!(counts(&found), counts(&model), "days, seed {seed}");
     let minutes = expected(rounds, Pane::Minute);
     for vantage in ["v1", "v2"] {
-        let distinct: BTreeSet<_> = (rounds.iter().map(|round| &round.id))
-            .filter(|id| id.vantage.as_str() == vantage)
-            .collect();
+        let distinct: BTreeSet<_> =
+            (rounds.iter().map(|round| &round.id)).filter(|id| id.vantage.as_str() == vantage).collect();
         let Some(head) = head(store, vantage).await else {
             assert!(distinct.is_empty(), "no head for {vantage}, seed {seed}");
             continue;
         };
-        let remembered: u64 = (head.seen.iter().flat_map(|seen| &seen.ranges))
-            .map(|(first, last)| last - first + 1)
-            .sum();
-        assert_eq!(
-            remembered,
-            distinct.len() as u64,
-            "rounds of {vantage}, seed {seed}"
-        );
+        let remembered: u64 =
+            (head.seen.iter().flat_map(|seen| &seen.ranges)).map(|(first, last)| last - first + 1).sum();
+        assert_eq!(remembered, distinct.len() as u64, "rounds of {vantage}, seed {seed}");
         for item in panes(store, vantage, Pane::Minute).await {
             for (key, summary) in &item.series {
                 let place = (vantage.to_owned(), key.clone(), item.start.0);
-                assert_eq!(
-                    Some(summary),
-                    minutes.get(&place),
-                    "minute {place:?}, seed {seed}"
-                );
+                assert_eq!(Some(summary), minutes.get(&place), "minute {place:?}, seed {seed}");
             }
         }
     }
@@ -218,11 +165,7 @@ async fn deliver(store: &Arc<MemoryStore>, rounds: &[Round], rng: &mut fastrand:
     let mut processor = Processor::new(faulty.clone());
     loop {
         let checkpoint = processor.checkpoint(&shard).await.unwrap();
-        let at = log.partition_point(|record| {
-            checkpoint
-                .as_ref()
-                .is_some_and(|done| record.sequence <= *done)
-        });
+        let at = log.partition_point(|record| checkpoint.as_ref().is_some_and(|done| record.sequence <= *done));
         if at == log.len() {
             return;
         }
@@ -236,9 +179,7 @@ async fn deliver(store: &Arc<MemoryStore>, rounds: &[Round], rng: &mut fastrand:
             _ => {}
         }
         let now = UtcMicros(START + 400 * 24 * 60 * MINUTE);
-        let _may_fail = processor
-            .process_batch(&shard, &log[from..until], now)
-            .await;
+        let _may_fail = processor.process_batch(&shard, &log[from..until], now).await;
     }
 }
 
@@ -256,17 +197,8 @@ async fn every_number_is_that_of_the_distinct_rounds() {
 #[tokio::test]
 async fn of_two_processors_alive_at_once_only_one_counts() {
     let mut rng = fastrand::Rng::with_seed(7);
-    let rounds: Vec<Round> = (0..40_u32)
-        .map(|n| {
-            round(
-                "v1",
-                1,
-                u64::from(n),
-                START + i64::from(n) * 10_000_000,
-                &mut rng,
-            )
-        })
-        .collect();
+    let rounds: Vec<Round> =
+        (0..40_u32).map(|n| round("v1", 1, u64::from(n), START + i64::from(n) * 10_000_000, &mut rng)).collect();
     let (shard, log) = (ShardId("0".into()), records(&rounds));
     let store = Arc::new(MemoryStore::new());
     let mut zombie = Processor::new(store.clone());
@@ -274,14 +206,8 @@ async fn of_two_processors_alive_at_once_only_one_counts() {
     let now = rounds[39].started_at;
     zombie.process_batch(&shard, &log[..10], now).await.unwrap();
     owner.process_batch(&shard, &log[..30], now).await.unwrap();
-    let refused = zombie
-        .process_batch(&shard, &log[10..20], now)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(refused, ProcessError::Commit(CommitError::Conflict(_))),
-        "{refused}"
-    );
+    let refused = zombie.process_batch(&shard, &log[10..20], now).await.unwrap_err();
+    assert!(matches!(refused, ProcessError::Commit(CommitError::Conflict(_))), "{refused}");
     let mut next = Processor::new(store.clone());
     next.process_batch(&shard, &log[20..], now).await.unwrap();
     check(&store, &rounds, 7).await;
@@ -290,34 +216,22 @@ async fn of_two_processors_alive_at_once_only_one_counts() {
 #[tokio::test]
 async fn a_poison_record_is_kept_with_its_reason_and_the_rest_goes_on() {
     let mut rng = fastrand::Rng::with_seed(8);
-    let rounds = [
-        round("v1", 1, 0, START, &mut rng),
-        round("v1", 1, 1, START + 1_000_000, &mut rng),
-    ];
+    let rounds = [round("v1", 1, 0, START, &mut rng), round("v1", 1, 1, START + 1_000_000, &mut rng)];
     let mut log = records(&rounds);
-    let poison = Record {
-        sequence: SequenceNumber::from(2),
-        data: Bytes::from_static(b"\xffpoison"),
-    };
+    let poison = Record { sequence: SequenceNumber::from(2), data: Bytes::from_static(b"\xffpoison") };
     log[1].sequence = SequenceNumber::from(3);
     log.insert(1, poison);
     let (shard, store) = (ShardId("0".into()), Arc::new(MemoryStore::new()));
     for _ in 0..2 {
         let mut processor = Processor::new(store.clone());
-        let report = processor
-            .process_batch(&shard, &log, rounds[1].started_at)
-            .await
-            .unwrap();
+        let report = processor.process_batch(&shard, &log, rounds[1].started_at).await.unwrap();
         assert_eq!(report.dead, 1);
     }
     check(&store, &rounds, 8).await;
     let letters = store.list(keys::DEAD_LETTERS, ""..":").await.unwrap();
     assert_eq!(letters.len(), 1);
     let letter = DeadLetter::decode(&letters[0].1.value).unwrap();
-    assert_eq!(
-        (letter.shard.as_str(), letter.sequence.as_str()),
-        ("0", "2")
-    );
+    assert_eq!((letter.shard.as_str(), letter.sequence.as_str()), ("0", "2"));
     assert_eq!(letter.data, b"\xffpoison");
     assert!(letter.reason.contains("ProbeRound"), "{}", letter.reason);
 }
@@ -325,37 +239,19 @@ async fn a_poison_record_is_kept_with_its_reason_and_the_rest_goes_on() {
 #[tokio::test]
 async fn a_clock_that_runs_ahead_closes_no_window_of_the_present() {
     let mut rng = fastrand::Rng::with_seed(9);
-    let rounds = [
-        round("v1", 1, 0, START + 600 * MINUTE, &mut rng),
-        round("v1", 1, 1, START, &mut rng),
-    ];
+    let rounds = [round("v1", 1, 0, START + 600 * MINUTE, &mut rng), round("v1", 1, 1, START, &mut rng)];
     let (shard, store) = (ShardId("0".into()), Arc::new(MemoryStore::new()));
     let mut processor = Processor::new(store.clone());
-    processor
-        .process_batch(&shard, &records(&rounds), UtcMicros(START))
-        .await
-        .unwrap();
-    assert_eq!(
-        head(&store, "v1").await.unwrap().watermark,
-        UtcMicros(START)
-    );
+    processor.process_batch(&shard, &records(&rounds), UtcMicros(START)).await.unwrap();
+    assert_eq!(head(&store, "v1").await.unwrap().watermark, UtcMicros(START));
     check(&store, &rounds, 9).await;
 }
 
 #[tokio::test]
 async fn old_panes_are_deleted() {
     let mut rng = fastrand::Rng::with_seed(10);
-    let rounds: Vec<Round> = (0..600_u32)
-        .map(|n| {
-            round(
-                "v1",
-                1,
-                u64::from(n),
-                START + i64::from(n) * MINUTE,
-                &mut rng,
-            )
-        })
-        .collect();
+    let rounds: Vec<Round> =
+        (0..600_u32).map(|n| round("v1", 1, u64::from(n), START + i64::from(n) * MINUTE, &mut rng)).collect();
     let (shard, store) = (ShardId("0".into()), Arc::new(MemoryStore::new()));
     let mut processor = Processor::new(store.clone());
     for batch in records(&rounds).chunks(20) {
@@ -363,10 +259,6 @@ async fn old_panes_are_deleted() {
         processor.process_batch(&shard, batch, now).await.unwrap();
     }
     let minutes = panes(&store, "v1", Pane::Minute).await;
-    assert!(
-        (75..=93).contains(&minutes.len()),
-        "{} minutes kept",
-        minutes.len()
-    );
+    assert!((75..=93).contains(&minutes.len()), "{} minutes kept", minutes.len());
     check(&store, &rounds, 10).await;
 }

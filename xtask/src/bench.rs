@@ -27,43 +27,31 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     let benches = benches(&project.packages);
     let name = match args {
         [] => {
-            benches
-                .iter()
-                .for_each(|(package, bench)| println!("{bench}  (in {package})"));
+            benches.iter().for_each(|(package, bench)| println!("{bench}  (in {package})"));
             return Ok(());
         }
         [name] => name,
         [_, extra, ..] => {
-            return Err(Failure::usage(format!(
-                "bench: unexpected `{extra}`, expected one NAME"
-            )));
+            return Err(Failure::usage(format!("bench: unexpected `{extra}`, expected one NAME")));
         }
     };
     let Some((package, _)) = benches.iter().find(|(_, bench)| bench == name) else {
         let known: Vec<&str> = benches.iter().map(|(_, bench)| *bench).collect();
-        return Err(Failure::usage(format!(
-            "bench: no bench `{name}`, expected one of: {}",
-            known.join(", ")
-        )));
+        return Err(Failure::usage(format!("bench: no bench `{name}`, expected one of: {}", known.join(", "))));
     };
 
-    let results = project
-        .root
-        .join("bench-results")
-        .join(format!("{name}.json"));
+    let results = project.root.join("bench-results").join(format!("{name}.json"));
     // A file left from an earlier run must not pass for this run's results.
     if results.exists() {
-        fs::remove_file(&results)
-            .map_err(|error| Failure::io(project.relative(&results), &error))?;
+        fs::remove_file(&results).map_err(|error| Failure::io(project.relative(&results), &error))?;
     }
     let mut command = project.cargo();
     command.args(["bench", "--package", package, "--bench", name]);
     shell::run(&format!("bench {name}"), &mut command)?;
 
     let shown = project.relative(&results);
-    let json = fs::read_to_string(&results).map_err(|error| {
-        Failure::io(format!("{shown}: the bench should have written it"), &error)
-    })?;
+    let json = fs::read_to_string(&results)
+        .map_err(|error| Failure::io(format!("{shown}: the bench should have written it"), &error))?;
     let held = check(&shown, &json)?;
     println!("{shown}: all {held} bars hold");
     Ok(())
@@ -83,25 +71,17 @@ fn benches(packages: &[Package]) -> Vec<(&str, &str)> {
 /// Returns how many figures there are, all of whose bars hold.
 fn check(path: &str, json: &str) -> Result<usize> {
     let figures: Vec<Figure> = serde_json::from_str(json).map_err(|error| {
-        Failure::new(format!(
-            "{path}: {error}, expected a list of {{figure, value, unit, bar, holds}}"
-        ))
+        Failure::new(format!("{path}: {error}, expected a list of {{figure, value, unit, bar, holds}}"))
     })?;
     if figures.is_empty() {
-        return Err(Failure::new(format!(
-            "{path}: no figures, expected at least one"
-        )));
+        return Err(Failure::new(format!("{path}: no figures, expected at least one")));
     }
     let broken: Vec<String> = figures
         .iter()
         .filter(|figure| !figure.holds)
         .map(|f| format!("{} is {} {}, expected {}", f.figure, f.value, f.unit, f.bar))
         .collect();
-    if broken.is_empty() {
-        Ok(figures.len())
-    } else {
-        Err(Failure::new(format!("{path}: {}", broken.join("; "))))
-    }
+    if broken.is_empty() { Ok(figures.len()) } else { Err(Failure::new(format!("{path}: {}", broken.join("; ")))) }
 }
 
 #[cfg(test)]
@@ -110,30 +90,20 @@ mod tests {
 
     #[test]
     fn figures_that_hold_pass() {
-        let json =
-            r#"[{"figure":"median error","value":0.02,"unit":"ms","bar":"<= 0.05","holds":true}]"#;
+        let json = r#"[{"figure":"median error","value":0.02,"unit":"ms","bar":"<= 0.05","holds":true}]"#;
         assert_eq!(check("x.json", json).expect("it holds"), 1);
     }
 
     #[test]
     fn a_bar_that_does_not_hold_is_named() {
-        let json =
-            r#"[{"figure":"p99 error","value":0.5,"unit":"ms","bar":"<= 0.25","holds":false}]"#;
+        let json = r#"[{"figure":"p99 error","value":0.5,"unit":"ms","bar":"<= 0.25","holds":false}]"#;
         let failure = check("x.json", json).expect_err("it does not hold");
-        assert_eq!(
-            failure.to_string(),
-            "x.json: p99 error is 0.5 ms, expected <= 0.25"
-        );
+        assert_eq!(failure.to_string(), "x.json: p99 error is 0.5 ms, expected <= 0.25");
     }
 
     #[test]
     fn anything_but_a_list_of_figures_is_refused() {
-        for json in [
-            "",
-            "{}",
-            "[]",
-            r#"[{"figure":"a","value":"fast","unit":"ms","bar":"","holds":true}]"#,
-        ] {
+        for json in ["", "{}", "[]", r#"[{"figure":"a","value":"fast","unit":"ms","bar":"","holds":true}]"#] {
             assert!(check("x.json", json).is_err(), "{json}");
         }
     }

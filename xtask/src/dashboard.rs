@@ -28,10 +28,7 @@ pub fn ensure_built(project: &Project) -> Result<()> {
         println!("==> dashboard: dist is up to date");
         return Ok(());
     }
-    shell::run(
-        "building the dashboard",
-        npm(project).args(["run", "build"]),
-    )?;
+    shell::run("building the dashboard", npm(project).args(["run", "build"]))?;
     write(&stamp, &sources)
 }
 
@@ -48,10 +45,7 @@ pub fn ensure_installed(project: &Project) -> Result<()> {
     if is_same(&stamp, &lock) {
         return Ok(());
     }
-    shell::run(
-        "installing the dashboard's packages",
-        npm(project).args(["ci", "--no-audit", "--no-fund"]),
-    )?;
+    shell::run("installing the dashboard's packages", npm(project).args(["ci", "--no-audit", "--no-fund"]))?;
     write(&stamp, &lock)
 }
 
@@ -76,11 +70,7 @@ fn require_node(dashboard: &Path) -> Result<()> {
         node: String,
     }
     let manifest: Manifest = serde_json::from_str(&read(&dashboard.join("package.json"))?)
-        .map_err(|error| {
-            Failure::new(format!(
-                "dashboard/package.json: {error}, expected engines.node"
-            ))
-        })?;
+        .map_err(|error| Failure::new(format!("dashboard/package.json: {error}, expected engines.node")))?;
     let needed = manifest.engines.node;
     let advice = format!("the dashboard needs Node.js {needed} with npm (https://nodejs.org)");
     if !shell::is_present("npm") {
@@ -89,19 +79,14 @@ fn require_node(dashboard: &Path) -> Result<()> {
     let found = shell::capture(Command::new("node").arg("--version"))
         .map_err(|_| Failure::usage(format!("node is not installed: {advice}")))?;
     if version(&found) < version(&needed) {
-        return Err(Failure::usage(format!(
-            "node is {}: {advice}",
-            found.trim()
-        )));
+        return Err(Failure::usage(format!("node is {}: {advice}", found.trim())));
     }
     Ok(())
 }
 
 /// Major and minor number out of `v20.19.4` or `>=20.19`.
 fn version(text: &str) -> (u32, u32) {
-    let digits = text
-        .trim()
-        .trim_start_matches(|c: char| !c.is_ascii_digit());
+    let digits = text.trim().trim_start_matches(|c: char| !c.is_ascii_digit());
     let mut parts = digits.split('.').map(|part| part.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
@@ -141,9 +126,7 @@ fn collect(folder: &Path, deep: bool, files: &mut Vec<PathBuf>) -> Result<()> {
 
 /// FNV-1a, 64 bits: a change detector that stays the same in every Rust release, unlike the standard library's hasher.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn is_same(stamp: &Path, content: &str) -> bool {

@@ -15,18 +15,12 @@ pub struct Failure {
 impl Failure {
     /// A check or an external step failed: exit code 1.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: 1,
-        }
+        Self { message: message.into(), code: 1 }
     }
 
     /// The command line or the machine is not what it must be: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: 2,
-        }
+        Self { message: message.into(), code: 2 }
     }
 
     /// An operation on a file failed.

@@ -68,9 +68,7 @@ fn dispatch(args: &[String]) -> Result<()> {
 /// `up --help` is left alone: it belongs to the program that `up` starts.
 fn wants_help(command: &str, rest: &[String]) -> bool {
     let is_help = |word: &str| matches!(word, "-h" | "--help");
-    is_help(command)
-        || command == "help"
-        || (command != "up" && rest.iter().any(|word| is_help(word)))
+    is_help(command) || command == "help" || (command != "up" && rest.iter().any(|word| is_help(word)))
 }
 
 fn print_help() {

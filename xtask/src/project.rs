@@ -66,25 +66,12 @@ impl Project {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = cargo();
         command
-            .args([
-                "metadata",
-                "--format-version",
-                "1",
-                "--no-deps",
-                "--manifest-path",
-            ])
+            .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
             .arg(here.join("Cargo.toml"));
         let json = shell::capture(&mut command)?;
-        let metadata: Metadata = serde_json::from_str(&json).map_err(|error| {
-            Failure::new(format!(
-                "cargo metadata: {error}, expected format version 1"
-            ))
-        })?;
-        Ok(Self {
-            root: metadata.workspace_root,
-            target: metadata.target_directory,
-            packages: metadata.packages,
-        })
+        let metadata: Metadata = serde_json::from_str(&json)
+            .map_err(|error| Failure::new(format!("cargo metadata: {error}, expected format version 1")))?;
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, packages: metadata.packages })
     }
 
     /// `$CLOUDPING_CACHE`, or `~/.cache/cloudping`: what may be deleted at any time and is slow to make again.
@@ -96,11 +83,7 @@ impl Project {
         set("CLOUDPING_CACHE")
             .map(PathBuf::from)
             .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache/cloudping")))
-            .ok_or_else(|| {
-                Failure::usage(
-                    "neither CLOUDPING_CACHE nor HOME is set, expected a folder to cache into",
-                )
-            })
+            .ok_or_else(|| Failure::usage("neither CLOUDPING_CACHE nor HOME is set, expected a folder to cache into"))
     }
 
     /// A cargo command that runs in the root of the workspace.
@@ -112,10 +95,7 @@ impl Project {
 
     /// The path of a workspace file as a person would write it: relative to the root, with forward slashes.
     pub fn relative(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root)
-            .unwrap_or(path)
-            .to_string_lossy()
-            .replace('\\', "/")
+        path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('\\', "/")
     }
 }
 
@@ -132,11 +112,7 @@ mod tests {
     fn the_workspace_is_found_with_this_package_in_it() {
         let project = Project::discover().expect("cargo metadata");
         assert!(project.root.join("Cargo.lock").is_file());
-        let xtask = project
-            .packages
-            .iter()
-            .find(|package| package.name == "xtask")
-            .expect("this package");
+        let xtask = project.packages.iter().find(|package| package.name == "xtask").expect("this package");
         assert_eq!(project.relative(&xtask.manifest_path), "xtask/Cargo.toml");
     }
 }

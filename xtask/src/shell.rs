@@ -12,25 +12,14 @@ use crate::failure::{Failure, Result};
 /// # Errors
 /// When the program cannot be started or ends with anything but exit code 0.
 pub fn run(what: &str, command: &mut Command) -> Result<()> {
-    timed(what, command, |command| {
-        command
-            .status()
-            .map_err(|error| cannot_start(command, &error))
-    })
+    timed(what, command, |command| command.status().map_err(|error| cannot_start(command, &error)))
 }
 
 /// Like [`run`], and hands back the lines of output that `keep` picks, so that they can be shown again at the end.
-pub fn run_keeping(
-    what: &str,
-    command: &mut Command,
-    keep: fn(&str) -> bool,
-) -> Result<Vec<String>> {
+pub fn run_keeping(what: &str, command: &mut Command, keep: fn(&str) -> bool) -> Result<Vec<String>> {
     let mut kept = Vec::new();
     timed(what, command, |command| {
-        let started = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = started.map_err(|error| cannot_start(command, &error))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         thread::scope(|scope| {
@@ -38,9 +27,7 @@ pub fn run_keeping(
             kept.extend(relay(stdout, keep, |line| println!("{line}")));
             kept.extend(errors.join().unwrap_or_default());
         });
-        child
-            .wait()
-            .map_err(|error| Failure::io(format!("waiting for {}", name(command)), &error))
+        child.wait().map_err(|error| Failure::io(format!("waiting for {}", name(command)), &error))
     })?;
     Ok(kept)
 }
@@ -50,32 +37,18 @@ pub fn run_keeping(
 /// # Errors
 /// When it cannot be started or fails; the message then carries what it wrote to stderr.
 pub fn capture(command: &mut Command) -> Result<String> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .output()
-        .map_err(|error| cannot_start(command, &error))?;
+    let Output { status, stdout, stderr } = command.output().map_err(|error| cannot_start(command, &error))?;
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&stderr);
-    Err(Failure::new(format!(
-        "{} failed ({status}): {}",
-        line_of(command),
-        said.trim()
-    )))
+    Err(Failure::new(format!("{} failed ({status}): {}", line_of(command), said.trim())))
 }
 
 /// Whether a program can be started at all.
 pub fn is_present(program: &str) -> bool {
     let mut probe = Command::new(program);
-    probe
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    probe.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 }
 
@@ -86,19 +59,12 @@ pub fn is_present(program: &str) -> bool {
 pub fn apt_install(packages: &[&str], why: &str) -> Result<()> {
     let list = packages.join(" ");
     if !is_present("apt-get") {
-        return Err(Failure::usage(format!(
-            "{why}: please install {list} (there is no apt-get here to do it with)"
-        )));
+        return Err(Failure::usage(format!("{why}: please install {list} (there is no apt-get here to do it with)")));
     }
     if capture(Command::new("id").arg("-u"))?.trim() != "0" {
-        return Err(Failure::usage(format!(
-            "{why}: please run `sudo apt-get install {list}`, then try again"
-        )));
+        return Err(Failure::usage(format!("{why}: please run `sudo apt-get install {list}`, then try again")));
     }
-    run(
-        "refreshing the package lists",
-        Command::new("apt-get").args(["update", "--quiet"]),
-    )?;
+    run("refreshing the package lists", Command::new("apt-get").args(["update", "--quiet"]))?;
     run(
         &format!("installing {list}"),
         Command::new("apt-get")
@@ -111,18 +77,10 @@ pub fn apt_install(packages: &[&str], why: &str) -> Result<()> {
 /// Seconds with the digits that matter: `0.3 s`, `75 s`.
 pub fn seconds(took: Duration) -> String {
     let seconds = took.as_secs_f64();
-    if seconds < 10.0 {
-        format!("{seconds:.1} s")
-    } else {
-        format!("{seconds:.0} s")
-    }
+    if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
-fn timed(
-    what: &str,
-    command: &mut Command,
-    act: impl FnOnce(&mut Command) -> Result<ExitStatus>,
-) -> Result<()> {
+fn timed(what: &str, command: &mut Command, act: impl FnOnce(&mut Command) -> Result<ExitStatus>) -> Result<()> {
     println!("==> {what}: {}", line_of(command));
     let start = Instant::now();
     let status = act(command)?;
@@ -131,10 +89,7 @@ fn timed(
         println!("    {what}: done in {took}");
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "{what} failed after {took} ({status}): {}",
-        line_of(command)
-    )))
+    Err(Failure::new(format!("{what} failed after {took} ({status}): {}", line_of(command))))
 }
 
 fn relay(from: Option<impl Read>, keep: fn(&str) -> bool, show: impl Fn(&str)) -> Vec<String> {
@@ -143,10 +98,7 @@ fn relay(from: Option<impl Read>, keep: fn(&str) -> bool, show: impl Fn(&str)) -
     let mut reader = BufReader::new(from);
     let mut bytes = Vec::new();
     // Read as bytes: a line that is not UTF-8 must not end the relay, or the child would block on a full pipe.
-    while reader
-        .read_until(b'\n', &mut bytes)
-        .is_ok_and(|count| count > 0)
-    {
+    while reader.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
         let line = String::from_utf8_lossy(&bytes);
         let line = line.trim_end_matches(['\n', '\r']);
         show(line);
@@ -160,10 +112,7 @@ fn relay(from: Option<impl Read>, keep: fn(&str) -> bool, show: impl Fn(&str)) -
 
 fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
     match error.kind() {
-        ErrorKind::NotFound => Failure::usage(format!(
-            "`{}` is not installed or not on the PATH",
-            name(command)
-        )),
+        ErrorKind::NotFound => Failure::usage(format!("`{}` is not installed or not on the PATH", name(command))),
         _ => Failure::io(format!("cannot start {}", line_of(command)), error),
     }
 }
@@ -195,10 +144,7 @@ mod tests {
     #[test]
     fn the_lines_asked_for_are_kept_from_both_streams() {
         let script = "echo Summary: out; echo noise; printf 'Summary: \\377 err\\n' >&2";
-        let kept = run_keeping("a test", &mut sh(script), |line| {
-            line.starts_with("Summary")
-        })
-        .expect("exit code 0");
+        let kept = run_keeping("a test", &mut sh(script), |line| line.starts_with("Summary")).expect("exit code 0");
         assert_eq!(kept, ["Summary: out", "Summary: \u{fffd} err"]);
     }
 
@@ -212,12 +158,8 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_said_to_be_missing() {
-        let failure =
-            run("a test", &mut Command::new("/nowhere/frobnicate")).expect_err("no such program");
-        assert_eq!(
-            failure.to_string(),
-            "`frobnicate` is not installed or not on the PATH"
-        );
+        let failure = run("a test", &mut Command::new("/nowhere/frobnicate")).expect_err("no such program");
+        assert_eq!(failure.to_string(), "`frobnicate` is not installed or not on the PATH");
         assert!(!is_present("/nowhere/frobnicate"));
     }
 }

@@ -17,22 +17,10 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     // The dashboard comes first: query-service embeds dashboard/dist when it is compiled.
     dashboard::ensure_built(project)?;
     let mut build = project.cargo();
-    shell::run(
-        "building cloudping",
-        build.args(["build", "--package", "cloudping"]),
-    )?;
+    shell::run("building cloudping", build.args(["build", "--package", "cloudping"]))?;
 
     let binary = project.target.join("debug/cloudping");
-    println!(
-        "==> starting the planet: cloudping up --planet {}",
-        args.join(" ")
-    );
-    let error = Command::new(&binary)
-        .args(["up", "--planet"])
-        .args(args)
-        .exec();
-    Err(Failure::io(
-        format!("cannot start {}", binary.display()),
-        &error,
-    ))
+    println!("==> starting the planet: cloudping up --planet {}", args.join(" "));
+    let error = Command::new(&binary).args(["up", "--planet"]).args(args).exec();
+    Err(Failure::io(format!("cannot start {}", binary.display()), &error))
 }

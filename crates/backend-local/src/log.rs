@@ -8,10 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cloudping_model::UtcMicros;
 use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, ShardId};
-use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
-    WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
@@ -21,17 +18,12 @@ use crate::open::{FileKind, OpenError, open};
 use crate::shards;
 
 /// (shard, sequence number from 1) → (arrival in µs since 1970, the event's bytes).
-pub(crate) const RECORDS: TableDefinition<(u16, u64), (i64, &[u8])> =
-    TableDefinition::new("records");
+pub(crate) const RECORDS: TableDefinition<(u16, u64), (i64, &[u8])> = TableDefinition::new("records");
 
 /// One row a shard: the sequence number that its next record gets. Trimming never takes a number back.
 pub(crate) const SHARDS: TableDefinition<u16, u64> = TableDefinition::new("shards");
 
-const FILE: FileKind = FileKind {
-    name: "event log",
-    file: "log.redb",
-    format: 1,
-};
+const FILE: FileKind = FileKind { name: "event log", file: "log.redb", format: 1 };
 
 /// The number of shards that a new log gets.
 pub const DEFAULT_SHARDS: NonZeroU16 = NonZeroU16::new(4).expect("four is not zero");
@@ -63,25 +55,15 @@ impl LocalLog {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open_or_create(
-        dir: &Path,
-        new_shards: NonZeroU16,
-        clock: Clock,
-    ) -> Result<Self, OpenError> {
-        let database = open(dir, &FILE, |transaction| {
-            initialise(transaction, new_shards)
-        })?;
+    pub fn open_or_create(dir: &Path, new_shards: NonZeroU16, clock: Clock) -> Result<Self, OpenError> {
+        let database = open(dir, &FILE, |transaction| initialise(transaction, new_shards))?;
         let shards = shard_count(&database).map_err(|reason| FILE.unreadable(dir, reason))?;
         Self::over(database, shards, clock).map_err(|error| OpenError::io(dir, error))
     }
 
     fn over(database: Database, shards: u16, clock: Clock) -> std::io::Result<Self> {
         let database = Arc::new(database);
-        Ok(Self {
-            writer: LogWriter::start(Arc::clone(&database), clock)?,
-            database,
-            shards,
-        })
+        Ok(Self { writer: LogWriter::start(Arc::clone(&database), clock)?, database, shards })
     }
 
     /// Changes after every append that has taken effect: the number of records appended since the log was opened.
@@ -95,17 +77,8 @@ impl LocalLog {
     ///
     /// # Errors
     /// [`LogError::NoShard`] or [`LogError::Backend`]; some of the records may then have been removed.
-    pub async fn trim(
-        &self,
-        shard: &ShardId,
-        up_to: &SequenceNumber,
-        older_than: UtcMicros,
-    ) -> Result<u64, LogError> {
-        let request = Trim {
-            shard: self.shard(shard)?,
-            up_to: number(up_to),
-            older_than,
-        };
+    pub async fn trim(&self, shard: &ShardId, up_to: &SequenceNumber, older_than: UtcMicros) -> Result<u64, LogError> {
+        let request = Trim { shard: self.shard(shard)?, up_to: number(up_to), older_than };
         let mut total = 0;
         loop {
             let removed = self.written(|done| Job::Trim(request, done)).await?;
@@ -121,10 +94,7 @@ impl LocalLog {
     }
 
     /// Has the writer do something and waits for its answer.
-    async fn written<T>(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<T, Shared>>) -> Job,
-    ) -> Result<T, LogError> {
+    async fn written<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Shared>>) -> Job) -> Result<T, LogError> {
         let (done, answer) = oneshot::channel();
         if !self.writer.submit(job(done)) {
             return Err(backend("the log's writer has ended"));
@@ -140,8 +110,7 @@ impl LocalLog {
 impl EventLog for LocalLog {
     async fn append(&self, partition_key: &str, data: Bytes) -> Result<(), LogError> {
         let shard = shards::of_key(partition_key, self.shards);
-        self.written(|done| Job::Append(Append { shard, data, done }))
-            .await
+        self.written(|done| Job::Append(Append { shard, data, done })).await
     }
 
     async fn shards(&self) -> Result<Vec<ShardId>, LogError> {
@@ -157,10 +126,7 @@ impl EventLog for LocalLog {
         let shard = self.shard(shard)?;
         let after = after.map_or(0, number);
         let database = Arc::clone(&self.database);
-        spawn_blocking(move || read(&database, shard, after, limit))
-            .await
-            .map_err(backend)?
-            .map_err(backend)
+        spawn_blocking(move || read(&database, shard, after, limit)).await.map_err(backend)?.map_err(backend)
     }
 }
 
@@ -173,12 +139,7 @@ fn initialise(transaction: &WriteTransaction, new_shards: NonZeroU16) -> Result<
     Ok(())
 }
 
-fn read(
-    database: &Database,
-    shard: u16,
-    after: u64,
-    limit: usize,
-) -> Result<Vec<Record>, redb::Error> {
+fn read(database: &Database, shard: u16, after: u64, limit: usize) -> Result<Vec<Record>, redb::Error> {
     let Some(from) = after.checked_add(1) else {
         return Ok(Vec::new());
     };
@@ -187,10 +148,7 @@ fn read(
     rows.take(limit)
         .map(|row| {
             let (key, value) = row?;
-            Ok(Record {
-                sequence: key.value().1.into(),
-                data: Bytes::copy_from_slice(value.value().1),
-            })
+            Ok(Record { sequence: key.value().1.into(), data: Bytes::copy_from_slice(value.value().1) })
         })
         .collect()
 }
@@ -255,9 +213,7 @@ mod tests {
         let mut appended = Vec::new();
         for number in 0..60_u32 {
             let data = Bytes::from(number.to_be_bytes().repeat(1 + number as usize * 20));
-            log.append(&format!("key {number}"), data.clone())
-                .await
-                .unwrap();
+            log.append(&format!("key {number}"), data.clone()).await.unwrap();
             appended.push(data);
             assert_eq!(all(&on(&disk.after_power_loss())).await, appended);
         }

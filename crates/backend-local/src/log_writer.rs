@@ -55,14 +55,9 @@ impl LogWriter {
     pub(crate) fn start(database: Arc<Database>, clock: Clock) -> std::io::Result<Self> {
         let (jobs, queue) = channel();
         let (count, appended) = watch::channel(0);
-        let thread = Builder::new()
-            .name("event-log".to_owned())
-            .spawn(move || run(&database, &queue, &count, clock))?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-            appended,
-        })
+        let thread =
+            Builder::new().name("event-log".to_owned()).spawn(move || run(&database, &queue, &count, clock))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), appended })
     }
 
     /// Queues a job; `false` when the thread has ended.
@@ -152,20 +147,13 @@ fn append(database: &Database, batch: &[Append], arrived: UtcMicros) -> Result<(
 
 /// Removes up to [`TRIM_RECORDS`] records; returns how many. Fewer than that means that no more are to be removed.
 fn trim(database: &Database, request: Trim) -> Result<u64, redb::Error> {
-    let Trim {
-        shard,
-        up_to,
-        older_than,
-    } = request;
+    let Trim { shard, up_to, older_than } = request;
     let transaction = begin(database)?;
     let mut removed = 0;
     {
         let mut records = transaction.open_table(RECORDS)?;
         let mut last = None;
-        for row in records
-            .range((shard, 0)..=(shard, up_to))?
-            .take(TRIM_RECORDS)
-        {
+        for row in records.range((shard, 0)..=(shard, up_to))?.take(TRIM_RECORDS) {
             let (key, value) = row?;
             if value.value().0 >= older_than.0 {
                 break;

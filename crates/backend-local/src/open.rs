@@ -57,7 +57,7 @@ pub enum OpenError {
         supported: u64,
     },
     /// The operating system refused for another reason.
-    #[error("cannot open {}: {source}", path.display())]
+    #[error("cannot open {}: {source}; choose another directory with --data", path.display())]
     Io {
         /// The directory or file.
         path: PathBuf,
@@ -70,12 +70,8 @@ impl OpenError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                Self::NotADirectory { path }
-            }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Self::NotWritable { path, source }
-            }
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::NotADirectory { path },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotWritable { path, source },
             _ => Self::Io { path, source },
         }
     }
@@ -94,11 +90,7 @@ pub(crate) struct FileKind {
 impl FileKind {
     /// The error of a file in `dir` that is not what it should be.
     pub(crate) fn unreadable(&self, dir: &Path, reason: String) -> OpenError {
-        OpenError::Unreadable {
-            path: dir.join(self.file),
-            kind: self.name,
-            reason,
-        }
+        OpenError::Unreadable { path: dir.join(self.file), kind: self.name, reason }
     }
 }
 
@@ -111,8 +103,7 @@ pub(crate) fn open(
     fs::create_dir_all(dir).map_err(|error| OpenError::io(dir, error))?;
     let path = dir.join(kind.file);
     create_if_absent(dir, &path, kind, initialise)?;
-    let database = guarded(|| Ok(builder().open(&path)?))
-        .map_err(|error| classify(error, dir, &path, kind))?;
+    let database = guarded(|| Ok(builder().open(&path)?)).map_err(|error| classify(error, dir, &path, kind))?;
     check_format(&database, dir, kind)?;
     Ok(database)
 }
@@ -149,9 +140,7 @@ fn create_if_absent(
     guarded(|| {
         let database = builder().create(&unfinished)?;
         let transaction = begin_durable(&database)?;
-        transaction
-            .open_table(FORMAT)?
-            .insert(kind.name, kind.format)?;
+        transaction.open_table(FORMAT)?.insert(kind.name, kind.format)?;
         initialise(&transaction)?;
         transaction.commit()?;
         Ok(database.close()?)
@@ -175,14 +164,11 @@ fn guarded<T>(act: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::E
 
 fn classify(error: redb::Error, dir: &Path, path: &Path, kind: &FileKind) -> OpenError {
     match error {
-        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => OpenError::InUse {
-            dir: dir.to_owned(),
-        },
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
+            OpenError::InUse { dir: dir.to_owned() }
+        }
         redb::Error::Io(source)
-            if !matches!(
-                source.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-            ) =>
+            if !matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
         {
             OpenError::io(path, source)
         }
@@ -203,11 +189,9 @@ fn check_format(database: &Database, dir: &Path, kind: &FileKind) -> Result<(), 
     .map_err(|error| unreadable(error.to_string()))?;
     match row {
         Some(found) if found == kind.format => Ok(()),
-        Some(found) if found > kind.format => Err(OpenError::NewerFormat {
-            path: dir.join(kind.file),
-            found,
-            supported: kind.format,
-        }),
+        Some(found) if found > kind.format => {
+            Err(OpenError::NewerFormat { path: dir.join(kind.file), found, supported: kind.format })
+        }
         Some(found) => Err(unreadable(format!("format {found}"))),
         None => Err(unreadable("its format is not stated".to_owned())),
     }
@@ -217,11 +201,7 @@ fn check_format(database: &Database, dir: &Path, kind: &FileKind) -> Result<(), 
 mod tests {
     use super::*;
 
-    const KIND: FileKind = FileKind {
-        name: "test file",
-        file: "test.redb",
-        format: 3,
-    };
+    const KIND: FileKind = FileKind { name: "test file", file: "test.redb", format: 3 };
 
     const ROWS: TableDefinition<u64, u64> = TableDefinition::new("rows");
 
@@ -245,10 +225,7 @@ mod tests {
             let rows = database.begin_read().unwrap().open_table(ROWS).unwrap();
             assert_eq!(rows.get(1).unwrap().unwrap().value(), 2);
         }
-        let names: Vec<_> = fs::read_dir(&dir)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [KIND.file]);
     }
 
@@ -281,10 +258,7 @@ mod tests {
         let file = base.path().join("file");
         fs::write(&file, "text").unwrap();
         for path in [file.clone(), file.join("below")] {
-            let expected = format!(
-                "{} is not a directory; choose another with --data",
-                path.display()
-            );
+            let expected = format!("{} is not a directory; choose another with --data", path.display());
             assert_eq!(message(open_test(&path)), expected);
         }
     }
@@ -293,10 +267,7 @@ mod tests {
     fn a_directory_in_use_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let database = open_test(dir.path()).unwrap();
-        let expected = format!(
-            "another cloudping uses {}; stop it or choose another --data",
-            dir.path().display()
-        );
+        let expected = format!("another cloudping uses {}; stop it or choose another --data", dir.path().display());
         assert_eq!(message(open_test(dir.path())), expected);
         drop(database);
         open_test(dir.path()).unwrap();
@@ -342,10 +313,7 @@ mod tests {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
         let refused = as_nobody(|| open_test(dir.path()));
-        assert!(
-            matches!(&refused, Err(OpenError::NotWritable { path, .. }) if *path == file),
-            "{refused:?}"
-        );
+        assert!(matches!(&refused, Err(OpenError::NotWritable { path, .. }) if *path == file), "{refused:?}");
     }
 
     #[test]
@@ -361,20 +329,9 @@ mod tests {
             let file = dir.path().join(KIND.file);
             fs::write(&file, &bytes).unwrap();
             let refused = message(open_test(dir.path()));
-            let start = format!(
-                "{} is damaged or no test file of cloudping's (",
-                file.display()
-            );
-            assert!(
-                refused.starts_with(&start),
-                "{} bytes: {refused}",
-                bytes.len()
-            );
-            assert_eq!(
-                fs::read(&file).unwrap(),
-                bytes,
-                "a refused file is left alone"
-            );
+            let start = format!("{} is damaged or no test file of cloudping's (", file.display());
+            assert!(refused.starts_with(&start), "{} bytes: {refused}", bytes.len());
+            assert_eq!(fs::read(&file).unwrap(), bytes, "a refused file is left alone");
         }
     }
 
@@ -402,10 +359,7 @@ mod tests {
     fn a_file_of_another_kind_or_format_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         open_test(dir.path()).unwrap();
-        let other = FileKind {
-            name: "other file",
-            ..KIND
-        };
+        let other = FileKind { name: "other file", ..KIND };
         let refused = message(open(dir.path(), &other, |_| Ok(())));
         assert!(refused.contains("(its format is not stated)"), "{refused}");
         let older = FileKind { format: 2, ..KIND };

@@ -26,9 +26,7 @@ pub(crate) fn of_key(partition_key: &str, count: u16) -> u16 {
 
 /// FNV-1a, 64 bits (Fowler, Noll and Vo; draft-eastlake-fnv).
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -44,12 +42,7 @@ mod tests {
 
     #[test]
     fn keys_keep_their_shards() {
-        let golden = [
-            ("us-east-1", 3),
-            ("eu-central-1", 1),
-            ("ap-southeast-2", 2),
-            ("", 1),
-        ];
+        let golden = [("us-east-1", 3), ("eu-central-1", 1), ("ap-southeast-2", 2), ("", 1)];
         for (key, shard) in golden {
             assert_eq!(of_key(key, 4), shard, "{key:?}");
         }

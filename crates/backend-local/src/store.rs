@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cloudping_ports::{
-    Change, CommitError, Expect, Item, Key, LiveStore, StoreError, Write, check_shape,
-};
+use cloudping_ports::{Change, CommitError, Expect, Item, Key, LiveStore, StoreError, Write, check_shape};
 use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
@@ -18,11 +16,7 @@ use crate::open::{FileKind, OpenError, begin_durable, open};
 /// (partition, sort key) → (version, the item's bytes).
 const ITEMS: TableDefinition<(&str, &str), (u64, &[u8])> = TableDefinition::new("items");
 
-const FILE: FileKind = FileKind {
-    name: "live store",
-    file: "live.redb",
-    format: 1,
-};
+const FILE: FileKind = FileKind { name: "live store", file: "live.redb", format: 1 };
 
 /// A [`LiveStore`] in the file `live.redb` of a data directory. Dropping it closes the file.
 pub struct LocalStore {
@@ -46,11 +40,7 @@ impl LocalStore {
     }
 
     fn over(database: Database) -> Self {
-        Self {
-            database: Arc::new(database),
-            turn: Arc::default(),
-            committed: Arc::new(watch::channel(0).0),
-        }
+        Self { database: Arc::new(database), turn: Arc::default(), committed: Arc::new(watch::channel(0).0) }
     }
 
     /// Changes after every commit that has taken effect: the number of commits since the store was opened.
@@ -64,10 +54,7 @@ impl LocalStore {
         act: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
         let database = Arc::clone(&self.database);
-        spawn_blocking(move || act(&database))
-            .await
-            .map_err(failed)?
-            .map_err(failed)
+        spawn_blocking(move || act(&database)).await.map_err(failed)?.map_err(failed)
     }
 }
 
@@ -83,11 +70,7 @@ impl LiveStore for LocalStore {
         .await
     }
 
-    async fn list(
-        &self,
-        partition: &str,
-        sort: Range<&str>,
-    ) -> Result<Vec<(Key, Item)>, StoreError> {
+    async fn list(&self, partition: &str, sort: Range<&str>) -> Result<Vec<(Key, Item)>, StoreError> {
         if sort.is_empty() {
             return Ok(Vec::new());
         }
@@ -164,10 +147,7 @@ fn holds(
 }
 
 fn item((version, value): (u64, &[u8])) -> Item {
-    Item {
-        version,
-        value: Bytes::copy_from_slice(value),
-    }
+    Item { version, value: Bytes::copy_from_slice(value) }
 }
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
@@ -190,11 +170,7 @@ mod tests {
                 later => Expect::Version(later - 1),
             };
             let value = Bytes::from(vec![7; usize::try_from(version).unwrap() * 100]);
-            let writes = keys.clone().map(|key| Write {
-                key,
-                expect,
-                change: Change::Put(value.clone()),
-            });
+            let writes = keys.clone().map(|key| Write { key, expect, change: Change::Put(value.clone()) });
             store.commit(writes.to_vec()).await.unwrap();
             let survivor = LocalStore::over(disk.after_power_loss().database());
             for key in &keys {

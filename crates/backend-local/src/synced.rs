@@ -19,9 +19,7 @@ struct Images {
 impl SyncedDisk {
     /// Opens the database on this disk, creating one on an empty disk.
     pub(crate) fn database(&self) -> Database {
-        Database::builder()
-            .create_with_backend(self.clone())
-            .expect("what was synced is a whole database")
+        Database::builder().create_with_backend(self.clone()).expect("what was synced is a whole database")
     }
 
     /// How often it was synced.
@@ -32,11 +30,7 @@ impl SyncedDisk {
     /// Another disk, with only what was synced on this one.
     pub(crate) fn after_power_loss(&self) -> Self {
         let synced = self.0.lock().unwrap().synced.clone();
-        Self(Arc::new(Mutex::new(Images {
-            written: synced.clone(),
-            synced,
-            syncs: 0,
-        })))
+        Self(Arc::new(Mutex::new(Images { written: synced.clone(), synced, syncs: 0 })))
     }
 }
 

@@ -94,22 +94,14 @@ fn kill_again_and_again(test: &str, look: impl Fn(&Path) -> Progress) {
         certain = seen;
     }
     println!("{test}: {productive} of {KILLS} children killed while they wrote, to {certain:?}");
-    assert!(
-        productive >= 5,
-        "only {productive} children lived to write: the test shows too little"
-    );
+    assert!(productive >= 5, "only {productive} children lived to write: the test shows too little");
 }
 
 /// Runs work on several tasks, without end.
 fn run_child<F: Future<Output = ()> + Send + 'static>(worker: impl Fn(usize) -> F) -> ! {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
-        let workers: Vec<_> = (0..WORKERS)
-            .map(|number| tokio::spawn(worker(number)))
-            .collect();
+        let workers: Vec<_> = (0..WORKERS).map(|number| tokio::spawn(worker(number))).collect();
         for worker in workers {
             worker.await.unwrap();
         }
@@ -118,9 +110,7 @@ fn run_child<F: Future<Output = ()> + Send + 'static>(worker: impl Fn(usize) -> 
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(future)
 }
 
@@ -142,18 +132,11 @@ async fn logged(log: &LocalLog) -> BTreeMap<usize, Vec<u64>> {
     for shard in log.shards().await.unwrap() {
         let records = log.read(&shard, None, usize::MAX).await.unwrap();
         for (index, record) in records.iter().enumerate() {
-            assert_eq!(
-                record.sequence,
-                (index as u64 + 1).into(),
-                "a gap in {shard}"
-            );
+            assert_eq!(record.sequence, (index as u64 + 1).into(), "a gap in {shard}");
             let text = str::from_utf8(&record.data).unwrap();
             let (worker, number) = text.split_once(' ').unwrap();
             let worker = worker.parse().unwrap();
-            numbers
-                .entry(worker)
-                .or_default()
-                .push(number.parse().unwrap());
+            numbers.entry(worker).or_default().push(number.parse().unwrap());
         }
     }
     numbers
@@ -164,9 +147,7 @@ fn append_without_end(dir: &Path) -> ! {
     let before = block_on(logged(&log));
     run_child(|worker| {
         let log = Arc::clone(&log);
-        let first = before
-            .get(&worker)
-            .map_or(1, |numbers| numbers.len() as u64 + 1);
+        let first = before.get(&worker).map_or(1, |numbers| numbers.len() as u64 + 1);
         async move {
             for number in first.. {
                 let data = format!("{worker} {number}").into();
@@ -187,10 +168,7 @@ fn the_log_survives_being_killed() {
         let progress = logged.into_iter().map(|(worker, numbers)| {
             let last = numbers.len() as u64;
             let expected: Vec<u64> = (1..=last).collect();
-            assert_eq!(
-                numbers, expected,
-                "worker {worker}: lost, doubled or misplaced"
-            );
+            assert_eq!(numbers, expected, "worker {worker}: lost, doubled or misplaced");
             (worker, last)
         });
         progress.collect()
@@ -211,9 +189,7 @@ fn counters(worker: usize) -> [Key; 3] {
 }
 
 fn count(item: Option<&Item>) -> u64 {
-    item.map_or(0, |item| {
-        str::from_utf8(&item.value).unwrap().parse().unwrap()
-    })
+    item.map_or(0, |item| str::from_utf8(&item.value).unwrap().parse().unwrap())
 }
 
 /// Adds one to all three counters, in one commit; returns the worker's own count.
@@ -260,11 +236,7 @@ fn the_store_survives_being_killed() {
         let read = |key: &Key| {
             let item = block_on(store.get(key)).unwrap();
             let version = item.as_ref().map_or(0, |item| item.version);
-            assert_eq!(
-                count(item.as_ref()),
-                version,
-                "{key:?}: its count and its version"
-            );
+            assert_eq!(count(item.as_ref()), version, "{key:?}: its count and its version");
             version
         };
         let mut progress = Progress::new();
@@ -315,8 +287,5 @@ fn a_kill_while_the_files_are_created_leaves_none_that_cannot_be_opened() {
         open_store(&dir);
     }
     println!("{at_it} of 60 children killed while they created the files");
-    assert!(
-        at_it >= 5,
-        "only {at_it} children died at it: the test shows too little"
-    );
+    assert!(at_it >= 5, "only {at_it} children died at it: the test shows too little");
 }

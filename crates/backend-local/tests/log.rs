@@ -34,9 +34,7 @@ async fn contents(log: &LocalLog) -> Vec<(String, String)> {
 }
 
 fn rows(numbers: impl Iterator<Item = u64>) -> Vec<(String, String)> {
-    numbers
-        .map(|number| (number.to_string(), format!("record {number}")))
-        .collect()
+    numbers.map(|number| (number.to_string(), format!("record {number}"))).collect()
 }
 
 #[tokio::test]
@@ -57,13 +55,7 @@ async fn a_log_keeps_the_shards_it_was_created_with() {
     let three = NonZeroU16::new(3).unwrap();
     LocalLog::open_or_create(dir.path(), three, || UtcMicros(0)).unwrap();
     let log = LocalLog::open(dir.path(), || UtcMicros(0)).unwrap();
-    let shards: Vec<_> = log
-        .shards()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|shard| shard.0)
-        .collect();
+    let shards: Vec<_> = log.shards().await.unwrap().into_iter().map(|shard| shard.0).collect();
     assert_eq!(shards, ["shard-0", "shard-1", "shard-2"]);
 }
 
@@ -73,17 +65,9 @@ async fn a_place_beyond_all_of_ours_is_the_end() {
     let log = LocalLog::open_or_create(dir.path(), ONE_SHARD, || UtcMicros(0)).unwrap();
     append(&log, "record").await;
     let shard = only_shard(&log).await;
-    for digits in [
-        "2",
-        "18446744073709551615",
-        "49590338271490256608559692538361571095921575989136588898",
-    ] {
+    for digits in ["2", "18446744073709551615", "49590338271490256608559692538361571095921575989136588898"] {
         let place = SequenceNumber::parse(digits).unwrap();
-        assert_eq!(
-            log.read(&shard, Some(&place), 10).await.unwrap(),
-            [],
-            "{digits}"
-        );
+        assert_eq!(log.read(&shard, Some(&place), 10).await.unwrap(), [], "{digits}");
     }
 }
 
@@ -104,29 +88,15 @@ async fn trimming_takes_old_records_from_the_front_and_never_a_number_back() {
     }
     let shard = only_shard(&log).await;
     let trim = async |log: &LocalLog, up_to: u64, older_than| {
-        log.trim(&shard, &up_to.into(), UtcMicros(older_than))
-            .await
-            .unwrap()
+        log.trim(&shard, &up_to.into(), UtcMicros(older_than)).await.unwrap()
     };
     assert_eq!(trim(&log, 10, 1).await, 0, "none is older");
-    assert_eq!(
-        trim(&log, 3, 100).await,
-        3,
-        "all are older, three are allowed"
-    );
+    assert_eq!(trim(&log, 3, 100).await, 3, "all are older, three are allowed");
     assert_eq!(contents(&log).await, rows(4..=10));
-    assert_eq!(
-        trim(&log, 10, 7).await,
-        3,
-        "the seventh is not older and stops the trim before the eighth"
-    );
+    assert_eq!(trim(&log, 10, 7).await, 3, "the seventh is not older and stops the trim before the eighth");
     assert_eq!(contents(&log).await, rows(7..=10));
     let early = log.read(&shard, Some(&2.into()), 1).await.unwrap();
-    assert_eq!(
-        early[0].sequence,
-        7.into(),
-        "a reader from before the trim goes on at the oldest kept"
-    );
+    assert_eq!(early[0].sequence, 7.into(), "a reader from before the trim goes on at the oldest kept");
     assert_eq!(trim(&log, u64::MAX, 100).await, 4);
     assert_eq!(contents(&log).await, []);
     drop(log);

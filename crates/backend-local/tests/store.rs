@@ -4,11 +4,7 @@ use cloudping_backend_local::LocalStore;
 use cloudping_ports::{Change, CommitError, Expect, Key, LiveStore, Write};
 
 fn put(sort: &str, expect: Expect) -> Vec<Write> {
-    vec![Write {
-        key: Key::new("p", sort),
-        expect,
-        change: Change::Put(sort.to_owned().into()),
-    }]
+    vec![Write { key: Key::new("p", sort), expect, change: Change::Put(sort.to_owned().into()) }]
 }
 
 #[tokio::test]
@@ -21,19 +17,8 @@ async fn a_reopened_store_holds_everything() {
             version => Expect::Version(version),
         };
         store.commit(put("again", expect)).await.unwrap();
-        store
-            .commit(put(&format!("new {opening}"), Expect::Absent))
-            .await
-            .unwrap();
-        assert_eq!(
-            store
-                .get(&Key::new("p", "again"))
-                .await
-                .unwrap()
-                .unwrap()
-                .version,
-            opening + 1
-        );
+        store.commit(put(&format!("new {opening}"), Expect::Absent)).await.unwrap();
+        assert_eq!(store.get(&Key::new("p", "again")).await.unwrap().unwrap().version, opening + 1);
         let listed = store.list("p", "new".."new~").await.unwrap();
         assert_eq!(listed.len() as u64, opening + 1);
     }

@@ -16,11 +16,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     pub(crate) fn new(field: &'static str, expected: impl Display, found: impl Display) -> Self {
-        Self {
-            field,
-            expected: expected.to_string(),
-            found: found.to_string(),
-        }
+        Self { field, expected: expected.to_string(), found: found.to_string() }
     }
 }
 
@@ -89,20 +85,12 @@ impl<'a> Reader<'a> {
             let byte = self.byte(field)?;
             let bits = u128::from(byte & 0x7f);
             if shift >= u128::BITS || (bits << shift) >> shift != bits {
-                return Err(DecodeError::new(
-                    field,
-                    "a varint of at most 128 bits",
-                    "a longer one",
-                ));
+                return Err(DecodeError::new(field, "a varint of at most 128 bits", "a longer one"));
             }
             value |= bits << shift;
             if byte & 0x80 == 0 {
                 if byte == 0 && shift > 0 {
-                    return Err(DecodeError::new(
-                        field,
-                        "a varint in its shortest form",
-                        "one padded with zeros",
-                    ));
+                    return Err(DecodeError::new(field, "a varint in its shortest form", "one padded with zeros"));
                 }
                 return Ok(value);
             }
@@ -115,11 +103,7 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             Ok(())
         } else {
-            Err(DecodeError::new(
-                "end",
-                "no further bytes",
-                format_args!("{} more", self.rest.len()),
-            ))
+            Err(DecodeError::new("end", "no further bytes", format_args!("{} more", self.rest.len())))
         }
     }
 
@@ -143,12 +127,7 @@ mod tests {
 
     #[test]
     fn varints_have_the_published_bytes() {
-        for (value, bytes) in [
-            (0, vec![0]),
-            (127, vec![127]),
-            (128, vec![0x80, 1]),
-            (300, vec![0xac, 2]),
-        ] {
+        for (value, bytes) in [(0, vec![0]), (127, vec![127]), (128, vec![0x80, 1]), (300, vec![0xac, 2])] {
             let mut out = Vec::new();
             put_varint(&mut out, value);
             assert_eq!(out, bytes);
@@ -166,10 +145,7 @@ mod tests {
     #[test]
     fn a_padded_varint_is_refused() {
         let error = Reader::new(&[0x80, 0]).varint("n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "n: expected a varint in its shortest form, found one padded with zeros"
-        );
+        assert_eq!(error.to_string(), "n: expected a varint in its shortest form, found one padded with zeros");
     }
 
     #[test]
@@ -183,10 +159,7 @@ mod tests {
     #[test]
     fn a_cut_varint_is_refused() {
         let error = Reader::new(&[0x80]).varint("n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "n: expected 1 more bytes, found 0 before the end"
-        );
+        assert_eq!(error.to_string(), "n: expected 1 more bytes, found 0 before the end");
     }
 
     proptest! {

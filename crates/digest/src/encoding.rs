@@ -148,16 +148,8 @@ fn put_sketch(out: &mut Vec<u8>, totals: &Totals, sketch: &TDigest) {
     put_varint(out, totals.sum);
     put_varint(out, u64::from(totals.min));
     put_varint(out, u64::from(totals.max - totals.min));
-    let mut centroids: Vec<(u64, u64)> = sketch
-        .centroids()
-        .iter()
-        .map(|c| {
-            (
-                (c.mean() * MEAN_STEPS as f64).round() as u64,
-                c.weight() as u64,
-            )
-        })
-        .collect();
+    let mut centroids: Vec<(u64, u64)> =
+        sketch.centroids().iter().map(|c| ((c.mean() * MEAN_STEPS as f64).round() as u64, c.weight() as u64)).collect();
     // Means that were apart may now be equal, and the decoder's order among those is by weight.
     centroids.sort_unstable();
     put_varint(out, centroids.len() as u64);
@@ -182,15 +174,13 @@ fn read_digest(reader: &mut Reader<'_>) -> Result<LatencyDigest, DecodeError> {
 fn read_exact(reader: &mut Reader<'_>) -> Result<LatencyDigest, DecodeError> {
     let n = reader.varint("n")?;
     // A value takes a byte at least.
-    let n = count_within(n, EXACT_LIMIT.min(reader.remaining())).ok_or_else(|| {
-        DecodeError::new("n", format_args!("at most {EXACT_LIMIT}, a byte each"), n)
-    })?;
+    let n = count_within(n, EXACT_LIMIT.min(reader.remaining()))
+        .ok_or_else(|| DecodeError::new("n", format_args!("at most {EXACT_LIMIT}, a byte each"), n))?;
     let mut values = Vec::with_capacity(n);
     let mut value = 0u64;
     for _ in 0..n {
         value = value.saturating_add(reader.varint("values")?);
-        let us = u32::try_from(value)
-            .map_err(|_| DecodeError::new("values", "values of at most 32 bits", value))?;
+        let us = u32::try_from(value).map_err(|_| DecodeError::new("values", "values of at most 32 bits", value))?;
         values.push(us);
     }
     Ok(LatencyDigest::from_values(values))
@@ -202,13 +192,7 @@ fn read_sketch(reader: &mut Reader<'_>) -> Result<LatencyDigest, DecodeError> {
     // A mean and a weight take a byte each at least.
     let centroids = count_within(centroids, COMPRESSION.min(reader.remaining() / 2))
         .filter(|&count| count > 0)
-        .ok_or_else(|| {
-            DecodeError::new(
-                "centroids",
-                format_args!("1 to {COMPRESSION}, two bytes each"),
-                centroids,
-            )
-        })?;
+        .ok_or_else(|| DecodeError::new("centroids", format_args!("1 to {COMPRESSION}, two bytes each"), centroids))?;
     let mut means = Vec::with_capacity(centroids);
     let mut mean = u64::from(totals.min) * MEAN_STEPS;
     for _ in 0..centroids {
@@ -242,18 +226,9 @@ fn read_totals(reader: &mut Reader<'_>) -> Result<Totals, DecodeError> {
     let least = u128::from(count) * u128::from(min);
     let most = u128::from(count) * u128::from(max);
     if !(least..=most).contains(&u128::from(sum)) {
-        return Err(DecodeError::new(
-            "sum",
-            format_args!("n * min to n * max, {least} to {most}"),
-            sum,
-        ));
+        return Err(DecodeError::new("sum", format_args!("n * min to n * max, {least} to {most}"), sum));
     }
-    Ok(Totals {
-        count,
-        sum,
-        min,
-        max,
-    })
+    Ok(Totals { count, sum, min, max })
 }
 
 fn read_us(reader: &mut Reader<'_>, field: &'static str, base: u32) -> Result<u32, DecodeError> {
@@ -264,44 +239,26 @@ fn read_us(reader: &mut Reader<'_>, field: &'static str, base: u32) -> Result<u3
         .ok_or_else(|| DecodeError::new(field, "a value of at most 32 bits", offset))
 }
 
-fn read_weights(
-    reader: &mut Reader<'_>,
-    means: &[u64],
-    count: u64,
-) -> Result<Vec<u64>, DecodeError> {
+fn read_weights(reader: &mut Reader<'_>, means: &[u64], count: u64) -> Result<Vec<u64>, DecodeError> {
     let mut weights: Vec<u64> = Vec::with_capacity(means.len());
     let mut total = 0u64;
     for (i, mean) in means.iter().enumerate() {
         let weight = reader.varint("weights")?;
-        let least = if i > 0 && means[i - 1] == *mean {
-            weights[i - 1]
-        } else {
-            1
-        };
+        let least = if i > 0 && means[i - 1] == *mean { weights[i - 1] } else { 1 };
         if weight < least {
-            return Err(DecodeError::new(
-                "weights",
-                format_args!("at least {least}"),
-                weight,
-            ));
+            return Err(DecodeError::new("weights", format_args!("at least {least}"), weight));
         }
         total = total.saturating_add(weight);
         weights.push(weight);
     }
     if total != count {
-        return Err(DecodeError::new(
-            "weights",
-            format_args!("a sum of n, {count}"),
-            total,
-        ));
+        return Err(DecodeError::new("weights", format_args!("a sum of n, {count}"), total));
     }
     Ok(weights)
 }
 
 fn read_sum_sq(reader: &mut Reader<'_>, digest: &LatencyDigest) -> Result<u128, DecodeError> {
-    let Totals {
-        count, sum, max, ..
-    } = *digest.totals();
+    let Totals { count, sum, max, .. } = *digest.totals();
     if let Content::Exact(values) = digest.content() {
         return Ok(values.iter().map(|&value| u128::from(value).pow(2)).sum());
     }
@@ -312,11 +269,7 @@ fn read_sum_sq(reader: &mut Reader<'_>, digest: &LatencyDigest) -> Result<u128, 
     if (least..=most).contains(&sum_sq) {
         Ok(sum_sq)
     } else {
-        Err(DecodeError::new(
-            "sum_sq",
-            format_args!("sum² / n to sum * max, {least} to {most}"),
-            sum_sq,
-        ))
+        Err(DecodeError::new("sum_sq", format_args!("sum² / n to sum * max, {least} to {most}"), sum_sq))
     }
 }
 

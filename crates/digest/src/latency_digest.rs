@@ -46,12 +46,7 @@ pub(crate) struct Totals {
 
 impl Default for Totals {
     fn default() -> Self {
-        Self {
-            count: 0,
-            sum: 0,
-            min: u32::MAX,
-            max: 0,
-        }
+        Self { count: 0, sum: 0, min: u32::MAX, max: 0 }
     }
 }
 
@@ -128,11 +123,7 @@ impl LatencyDigest {
             }
         }
         if centroids.is_empty() && values.len() <= EXACT_LIMIT {
-            return Self {
-                totals,
-                values,
-                sketch: None,
-            };
+            return Self { totals, values, sketch: None };
         }
         // Sorted before they become centroids: integers sort faster, and the crate's sort finds the run.
         values.sort_unstable();
@@ -206,11 +197,7 @@ impl LatencyDigest {
     /// A digest of few values, in any order.
     pub(crate) fn from_values(values: Vec<u32>) -> Self {
         debug_assert!(values.len() <= EXACT_LIMIT);
-        Self {
-            totals: Totals::of(&values),
-            values,
-            sketch: None,
-        }
+        Self { totals: Totals::of(&values), values, sketch: None }
     }
 
     /// A digest that is not exact. The totals must be those of the centroids' values, of which there must be at least one.
@@ -225,11 +212,7 @@ impl LatencyDigest {
             Some(totals.min.into()),
             COMPRESSION,
         );
-        Self {
-            totals,
-            values: Vec::new(),
-            sketch: Some(sketch),
-        }
+        Self { totals, values: Vec::new(), sketch: Some(sketch) }
     }
 
     pub(crate) fn totals(&self) -> &Totals {
@@ -303,15 +286,7 @@ mod tests {
     fn an_empty_digest_has_no_quantile() {
         let digest = LatencyDigest::new();
         assert_eq!(digest.quantile(0.5), None);
-        assert_eq!(
-            (
-                digest.count(),
-                digest.sum_us(),
-                digest.min_us(),
-                digest.max_us()
-            ),
-            (0, 0, None, None)
-        );
+        assert_eq!((digest.count(), digest.sum_us(), digest.min_us(), digest.max_us()), (0, 0, None, None));
         assert!(digest.is_exact() && digest.is_empty());
         assert_eq!(LatencyDigest::merge_many([]), digest);
     }
@@ -378,9 +353,7 @@ mod tests {
 
     #[test]
     fn small_parts_merge_exactly() {
-        let parts: Vec<LatencyDigest> = (0..8)
-            .map(|part| (0..64).map(|i| i * 8 + part).collect())
-            .collect();
+        let parts: Vec<LatencyDigest> = (0..8).map(|part| (0..64).map(|i| i * 8 + part).collect()).collect();
         let many = LatencyDigest::merge_many(&parts);
         let mut one_by_one = LatencyDigest::new();
         for part in parts.iter().rev() {

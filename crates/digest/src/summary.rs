@@ -69,9 +69,7 @@ impl SeriesSummary {
     /// Probes sent.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.received()
-            .saturating_add(self.lost)
-            .saturating_add(self.unknown)
+        self.received().saturating_add(self.lost).saturating_add(self.unknown)
     }
 
     /// Answers whose RTT is known: the sample count of every latency number here.
@@ -243,13 +241,7 @@ mod tests {
     }
 
     fn exact_parts(summary: &SeriesSummary) -> impl PartialEq + std::fmt::Debug {
-        (
-            counts(summary),
-            summary.sum_sq_us(),
-            summary.min_us(),
-            summary.max_us(),
-            summary.last_at_us(),
-        )
+        (counts(summary), summary.sum_sq_us(), summary.min_us(), summary.max_us(), summary.last_at_us())
     }
 
     #[test]
@@ -272,14 +264,8 @@ mod tests {
         summary.record_unknown(8);
         assert_eq!(counts(&summary), [9, 6, 2, 1, 1, 420_000]);
         assert_eq!(summary.loss(), Some(2.0 / 9.0));
-        assert_eq!(
-            (summary.min_us(), summary.max_us()),
-            (Some(70_000), Some(70_000))
-        );
-        assert_eq!(
-            (summary.mean_us(), summary.stddev_us()),
-            (Some(70_000.0), Some(0.0))
-        );
+        assert_eq!((summary.min_us(), summary.max_us()), (Some(70_000), Some(70_000)));
+        assert_eq!((summary.mean_us(), summary.stddev_us()), (Some(70_000.0), Some(0.0)));
         assert_eq!(summary.last_at_us(), Some(9));
     }
 

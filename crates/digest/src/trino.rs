@@ -23,15 +23,12 @@ const ROUNDING_US: f64 = 1e-3;
 #[must_use]
 pub fn to_trino_bytes(digest: &LatencyDigest) -> Vec<u8> {
     let centroids = match digest.content() {
-        Content::Exact(values) => values
-            .chunk_by(|a, b| a == b)
-            .map(|equal| (f64::from(equal[0]), equal.len() as f64))
-            .collect(),
-        Content::Sketch(sketch) => sketch
-            .centroids()
-            .iter()
-            .map(|centroid| (centroid.mean(), centroid.weight()))
-            .collect::<Vec<_>>(),
+        Content::Exact(values) => {
+            values.chunk_by(|a, b| a == b).map(|equal| (f64::from(equal[0]), equal.len() as f64)).collect()
+        }
+        Content::Sketch(sketch) => {
+            sketch.centroids().iter().map(|centroid| (centroid.mean(), centroid.weight())).collect::<Vec<_>>()
+        }
     };
     let min = digest.min_us().map_or(f64::INFINITY, f64::from);
     let max = digest.max_us().map_or(f64::NEG_INFINITY, f64::from);
@@ -89,37 +86,23 @@ fn read_centroid_count(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let count = reader.i32_le("centroid count")?;
     let fits = reader.remaining() / CENTROID_BYTES;
     match usize::try_from(count) {
-        Ok(count) if count == fits && reader.remaining().is_multiple_of(CENTROID_BYTES) => {
-            Ok(count)
-        }
+        Ok(count) if count == fits && reader.remaining().is_multiple_of(CENTROID_BYTES) => Ok(count),
         _ => Err(DecodeError::new(
             "centroid count",
-            format_args!(
-                "one for each 16 of the {} bytes that follow",
-                reader.remaining()
-            ),
+            format_args!("one for each 16 of the {} bytes that follow", reader.remaining()),
             count,
         )),
     }
 }
 
-fn read_means(
-    reader: &mut Reader<'_>,
-    count: usize,
-    min: u32,
-    max: u32,
-) -> Result<Vec<f64>, DecodeError> {
+fn read_means(reader: &mut Reader<'_>, count: usize, min: u32, max: u32) -> Result<Vec<f64>, DecodeError> {
     let (min, max) = (f64::from(min), f64::from(max));
     let mut means = Vec::with_capacity(count);
     let mut least = min;
     for _ in 0..count {
         let mean = reader.f64_le("means")?;
         if !(least - ROUNDING_US..=max + ROUNDING_US).contains(&mean) {
-            return Err(DecodeError::new(
-                "means",
-                format_args!("an ascending value, here {least} to {max}"),
-                mean,
-            ));
+            return Err(DecodeError::new("means", format_args!("an ascending value, here {least} to {max}"), mean));
         }
         least = mean.clamp(least, max);
         means.push(least);
@@ -127,75 +110,39 @@ fn read_means(
     Ok(means)
 }
 
-fn read_weights(
-    reader: &mut Reader<'_>,
-    count: usize,
-    total: u64,
-) -> Result<Vec<u64>, DecodeError> {
+fn read_weights(reader: &mut Reader<'_>, count: usize, total: u64) -> Result<Vec<u64>, DecodeError> {
     let mut weights = Vec::with_capacity(count);
     let mut left = total;
     for _ in 0..count {
         let weight = whole("weights", reader.f64_le("weights")?, 1, MAX_COUNT)?;
-        left = left.checked_sub(weight).ok_or_else(|| {
-            DecodeError::new(
-                "weights",
-                format_args!("a sum of the total weight, {total}"),
-                "more",
-            )
-        })?;
+        left = left
+            .checked_sub(weight)
+            .ok_or_else(|| DecodeError::new("weights", format_args!("a sum of the total weight, {total}"), "more"))?;
         weights.push(weight);
     }
     if left > 0 {
-        return Err(DecodeError::new(
-            "weights",
-            format_args!("a sum of the total weight, {total}"),
-            total - left,
-        ));
+        return Err(DecodeError::new("weights", format_args!("a sum of the total weight, {total}"), total - left));
     }
     Ok(weights)
 }
 
-fn digest_of(
-    count: u64,
-    min: u32,
-    max: u32,
-    centroids: &[(f64, u64)],
-) -> Result<LatencyDigest, DecodeError> {
-    let at_ends = centroids
-        .first()
-        .is_some_and(|&(mean, _)| mean == f64::from(min))
-        && centroids
-            .last()
-            .is_some_and(|&(mean, _)| mean == f64::from(max));
-    let exact = at_ends
-        && count <= EXACT_LIMIT as u64
-        && centroids.iter().all(|(mean, _)| mean.fract() == 0.0);
+fn digest_of(count: u64, min: u32, max: u32, centroids: &[(f64, u64)]) -> Result<LatencyDigest, DecodeError> {
+    let at_ends = centroids.first().is_some_and(|&(mean, _)| mean == f64::from(min))
+        && centroids.last().is_some_and(|&(mean, _)| mean == f64::from(max));
+    let exact = at_ends && count <= EXACT_LIMIT as u64 && centroids.iter().all(|(mean, _)| mean.fract() == 0.0);
     if exact {
-        let values = centroids
-            .iter()
-            .flat_map(|&(mean, weight)| std::iter::repeat_n(mean as u32, weight as usize));
+        let values = centroids.iter().flat_map(|&(mean, weight)| std::iter::repeat_n(mean as u32, weight as usize));
         return Ok(LatencyDigest::from_values(values.collect()));
     }
-    let sum: f64 = centroids
-        .iter()
-        .map(|&(mean, weight)| mean * weight as f64)
-        .sum();
+    let sum: f64 = centroids.iter().map(|&(mean, weight)| mean * weight as f64).sum();
     // Rounding must not put the mean outside of the extremes: the digest's own encoding would refuse that.
     let least = u128::from(count) * u128::from(min);
     let most = u128::from(count) * u128::from(max);
     let sum = (sum.round() as u128).clamp(least, most);
-    let sum = u64::try_from(sum)
-        .map_err(|_| DecodeError::new("weights", "values whose sum is at most 64 bits", sum))?;
-    let totals = Totals {
-        count,
-        sum,
-        min,
-        max,
-    };
-    let centroids = centroids
-        .iter()
-        .map(|&(mean, weight)| Centroid::new(mean, weight as f64))
-        .collect();
+    let sum =
+        u64::try_from(sum).map_err(|_| DecodeError::new("weights", "values whose sum is at most 64 bits", sum))?;
+    let totals = Totals { count, sum, min, max };
+    let centroids = centroids.iter().map(|&(mean, weight)| Centroid::new(mean, weight as f64)).collect();
     Ok(LatencyDigest::from_centroids(totals, centroids))
 }
 
@@ -204,11 +151,7 @@ fn whole(field: &'static str, value: f64, least: u64, most: u64) -> Result<u64, 
     if value.fract() == 0.0 && (least as f64..=most as f64).contains(&value) {
         Ok(value as u64)
     } else {
-        Err(DecodeError::new(
-            field,
-            format_args!("a whole number, {least} to {most}"),
-            value,
-        ))
+        Err(DecodeError::new(field, format_args!("a whole number, {least} to {most}"), value))
     }
 }
 

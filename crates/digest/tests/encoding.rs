@@ -1,6 +1,5 @@
 //! Sizes, errors and robustness of the encodings. The bytes themselves are pinned in `golden.rs`.
 
-
 mod common;
 
 use cloudping_digest::{DecodeError, LatencyDigest, SeriesSummary};
@@ -17,20 +16,10 @@ fn refusal(bytes: &[u8]) -> String {
 
 #[test]
 fn sizes_stay_within_their_bounds() {
-    for (n, bound) in [
-        (0, 3),
-        (60, 90),
-        (512, 600),
-        (3_600, 600),
-        (86_400, 700),
-        (1_000_000, 800),
-    ] {
+    for (n, bound) in [(0, 3), (60, 90), (512, 600), (3_600, 600), (86_400, 700), (1_000_000, 800)] {
         let size = digest_of(n).encode().len();
         println!("{n} values: {size} bytes");
-        assert!(
-            size <= bound,
-            "{n} values: {size} bytes, at most {bound} expected"
-        );
+        assert!(size <= bound, "{n} values: {size} bytes, at most {bound} expected");
     }
 }
 
@@ -39,9 +28,7 @@ fn a_million_heavy_tailed_values_fit_a_kilobyte() {
     let mut numbers = Numbers(7);
     // Pareto, shape 1, from 10 ms, cut at the widest value.
     let digest: LatencyDigest = (0..1_000_000)
-        .map(|_| {
-            u32::try_from(10_000 * 1_000_000 / (1 + numbers.below(1_000_000))).unwrap_or(u32::MAX)
-        })
+        .map(|_| u32::try_from(10_000 * 1_000_000 / (1 + numbers.below(1_000_000))).unwrap_or(u32::MAX))
         .collect();
     let size = digest.encode().len();
     println!("{size} bytes");
@@ -71,53 +58,20 @@ fn a_quantile_moves_by_at_most_the_rounding() {
 #[test]
 fn a_refusal_names_the_field_and_what_was_expected() {
     for (bytes, want) in [
-        (
-            &[][..],
-            "version: expected 1 more bytes, found 0 before the end",
-        ),
+        (&[][..], "version: expected 1 more bytes, found 0 before the end"),
         (&[2, 0, 0], "version: expected 1, found 2"),
         (&[1, 7], "kind: expected 0 (exact) or 1 (t-digest), found 7"),
-        (
-            &[1, 0, 0, 9],
-            "end: expected no further bytes, found 1 more",
-        ),
-        (
-            &[1, 0, 3, 1],
-            "n: expected at most 512, a byte each, found 3",
-        ),
-        (
-            &[1, 0, 1, 0x80, 0x80, 0x80, 0x80, 0x10],
-            "values: expected values of at most 32 bits, found 4294967296",
-        ),
+        (&[1, 0, 0, 9], "end: expected no further bytes, found 1 more"),
+        (&[1, 0, 3, 1], "n: expected at most 512, a byte each, found 3"),
+        (&[1, 0, 1, 0x80, 0x80, 0x80, 0x80, 0x10], "values: expected values of at most 32 bits, found 4294967296"),
         (&[1, 1, 0], "n: expected 1 to 2^53, found 0"),
-        (
-            &[1, 1, 2, 9, 5, 1],
-            "sum: expected n * min to n * max, 10 to 12, found 9",
-        ),
-        (
-            &[1, 1, 2, 10, 5, 1, 0],
-            "centroids: expected 1 to 200, two bytes each, found 0",
-        ),
-        (
-            &[1, 1, 2, 10, 5, 1, 2, 0, 0],
-            "centroids: expected 1 to 200, two bytes each, found 2",
-        ),
-        (
-            &[1, 1, 2, 10, 5, 1, 1, 9, 2],
-            "means: expected at most max, 6 µs, found 6.125 µs",
-        ),
-        (
-            &[1, 1, 2, 10, 5, 1, 1, 0, 3],
-            "weights: expected a sum of n, 2, found 3",
-        ),
-        (
-            &[1, 1, 2, 10, 5, 1, 2, 0, 8, 2, 0],
-            "weights: expected at least 1, found 0",
-        ),
-        (
-            &[1, 1, 3, 15, 5, 1, 2, 0, 0, 2, 1],
-            "weights: expected at least 2, found 1",
-        ),
+        (&[1, 1, 2, 9, 5, 1], "sum: expected n * min to n * max, 10 to 12, found 9"),
+        (&[1, 1, 2, 10, 5, 1, 0], "centroids: expected 1 to 200, two bytes each, found 0"),
+        (&[1, 1, 2, 10, 5, 1, 2, 0, 0], "centroids: expected 1 to 200, two bytes each, found 2"),
+        (&[1, 1, 2, 10, 5, 1, 1, 9, 2], "means: expected at most max, 6 µs, found 6.125 µs"),
+        (&[1, 1, 2, 10, 5, 1, 1, 0, 3], "weights: expected a sum of n, 2, found 3"),
+        (&[1, 1, 2, 10, 5, 1, 2, 0, 8, 2, 0], "weights: expected at least 1, found 0"),
+        (&[1, 1, 3, 15, 5, 1, 2, 0, 0, 2, 1], "weights: expected at least 2, found 1"),
     ] {
         assert_eq!(refusal(bytes), want, "{bytes:?}");
     }
@@ -145,11 +99,7 @@ fn every_cut_is_refused() {
     }
     let bytes = summary.encode();
     for len in 0..bytes.len() {
-        assert!(
-            SeriesSummary::decode(&bytes[..len]).is_err(),
-            "{len} of {}",
-            bytes.len()
-        );
+        assert!(SeriesSummary::decode(&bytes[..len]).is_err(), "{len} of {}", bytes.len());
     }
 }
 
@@ -191,12 +141,7 @@ fn check_summary(bytes: &[u8]) -> Result<(), TestCaseError> {
         if let (Some(min), Some(max)) = (summary.min_us(), summary.max_us()) {
             for q in [0.0, 0.3, 0.5, 0.99, 1.0] {
                 let value = merged.quantile(q).unwrap();
-                prop_assert!(
-                    (f64::from(min)..=f64::from(max)).contains(&value),
-                    "{} {}",
-                    q,
-                    value
-                );
+                prop_assert!((f64::from(min)..=f64::from(max)).contains(&value), "{} {}", q, value);
             }
         }
     }

@@ -2,7 +2,6 @@
 //!
 //! A new version gets new files; those of an old one never change. `UPDATE_GOLDEN=1` writes the files of the newest.
 
-
 mod common;
 
 use std::fmt::Write as _;
@@ -20,10 +19,7 @@ fn exact() -> LatencyDigest {
 }
 
 fn sketch() -> LatencyDigest {
-    Numbers(3_600)
-        .many_around_70_ms(3_600)
-        .into_iter()
-        .collect()
+    Numbers(3_600).many_around_70_ms(3_600).into_iter().collect()
 }
 
 fn summary(n: usize) -> SeriesSummary {
@@ -39,19 +35,12 @@ fn summary(n: usize) -> SeriesSummary {
 
 /// The golden bytes called `name`, after comparing them with `encoded`.
 fn golden(name: &str, encoded: &[u8]) -> Vec<u8> {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", &format!("{name}.hex")]
-        .iter()
-        .collect();
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", &format!("{name}.hex")].iter().collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, to_hex(encoded)).expect("the golden folder is writable");
     }
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert_eq!(
-        to_hex(encoded),
-        text,
-        "{name}: the encoder's bytes are not the golden ones"
-    );
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(to_hex(encoded), text, "{name}: the encoder's bytes are not the golden ones");
     from_hex(&text)
 }
 
@@ -67,15 +56,8 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|d| d as u8)
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 /// Checks a digest's golden bytes, and that they mean what was encoded. Returns what they mean.
@@ -95,15 +77,7 @@ fn check_summary(name: &str, summary: &SeriesSummary) {
     let decoded = SeriesSummary::decode(&bytes).expect("golden bytes are readable");
     assert_eq!(decoded.encode(), bytes);
     let numbers = |s: &SeriesSummary| {
-        (
-            s.sent(),
-            s.lost(),
-            s.retransmitted(),
-            s.unknown(),
-            s.sum_us(),
-            s.sum_sq_us(),
-            s.last_at_us(),
-        )
+        (s.sent(), s.lost(), s.retransmitted(), s.unknown(), s.sum_us(), s.sum_sq_us(), s.last_at_us())
     };
     assert_eq!(numbers(&decoded), numbers(summary));
 }
@@ -139,9 +113,6 @@ fn trino() {
     for (name, digest) in [("trino-exact", exact()), ("trino-digest", sketch())] {
         let bytes = golden(name, &to_trino_bytes(&digest));
         let read = from_trino_bytes(&bytes).expect("golden bytes are readable");
-        assert_eq!(
-            read.quantiles(&[0.01, 0.5, 0.99]),
-            digest.quantiles(&[0.01, 0.5, 0.99])
-        );
+        assert_eq!(read.quantiles(&[0.01, 0.5, 0.99]), digest.quantiles(&[0.01, 0.5, 0.99]));
     }
 }

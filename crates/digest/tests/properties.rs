@@ -1,15 +1,12 @@
 //! The digest against the plainest model there is: a sorted list of all values.
 
-
 mod common;
 
 use cloudping_digest::{COMPRESSION, EXACT_LIMIT, LatencyDigest};
 use common::Numbers;
 use proptest::prelude::*;
 
-const QS: [f64; 13] = [
-    0.0, 0.001, 0.01, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.99, 0.999, 1.0,
-];
+const QS: [f64; 13] = [0.0, 0.001, 0.01, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.99, 0.999, 1.0];
 
 /// numpy's `linear`, by its own description: `(1 - g) * x[j] + g * x[j + 1]` with `j + g = q * (n - 1)`.
 fn model_quantile(sorted: &[u32], q: f64) -> f64 {
@@ -43,35 +40,21 @@ fn check_ranks(name: &str, digest: &LatencyDigest, mut values: Vec<u32>) {
         let error = rank_error(&values, q, value);
         let bound = 0.6 * centroid_share(q) + 2.0 / values.len() as f64;
         println!("{name} q {q}: {value:.1} µs, rank error {error:.6}, bound {bound:.6}");
-        assert!(
-            error <= bound,
-            "{name} q {q}: {value} µs, rank error {error}, bound {bound}"
-        );
+        assert!(error <= bound, "{name} q {q}: {value} µs, rank error {error}, bound {bound}");
     }
 }
 
 fn shapes(n: usize) -> Vec<(&'static str, Vec<u32>)> {
     let mut numbers = Numbers(n as u64);
     let mut draw = |f: &dyn Fn(&mut Numbers, usize) -> u64| -> Vec<u32> {
-        (0..n)
-            .map(|i| u32::try_from(f(&mut numbers, i)).unwrap_or(u32::MAX))
-            .collect()
+        (0..n).map(|i| u32::try_from(f(&mut numbers, i)).unwrap_or(u32::MAX)).collect()
     };
     vec![
         ("uniform", draw(&|r, _| r.below(1_000_000))),
         ("bell", draw(&|r, _| r.around_70_ms().into())),
-        (
-            "heavy tail",
-            draw(&|r, _| 10_000 * 1_000_000 / (1 + r.below(1_000_000))),
-        ),
-        (
-            "route change",
-            draw(&|r, i| u64::from(r.around_70_ms()) + if i > n / 3 { 40_000 } else { 0 }),
-        ),
-        (
-            "drift",
-            draw(&|r, i| u64::from(r.around_70_ms()) + i as u64),
-        ),
+        ("heavy tail", draw(&|r, _| 10_000 * 1_000_000 / (1 + r.below(1_000_000)))),
+        ("route change", draw(&|r, i| u64::from(r.around_70_ms()) + if i > n / 3 { 40_000 } else { 0 })),
+        ("drift", draw(&|r, i| u64::from(r.around_70_ms()) + i as u64)),
         ("few distinct", draw(&|r, _| 70_000 + r.below(5))),
     ]
 }
@@ -90,10 +73,7 @@ fn quantiles_of_a_sketch_are_near_their_ranks() {
 #[test]
 fn merged_hours_are_near_their_ranks() {
     for (name, values) in shapes(86_400) {
-        let hours: Vec<LatencyDigest> = values
-            .chunks(3_600)
-            .map(|c| c.iter().copied().collect())
-            .collect();
+        let hours: Vec<LatencyDigest> = values.chunks(3_600).map(|c| c.iter().copied().collect()).collect();
         let at_once = LatencyDigest::merge_many(&hours);
         check_ranks(&format!("{name} at once"), &at_once, values.clone());
         let mut one_by_one = LatencyDigest::new();
@@ -105,10 +85,7 @@ fn merged_hours_are_near_their_ranks() {
 #[test]
 fn merged_exact_minutes_are_as_good_as_one_digest() {
     for (name, values) in shapes(86_400) {
-        let minutes: Vec<LatencyDigest> = values
-            .chunks(60)
-            .map(|c| c.iter().copied().collect())
-            .collect();
+        let minutes: Vec<LatencyDigest> = values.chunks(60).map(|c| c.iter().copied().collect()).collect();
         check_ranks(name, &LatencyDigest::merge_many(&minutes), values);
     }
 }
@@ -128,12 +105,7 @@ fn a_decoded_sketch_goes_on() {
 type Exact = (u64, u64, Option<u32>, Option<u32>);
 
 fn exact_parts(digest: &LatencyDigest) -> Exact {
-    (
-        digest.count(),
-        digest.sum_us(),
-        digest.min_us(),
-        digest.max_us(),
-    )
+    (digest.count(), digest.sum_us(), digest.min_us(), digest.max_us())
 }
 
 proptest! {

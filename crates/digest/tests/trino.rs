@@ -1,41 +1,20 @@
 //! Trino's t-digest bytes, against bytes put together by hand from the format's description.
 
-
 use cloudping_digest::trino::{from_trino_bytes, to_trino_bytes};
 use cloudping_digest::{EXACT_LIMIT, LatencyDigest};
 use proptest::prelude::*;
 
 /// The header's four numbers and the centroids, laid out as the format says.
 fn lay_out(format: u8, head: [f64; 4], count: i32, means: &[f64], weights: &[f64]) -> Vec<u8> {
-    let numbers = |list: &[f64]| {
-        list.iter()
-            .flat_map(|x| x.to_le_bytes())
-            .collect::<Vec<u8>>()
-    };
-    [
-        &[format][..],
-        &numbers(&head),
-        &count.to_le_bytes(),
-        &numbers(means),
-        &numbers(weights),
-    ]
-    .concat()
+    let numbers = |list: &[f64]| list.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    [&[format][..], &numbers(&head), &count.to_le_bytes(), &numbers(means), &numbers(weights)].concat()
 }
 
 #[test]
 fn equal_values_are_one_centroid() {
     let digest: LatencyDigest = [300, 100, 300, 200, 300].into_iter().collect();
     let bytes = to_trino_bytes(&digest);
-    assert_eq!(
-        bytes,
-        lay_out(
-            0,
-            [100.0, 300.0, 200.0, 5.0],
-            3,
-            &[100.0, 200.0, 300.0],
-            &[1.0, 1.0, 3.0]
-        )
-    );
+    assert_eq!(bytes, lay_out(0, [100.0, 300.0, 200.0, 5.0], 3, &[100.0, 200.0, 300.0], &[1.0, 1.0, 3.0]));
     assert_eq!(bytes.len(), 37 + 3 * 16);
     assert_eq!(from_trino_bytes(&bytes), Ok(digest));
 }
@@ -43,29 +22,14 @@ fn equal_values_are_one_centroid() {
 #[test]
 fn an_empty_digest_has_no_extremes() {
     let bytes = to_trino_bytes(&LatencyDigest::new());
-    assert_eq!(
-        bytes,
-        lay_out(
-            0,
-            [f64::INFINITY, f64::NEG_INFINITY, 200.0, 0.0],
-            0,
-            &[],
-            &[]
-        )
-    );
+    assert_eq!(bytes, lay_out(0, [f64::INFINITY, f64::NEG_INFINITY, 200.0, 0.0], 0, &[], &[]));
     assert_eq!(from_trino_bytes(&bytes), Ok(LatencyDigest::new()));
 }
 
 #[test]
 fn an_engines_merge_is_read() {
     // Compression 100 is Trino's default, and so short a list of centroids of fractional means is a merge's.
-    let bytes = lay_out(
-        0,
-        [100.0, 900.0, 100.0, 7.0],
-        3,
-        &[100.0, 250.25, 900.0],
-        &[1.0, 4.0, 2.0],
-    );
+    let bytes = lay_out(0, [100.0, 900.0, 100.0, 7.0], 3, &[100.0, 250.25, 900.0], &[1.0, 4.0, 2.0]);
     let digest = from_trino_bytes(&bytes).unwrap();
     assert!(!digest.is_exact());
     assert_eq!((digest.count(), digest.sum_us()), (7, 2901));
@@ -83,13 +47,7 @@ fn whole_means_away_from_the_extremes_are_a_merges() {
 
 #[test]
 fn rounding_of_a_merge_is_forgiven() {
-    let bytes = lay_out(
-        0,
-        [100.0, 900.0, 100.0, 3.0],
-        2,
-        &[100.0 - 1e-12, 900.0 + 1e-12],
-        &[2.0, 1.0],
-    );
+    let bytes = lay_out(0, [100.0, 900.0, 100.0, 3.0], 2, &[100.0 - 1e-12, 900.0 + 1e-12], &[2.0, 1.0]);
     let digest = from_trino_bytes(&bytes).unwrap();
     assert_eq!(digest.quantiles(&[0.0, 1.0]), [Some(100.0), Some(900.0)]);
 }
@@ -99,14 +57,8 @@ fn a_refusal_names_the_field_and_what_was_expected() {
     let head = [1.0, 9.0, 200.0, 2.0];
     let (means, weights) = ([1.0, 9.0], [1.0, 1.0]);
     for (bytes, want) in [
-        (
-            vec![],
-            "format: expected 1 more bytes, found 0 before the end",
-        ),
-        (
-            lay_out(1, head, 2, &means, &weights),
-            "format: expected 0, found 1",
-        ),
+        (vec![], "format: expected 1 more bytes, found 0 before the end"),
+        (lay_out(1, head, 2, &means, &weights), "format: expected 0, found 1"),
         (
             lay_out(0, [1.5, 9.0, 200.0, 2.0], 2, &means, &weights),
             "min: expected a whole number, 0 to 4294967295, found 1.5",
@@ -119,10 +71,7 @@ fn a_refusal_names_the_field_and_what_was_expected() {
             lay_out(0, [1.0, 0.0, 200.0, 2.0], 2, &means, &weights),
             "max: expected a whole number, 1 to 4294967295, found 0",
         ),
-        (
-            lay_out(0, [1.0, 9.0, 9.0, 2.0], 2, &means, &weights),
-            "compression: expected at least 10, found 9",
-        ),
+        (lay_out(0, [1.0, 9.0, 9.0, 2.0], 2, &means, &weights), "compression: expected at least 10, found 9"),
         (
             lay_out(0, [1.0, 9.0, 200.0, 2.5], 2, &means, &weights),
             "total weight: expected a whole number, 1 to 9007199254740992, found 2.5",
@@ -135,26 +84,14 @@ fn a_refusal_names_the_field_and_what_was_expected() {
             lay_out(0, head, i32::MAX, &means, &weights),
             "centroid count: expected one for each 16 of the 32 bytes that follow, found 2147483647",
         ),
-        (
-            lay_out(0, head, 0, &[], &[]),
-            "weights: expected a sum of the total weight, 2, found 0",
-        ),
-        (
-            lay_out(0, head, 2, &[9.0, 1.0], &weights),
-            "means: expected an ascending value, here 9 to 9, found 1",
-        ),
+        (lay_out(0, head, 0, &[], &[]), "weights: expected a sum of the total weight, 2, found 0"),
+        (lay_out(0, head, 2, &[9.0, 1.0], &weights), "means: expected an ascending value, here 9 to 9, found 1"),
         (
             lay_out(0, head, 2, &[1.0, f64::INFINITY], &weights),
             "means: expected an ascending value, here 1 to 9, found inf",
         ),
-        (
-            lay_out(0, head, 2, &means, &[1.0, 0.0]),
-            "weights: expected a whole number, 1 to 9007199254740992, found 0",
-        ),
-        (
-            lay_out(0, head, 2, &means, &[1.0, 2.0]),
-            "weights: expected a sum of the total weight, 2, found more",
-        ),
+        (lay_out(0, head, 2, &means, &[1.0, 0.0]), "weights: expected a whole number, 1 to 9007199254740992, found 0"),
+        (lay_out(0, head, 2, &means, &[1.0, 2.0]), "weights: expected a sum of the total weight, 2, found more"),
     ] {
         assert_eq!(from_trino_bytes(&bytes).unwrap_err().to_string(), want);
     }

@@ -34,14 +34,8 @@ pub fn fibre_floor_ms(a: LatLon, b: LatLon) -> f64 {
 mod tests {
     use super::*;
 
-    const LONDON: LatLon = LatLon {
-        latitude: 51.5074,
-        longitude: -0.1278,
-    };
-    const NEW_YORK: LatLon = LatLon {
-        latitude: 40.7128,
-        longitude: -74.0060,
-    };
+    const LONDON: LatLon = LatLon { latitude: 51.5074, longitude: -0.1278 };
+    const NEW_YORK: LatLon = LatLon { latitude: 40.7128, longitude: -74.0060 };
 
     #[test]
     fn london_to_new_york() {

@@ -19,10 +19,7 @@ pub struct IdError {
 fn checked(kind: &'static str, text: &str) -> Result<Arc<str>, IdError> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._:-".contains(c);
     if text.is_empty() || text.len() > MAX_LEN || !text.chars().all(allowed) {
-        return Err(IdError {
-            kind,
-            text: text.to_owned(),
-        });
+        return Err(IdError { kind, text: text.to_owned() });
     }
     Ok(text.into())
 }

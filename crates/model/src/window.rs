@@ -122,14 +122,8 @@ mod tests {
     #[test]
     fn a_rolling_window_covers_its_panes_and_ends_with_the_running_one() {
         let now = UtcMicros(10 * HOUR_US + 90_000_000);
-        assert_eq!(
-            Rolling::FiveMinutes.first_pane(now),
-            UtcMicros(10 * HOUR_US + MINUTE_US - 4 * MINUTE_US)
-        );
-        assert_eq!(
-            Rolling::Day.first_pane(now),
-            UtcMicros(10 * HOUR_US - 23 * HOUR_US)
-        );
+        assert_eq!(Rolling::FiveMinutes.first_pane(now), UtcMicros(10 * HOUR_US + MINUTE_US - 4 * MINUTE_US));
+        assert_eq!(Rolling::Day.first_pane(now), UtcMicros(10 * HOUR_US - 23 * HOUR_US));
     }
 
     #[test]

@@ -107,10 +107,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub fn new(capacity: usize) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            capacity,
-        }
+        Self { entries: VecDeque::new(), capacity }
     }
 
     /// Adds a handshake; the oldest gives way.
@@ -164,10 +161,7 @@ mod tests {
     #[test]
     fn the_oldest_gives_way() {
         let entry = |syn_at_ns| AskedRtt {
-            flow: Flow {
-                vantage: ([10, 1, 0, 1], 1).into(),
-                target: ([10, 2, 0, 1], 443).into(),
-            },
+            flow: Flow { vantage: ([10, 1, 0, 1], 1).into(), target: ([10, 2, 0, 1], 443).into() },
             syn_at_ns,
             asked: Duration::ZERO,
             delivered: Duration::ZERO,

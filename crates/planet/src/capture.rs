@@ -48,15 +48,12 @@ impl Capture {
                 entrance.enter()?;
                 sys::packet_socket(device, &filter::all_syns())
             });
-            open.join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            open.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
         let stop = sys::event_counter()?;
         let stopped = stop.try_clone()?;
         let record = move || record(&socket, &stopped);
-        let thread = thread::Builder::new()
-            .name("planet-capture".into())
-            .spawn(record)?;
+        let thread = thread::Builder::new().name("planet-capture".into()).spawn(record)?;
         Ok(Self { stop, thread })
     }
 
@@ -66,10 +63,7 @@ impl Capture {
     /// If the packet socket failed meanwhile.
     pub fn stop(self) -> io::Result<Vec<Handshake>> {
         std::fs::File::from(self.stop).write_all(&1u64.to_ne_bytes())?;
-        let pairing = self
-            .thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let pairing = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(pairing.handshakes)
     }
 }
@@ -125,13 +119,7 @@ impl Pairing {
             return;
         }
         self.open.insert(flow, (sequence, self.handshakes.len()));
-        self.handshakes.push(Handshake {
-            flow,
-            syn_at_ns: at,
-            last_syn_at_ns: at,
-            synack_at_ns: None,
-            syn_count: 1,
-        });
+        self.handshakes.push(Handshake { flow, syn_at_ns: at, last_syn_at_ns: at, synack_at_ns: None, syn_count: 1 });
     }
 }
 
@@ -141,10 +129,7 @@ mod tests {
 
     #[test]
     fn pairs_by_flow_and_sequence() {
-        let flow = Flow {
-            vantage: ([10, 1, 0, 1], 50_000).into(),
-            target: ([10, 2, 0, 2], 443).into(),
-        };
+        let flow = Flow { vantage: ([10, 1, 0, 1], 50_000).into(), target: ([10, 2, 0, 2], 443).into() };
         let mut pairing = Pairing::default();
         let syn = |sequence| Kind::Syn { flow, sequence };
         let syn_ack = |syn_sequence| Kind::SynAck { flow, syn_sequence };
@@ -159,20 +144,8 @@ mod tests {
         ] {
             pairing.see(kind, at);
         }
-        let first = Handshake {
-            flow,
-            syn_at_ns: 10,
-            last_syn_at_ns: 20,
-            synack_at_ns: Some(30),
-            syn_count: 2,
-        };
-        let second = Handshake {
-            flow,
-            syn_at_ns: 50,
-            last_syn_at_ns: 50,
-            synack_at_ns: None,
-            syn_count: 1,
-        };
+        let first = Handshake { flow, syn_at_ns: 10, last_syn_at_ns: 20, synack_at_ns: Some(30), syn_count: 2 };
+        let second = Handshake { flow, syn_at_ns: 50, last_syn_at_ns: 50, synack_at_ns: None, syn_count: 1 };
         assert_eq!(pairing.handshakes, [first, second]);
     }
 }

@@ -42,18 +42,11 @@ impl<T> Ord for Entry<T> {
 
 impl<T> DelayQueue<T> {
     pub fn new() -> Self {
-        Self {
-            heap: BinaryHeap::new(),
-            arrivals: 0,
-        }
+        Self { heap: BinaryHeap::new(), arrivals: 0 }
     }
 
     pub fn push(&mut self, at: u64, item: T) {
-        self.heap.push(Reverse(Entry {
-            at,
-            arrival: self.arrivals,
-            item,
-        }));
+        self.heap.push(Reverse(Entry { at, arrival: self.arrivals, item }));
         self.arrivals += 1;
     }
 

@@ -18,10 +18,7 @@ pub(crate) struct Departures {
 impl Departures {
     /// `socket` is a packet socket on the vantage side's device that sees first SYNs.
     pub fn new(socket: OwnedFd) -> Self {
-        Self {
-            socket,
-            stamps: HashMap::new(),
-        }
+        Self { socket, stamps: HashMap::new() }
     }
 
     /// When a SYN left, in nanoseconds since 1970; `None` if the socket missed it.
@@ -33,11 +30,7 @@ impl Departures {
                 return Some(stamp);
             }
             let (length, stamp) = sys::receive_stamped(self.socket.as_fd(), &mut buffer).ok()??;
-            if let Some(Packet {
-                kind: Kind::Syn { flow, sequence },
-                ..
-            }) = Packet::parse(&buffer[..length])
-            {
+            if let Some(Packet { kind: Kind::Syn { flow, sequence }, .. }) = Packet::parse(&buffer[..length]) {
                 self.stamps.insert((flow, sequence), stamp);
             }
         }
@@ -46,8 +39,7 @@ impl Departures {
     /// Forgets timestamps that nobody asked for (their packets were lost on a full queue).
     pub fn sweep(&mut self, now_realtime: u64) {
         const MEMORY_NS: u64 = 10_000_000_000;
-        self.stamps
-            .retain(|_, stamp| now_realtime < stamp.saturating_add(MEMORY_NS));
+        self.stamps.retain(|_, stamp| now_realtime < stamp.saturating_add(MEMORY_NS));
     }
 }
 

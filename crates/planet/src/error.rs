@@ -7,9 +7,7 @@ use std::io;
 #[non_exhaustive]
 pub enum PlanetError {
     /// The kernel refuses new user namespaces to this user.
-    #[error(
-        "cannot make a user namespace ({source}): {hint}; or run as root (CAP_SYS_ADMIN and CAP_NET_ADMIN)"
-    )]
+    #[error("cannot make a user namespace ({source}): {hint}; or run as root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")]
     UserNamespaceRefused {
         /// The sysctl or policy that most likely refuses, and how to lift it.
         hint: String,
@@ -62,9 +60,7 @@ pub enum PlanetError {
     },
 
     /// A step of setting up a namespace failed.
-    #[error(
-        "cannot {step} ({source}): this kernel or container lacks what the simulated network needs"
-    )]
+    #[error("cannot {step} ({source}): this kernel or container lacks what the simulated network needs")]
     Setup {
         /// What was being done, as a verb phrase.
         step: &'static str,

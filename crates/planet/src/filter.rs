@@ -1,8 +1,8 @@
 //! Classic BPF programs that let a packet socket see only the handshakes (see `socket(7)`, `SO_ATTACH_FILTER`).
 
 use libc::{
-    BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_IND, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX,
-    BPF_MSH, BPF_RET, sock_filter,
+    BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_IND, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET,
+    sock_filter,
 };
 
 const TCP: u32 = 6;
@@ -44,22 +44,12 @@ fn program(mask: u32) -> Vec<sock_filter> {
 }
 
 fn statement(code: u32, k: u32) -> sock_filter {
-    sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf: 0,
-        k,
-    }
+    sock_filter { code: code as u16, jt: 0, jf: 0, k }
 }
 
 /// Skips `then` instructions if the accumulator is `k`, else `otherwise`.
 fn jump(k: u32, then: u8, otherwise: u8) -> sock_filter {
-    sock_filter {
-        code: (BPF_JMP | BPF_JEQ | BPF_K) as u16,
-        jt: then,
-        jf: otherwise,
-        k,
-    }
+    sock_filter { code: (BPF_JMP | BPF_JEQ | BPF_K) as u16, jt: then, jf: otherwise, k }
 }
 
 #[cfg(test)]
@@ -99,32 +89,15 @@ mod tests {
 
     #[test]
     fn only_handshakes_pass() {
-        let v4 = (
-            "10.1.0.1:9".parse().expect("address"),
-            "10.2.0.1:443".parse().expect("address"),
-        );
-        let v6 = (
-            "[fd00:0:0:1::1]:9".parse().expect("address"),
-            "[fd00:0:0:2::1]:443".parse().expect("address"),
-        );
+        let v4 = ("10.1.0.1:9".parse().expect("address"), "10.2.0.1:443".parse().expect("address"));
+        let v6 = ("[fd00:0:0:1::1]:9".parse().expect("address"), "[fd00:0:0:2::1]:443".parse().expect("address"));
         for (source, destination) in [v4, v6] {
             let packet = |flags| tcp(source, destination, flags, (1, 2), 0);
-            for (flags, first, any) in [
-                (0x02, true, true),
-                (0x12, false, true),
-                (0x10, false, false),
-                (0x14, false, false),
-            ] {
-                assert_eq!(
-                    passes(&first_syns(), &packet(flags)),
-                    first,
-                    "{source} {flags:#x}"
-                );
-                assert_eq!(
-                    passes(&all_syns(), &packet(flags)),
-                    any,
-                    "{source} {flags:#x}"
-                );
+            for (flags, first, any) in
+                [(0x02, true, true), (0x12, false, true), (0x10, false, false), (0x14, false, false)]
+            {
+                assert_eq!(passes(&first_syns(), &packet(flags)), first, "{source} {flags:#x}");
+                assert_eq!(passes(&all_syns(), &packet(flags)), any, "{source} {flags:#x}");
             }
             let mut udp = packet(0x02);
             udp[if source.is_ipv4() { 9 } else { 6 }] = 17;

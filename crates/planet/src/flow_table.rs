@@ -41,15 +41,12 @@ impl FlowTable {
     /// Notes a SYN that will be carried. A repeated SYN whose original is still under way changes nothing: the answer to the
     /// original comes first.
     pub fn syn(&mut self, asked: Asked, sequence: u32) {
-        let under_way = self.entries.get(&asked.flow).is_some_and(|entry| {
-            entry.sequence == sequence && !entry.answered && asked.syn_at < entry.asked.due_at()
-        });
+        let under_way = self
+            .entries
+            .get(&asked.flow)
+            .is_some_and(|entry| entry.sequence == sequence && !entry.answered && asked.syn_at < entry.asked.due_at());
         if !under_way {
-            let entry = Entry {
-                asked,
-                sequence,
-                answered: false,
-            };
+            let entry = Entry { asked, sequence, answered: false };
             self.entries.insert(asked.flow, entry);
         }
     }
@@ -66,8 +63,7 @@ impl FlowTable {
 
     /// Forgets handshakes that were due long before `now`.
     pub fn sweep(&mut self, now: u64) {
-        self.entries
-            .retain(|_, entry| now < entry.asked.due_at() + MEMORY_NS);
+        self.entries.retain(|_, entry| now < entry.asked.due_at() + MEMORY_NS);
     }
 }
 
@@ -80,11 +76,7 @@ mod tests {
             vantage: "10.1.0.1:50000".parse().expect("address"),
             target: "10.2.0.2:443".parse().expect("address"),
         };
-        Asked {
-            flow,
-            syn_at,
-            asked_ns,
-        }
+        Asked { flow, syn_at, asked_ns }
     }
 
     #[test]

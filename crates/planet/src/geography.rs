@@ -34,20 +34,14 @@ mod tests {
 
     #[test]
     fn a_quarter_of_the_equator() {
-        let at = |longitude| LatLon {
-            latitude: 0.0,
-            longitude,
-        };
+        let at = |longitude| LatLon { latitude: 0.0, longitude };
         // 10,007.56 km at 204.22 km/ms are 98.009 ms there and back.
         let rtt = base_rtt(at(0.0), at(90.0), 1.5, 0.5).as_secs_f64() * 1e3;
         assert!((rtt - (0.5 + 1.5 * 98.009)).abs() < 0.01, "{rtt}");
     }
 
     fn point() -> impl Strategy<Value = LatLon> {
-        (-90.0..=90.0, -180.0..=180.0).prop_map(|(latitude, longitude)| LatLon {
-            latitude,
-            longitude,
-        })
+        (-90.0..=90.0, -180.0..=180.0).prop_map(|(latitude, longitude)| LatLon { latitude, longitude })
     }
 
     proptest! {

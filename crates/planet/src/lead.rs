@@ -22,11 +22,7 @@ impl Lead {
 
     /// Notes that a wake-up came `late_ns` after the time asked for.
     pub fn observe(&mut self, late_ns: u64) {
-        let next = if late_ns > self.ns {
-            self.ns + Self::UP_NS
-        } else {
-            self.ns.saturating_sub(Self::DOWN_NS)
-        };
+        let next = if late_ns > self.ns { self.ns + Self::UP_NS } else { self.ns.saturating_sub(Self::DOWN_NS) };
         self.ns = next.clamp(Self::LEAST_NS, Self::MOST_NS);
     }
 

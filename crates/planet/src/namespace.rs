@@ -61,11 +61,7 @@ pub(crate) fn target_side() -> Result<TargetSide, PlanetError> {
         // A cookie is an answer without memory of the SYN; targets must answer each the same way.
         set("net/ipv4/tcp_syncookies", "0");
         let (tun, _, has_ipv6) = connect_side(Side::Target)?;
-        let any: IpAddr = if has_ipv6 {
-            Ipv6Addr::UNSPECIFIED.into()
-        } else {
-            [0, 0, 0, 0].into()
-        };
+        let any: IpAddr = if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { [0, 0, 0, 0].into() };
         let listen = || {
             let listener = TcpListener::bind(SocketAddr::new(any, TARGET_PORT))?;
             listener.set_nonblocking(true)?;
@@ -78,18 +74,13 @@ pub(crate) fn target_side() -> Result<TargetSide, PlanetError> {
 }
 
 /// Runs `make` on a thread of its own in a new network namespace. The namespace lives on in what `make` opened there.
-fn in_new_namespace<T: Send>(
-    make: impl FnOnce() -> Result<T, PlanetError> + Send,
-) -> Result<T, PlanetError> {
+fn in_new_namespace<T: Send>(make: impl FnOnce() -> Result<T, PlanetError> + Send) -> Result<T, PlanetError> {
     thread::scope(|scope| {
         let maker = scope.spawn(|| {
-            sys::unshare(libc::CLONE_NEWNET)
-                .map_err(|source| PlanetError::NetworkNamespaceRefused { source })?;
+            sys::unshare(libc::CLONE_NEWNET).map_err(|source| PlanetError::NetworkNamespaceRefused { source })?;
             make()
         });
-        maker
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -100,21 +91,15 @@ fn connect_side(side: Side) -> Result<(File, u32, bool), PlanetError> {
     sys::make_tun(tun.as_fd(), DEVICE).map_err(PlanetError::setup("make a TUN device"))?;
     let device = sys::device_index(DEVICE).map_err(PlanetError::setup("find the TUN device"))?;
     let mut netlink = Netlink::open().map_err(PlanetError::setup("open a netlink socket"))?;
-    netlink
-        .set_up(LOOPBACK, None)
-        .map_err(PlanetError::setup("set the loopback device up"))?;
-    netlink
-        .set_up(device, Some(DEVICE_QUEUE))
-        .map_err(PlanetError::setup("set the TUN device up"))?;
+    netlink.set_up(LOOPBACK, None).map_err(PlanetError::setup("set the loopback device up"))?;
+    netlink.set_up(device, Some(DEVICE_QUEUE)).map_err(PlanetError::setup("set the TUN device up"))?;
     let mut route = |route, prefix: IpAddr, device| {
         let length = if prefix.is_ipv4() { 16 } else { 64 };
         netlink.add_route(route, prefix, length, device)
     };
     let (own, far) = (side, side.other());
-    route(Route::Local, own.prefix_v4().into(), LOOPBACK)
-        .map_err(PlanetError::setup("add a local route"))?;
-    route(Route::Through, far.prefix_v4().into(), device)
-        .map_err(PlanetError::setup("add a route"))?;
+    route(Route::Local, own.prefix_v4().into(), LOOPBACK).map_err(PlanetError::setup("add a local route"))?;
+    route(Route::Through, far.prefix_v4().into(), device).map_err(PlanetError::setup("add a route"))?;
     let v6 = route(Route::Local, own.prefix_v6().into(), LOOPBACK)
         .and_then(|()| route(Route::Through, far.prefix_v6().into(), device));
     if let Err(error) = &v6 {
@@ -125,16 +110,11 @@ fn connect_side(side: Side) -> Result<(File, u32, bool), PlanetError> {
 
 /// Opens `/dev/net/tun`, never blocking.
 pub(crate) fn open_tun() -> Result<File, PlanetError> {
-    let tun = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun");
+    let tun = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
     let tun = tun.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => PlanetError::TunMissing,
         // ENXIO, ENODEV: the node is there, the driver is not.
-        _ if matches!(source.raw_os_error(), Some(libc::ENXIO | libc::ENODEV)) => {
-            PlanetError::TunMissing
-        }
+        _ if matches!(source.raw_os_error(), Some(libc::ENXIO | libc::ENODEV)) => PlanetError::TunMissing,
         _ => PlanetError::TunRefused { source },
     })?;
     sys::set_nonblocking(&tun).map_err(PlanetError::setup("make /dev/net/tun non-blocking"))?;

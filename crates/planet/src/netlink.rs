@@ -32,13 +32,7 @@ impl Netlink {
     }
 
     /// Adds a route by way of `device`.
-    pub fn add_route(
-        &mut self,
-        route: Route,
-        prefix: IpAddr,
-        length: u8,
-        device: u32,
-    ) -> io::Result<()> {
+    pub fn add_route(&mut self, route: Route, prefix: IpAddr, length: u8, device: u32) -> io::Result<()> {
         self.request(&new_route(route, prefix, length, device))
     }
 
@@ -87,24 +81,11 @@ fn new_route(route: Route, prefix: IpAddr, length: u8, device: u32) -> Vec<u8> {
         Route::Through => (libc::RT_TABLE_MAIN, libc::RT_SCOPE_LINK, libc::RTN_UNICAST),
     };
     // struct rtmsg: family, destination and source length, type of service, table, protocol, scope, type, flags.
-    let mut body = vec![
-        family as u8,
-        length,
-        0,
-        0,
-        table,
-        libc::RTPROT_STATIC,
-        scope,
-        kind,
-    ];
+    let mut body = vec![family as u8, length, 0, 0, table, libc::RTPROT_STATIC, scope, kind];
     body.extend(0u32.to_ne_bytes());
     attribute(&mut body, libc::RTA_DST, &octets);
     attribute(&mut body, libc::RTA_OIF, &device.to_ne_bytes());
-    message(
-        libc::RTM_NEWROUTE,
-        libc::NLM_F_CREATE | libc::NLM_F_EXCL,
-        &body,
-    )
+    message(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &body)
 }
 
 /// Appends an attribute, whose length is always a multiple of four here: it needs no padding.
@@ -139,10 +120,7 @@ mod tests {
         assert_eq!(bytes[16..28], [2, 16, 0, 0, 255, 4, 254, 2, 0, 0, 0, 0]);
         if cfg!(target_endian = "little") {
             assert_eq!(bytes[..8], [44, 0, 0, 0, 24, 0, 0x05, 0x06]);
-            assert_eq!(
-                bytes[28..],
-                [8, 0, 1, 0, 10, 1, 0, 0, 8, 0, 4, 0, 1, 0, 0, 0]
-            );
+            assert_eq!(bytes[28..], [8, 0, 1, 0, 10, 1, 0, 0, 8, 0, 4, 0, 1, 0, 0, 0]);
         }
     }
 

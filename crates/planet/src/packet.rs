@@ -48,12 +48,7 @@ impl Packet {
             Side::Vantage => (source, destination),
             Side::Target => (destination, source),
         };
-        Some(Self {
-            from,
-            vantage,
-            target,
-            kind: ip.kind(from),
-        })
+        Some(Self { from, vantage, target, kind: ip.kind(from) })
     }
 }
 
@@ -118,21 +113,12 @@ impl<'a> Ip<'a> {
         let header = usize::from(segment.get(12)? >> 4) * 4;
         let flags = segment.get(13)? & (FIN | SYN | RST | ACK);
         let flow = match from {
-            Side::Vantage => Flow {
-                vantage: source,
-                target: destination,
-            },
-            Side::Target => Flow {
-                vantage: destination,
-                target: source,
-            },
+            Side::Vantage => Flow { vantage: source, target: destination },
+            Side::Target => Flow { vantage: destination, target: source },
         };
         Some(match flags {
             SYN => Kind::Syn { flow, sequence },
-            f if f == SYN | ACK => Kind::SynAck {
-                flow,
-                syn_sequence: acknowledged.wrapping_sub(1),
-            },
+            f if f == SYN | ACK => Kind::SynAck { flow, syn_sequence: acknowledged.wrapping_sub(1) },
             _ if segment.len() > header => Kind::Content,
             _ => Kind::Bare,
         })
@@ -154,13 +140,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     /// A TCP packet between two sockets, without checksums.
-    pub fn tcp(
-        source: SocketAddr,
-        destination: SocketAddr,
-        flags: u8,
-        numbers: (u32, u32),
-        payload: usize,
-    ) -> Vec<u8> {
+    pub fn tcp(source: SocketAddr, destination: SocketAddr, flags: u8, numbers: (u32, u32), payload: usize) -> Vec<u8> {
         let length = 20 + payload;
         let mut bytes = match (source.ip(), destination.ip()) {
             (IpAddr::V4(s), IpAddr::V4(d)) => {
@@ -199,24 +179,15 @@ pub(crate) mod tests {
     fn the_segments_of_a_handshake() {
         let flow = flow();
         let there = |flags, payload| {
-            Packet::parse(&tcp(flow.vantage, flow.target, flags, (99, 0), payload))
-                .expect("valid")
-                .kind
+            Packet::parse(&tcp(flow.vantage, flow.target, flags, (99, 0), payload)).expect("valid").kind
         };
         assert_eq!(there(SYN, 0), Kind::Syn { flow, sequence: 99 });
         assert_eq!(there(ACK, 0), Kind::Bare);
         assert_eq!(there(RST | ACK, 0), Kind::Bare);
         assert_eq!(there(ACK, 1), Kind::Content);
         let back = tcp(flow.target, flow.vantage, SYN | ACK, (5, 100), 0);
-        let expected = Packet {
-            from: Side::Target,
-            vantage: 3,
-            target: 7,
-            kind: Kind::SynAck {
-                flow,
-                syn_sequence: 99,
-            },
-        };
+        let expected =
+            Packet { from: Side::Target, vantage: 3, target: 7, kind: Kind::SynAck { flow, syn_sequence: 99 } };
         assert_eq!(Packet::parse(&back), Some(expected));
     }
 
@@ -243,15 +214,9 @@ pub(crate) mod tests {
     #[test]
     fn strangers_are_not_carried() {
         let near = SocketAddr::new(v4(Side::Vantage, 4).into(), 443);
-        assert_eq!(
-            Packet::parse(&tcp(flow().vantage, near, SYN, (0, 0), 0)),
-            None
-        );
+        assert_eq!(Packet::parse(&tcp(flow().vantage, near, SYN, (0, 0), 0)), None);
         let far = "192.0.2.1:443".parse().expect("address");
-        assert_eq!(
-            Packet::parse(&tcp(flow().vantage, far, SYN, (0, 0), 0)),
-            None
-        );
+        assert_eq!(Packet::parse(&tcp(flow().vantage, far, SYN, (0, 0), 0)), None);
     }
 
     proptest! {

@@ -68,10 +68,7 @@ impl Planet {
     pub fn start(world: World, options: Options) -> Result<Self, PlanetError> {
         let found = world.places().len();
         if !(1..=MAX_REGIONS).contains(&found) {
-            return Err(PlanetError::RegionCount {
-                found,
-                max: MAX_REGIONS,
-            });
+            return Err(PlanetError::RegionCount { found, max: MAX_REGIONS });
         }
         if let Err(error) = sys::raise_file_limit() {
             tracing::warn!(%error, "cannot raise the limit on open files");
@@ -98,16 +95,13 @@ impl Planet {
         };
         planet.spawn("planet-router", move || report("router", router.run()))?;
         let (listener, stop) = (target.listener, planet.new_stop()?);
-        planet.spawn("planet-targets", move || {
-            report("targets", holder::hold(&listener, &stop))
-        })?;
+        planet.spawn("planet-targets", move || report("targets", holder::hold(&listener, &stop)))?;
         Ok(planet)
     }
 
     /// The IPv4 address of vantage point `id`: bind to it before connecting, from a thread that has entered.
     pub fn vantage_address(&self, id: &str) -> Option<IpAddr> {
-        self.index_of(id)
-            .map(|index| address::v4(Side::Vantage, index).into())
+        self.index_of(id).map(|index| address::v4(Side::Vantage, index).into())
     }
 
     /// The IPv6 address of vantage point `id`; `None` also where the kernel refused IPv6.
@@ -119,29 +113,19 @@ impl Planet {
     /// The IPv4 socket of target `id`: connect to it.
     pub fn target_address(&self, id: &str) -> Option<SocketAddr> {
         let index = self.index_of(id)?;
-        Some(SocketAddr::new(
-            address::v4(Side::Target, index).into(),
-            TARGET_PORT,
-        ))
+        Some(SocketAddr::new(address::v4(Side::Target, index).into(), TARGET_PORT))
     }
 
     /// The IPv6 socket of target `id`; `None` also where the kernel refused IPv6.
     pub fn target_address_v6(&self, id: &str) -> Option<SocketAddr> {
         let index = self.index_of(id).filter(|_| self.has_ipv6)?;
-        Some(SocketAddr::new(
-            address::v6(Side::Target, index).into(),
-            TARGET_PORT,
-        ))
+        Some(SocketAddr::new(address::v6(Side::Target, index).into(), TARGET_PORT))
     }
 
     /// The region that an address of either side belongs to.
     pub fn region_of(&self, address: IpAddr) -> Option<String> {
         let (_, index) = address::locate(address)?;
-        self.shared
-            .world()
-            .places()
-            .get(index)
-            .map(|place| place.id.clone())
+        self.shared.world().places().get(index).map(|place| place.id.clone())
     }
 
     /// The way into the vantage side.
@@ -179,14 +163,8 @@ impl Planet {
             move || watch::follow(&path, &shared, seen, &stopped)
         };
         self.spawn("planet-watch", follow)
-            .map_err(|error| ScenarioError::Read {
-                path,
-                source: io::Error::other(error),
-            })?;
-        self.watchers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(stop);
+            .map_err(|error| ScenarioError::Read { path, source: io::Error::other(error) })?;
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).push(stop);
         Ok(())
     }
 
@@ -223,31 +201,20 @@ impl Planet {
     fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), PlanetError> {
         let thread = thread::Builder::new().name(name.into()).spawn(run);
         let thread = thread.map_err(PlanetError::setup("start a thread"))?;
-        self.threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(thread);
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
     }
 }
 
 impl Drop for Planet {
     fn drop(&mut self) {
-        self.watchers
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.watchers.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         for stop in self.stops.drain(..) {
             if let Err(error) = std::fs::File::from(stop).write_all(&1u64.to_ne_bytes()) {
                 tracing::error!(%error, "cannot stop a thread of the simulated network");
             }
         }
-        for thread in self
-            .threads
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
+        for thread in self.threads.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the simulated network has panicked");
             }

@@ -46,9 +46,7 @@ fn may_already(status: &str) -> bool {
         .find_map(|line| line.strip_prefix("CapEff:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0);
-    [CAP_NET_ADMIN, CAP_SYS_ADMIN]
-        .iter()
-        .all(|bit| effective & (1 << bit) != 0)
+    [CAP_NET_ADMIN, CAP_SYS_ADMIN].iter().all(|bit| effective & (1 << bit) != 0)
 }
 
 fn write_mapping(path: &'static str, value: &str) -> Result<(), PlanetError> {
@@ -61,14 +59,10 @@ fn hint(refusal: &io::Error, read: impl Fn(&str) -> Option<String>) -> String {
     if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
         return "allow it with `sysctl kernel.unprivileged_userns_clone=1`".into();
     }
-    if is("/proc/sys/user/max_user_namespaces", "0") || refusal.raw_os_error() == Some(libc::ENOSPC)
-    {
+    if is("/proc/sys/user/max_user_namespaces", "0") || refusal.raw_os_error() == Some(libc::ENOSPC) {
         return "raise `sysctl user.max_user_namespaces`".into();
     }
-    if is(
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-    ) {
+    if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
         return "allow it with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor profile for this program"
             .into();
     }
@@ -84,9 +78,7 @@ mod tests {
         assert!(may_already("Name:\tx\nCapEff:\t000001ffffffffff\n"));
         assert!(may_already("CapEff:\t0000000000201000\n"));
         assert!(!may_already("CapEff:\t0000000000200000\n"));
-        assert!(!may_already(
-            "CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"
-        ));
+        assert!(!may_already("CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"));
         assert!(!may_already(""));
     }
 
@@ -94,26 +86,15 @@ mod tests {
     fn hints_name_what_refuses() {
         let refused = io::Error::from_raw_os_error(libc::EPERM);
         let with = |path: &'static str, value: &'static str| {
-            hint(&refused, move |asked| {
-                (asked == path).then(|| value.to_owned())
-            })
+            hint(&refused, move |asked| (asked == path).then(|| value.to_owned()))
         };
         let clone = with("/proc/sys/kernel/unprivileged_userns_clone", "0\n");
-        assert!(
-            clone.contains("kernel.unprivileged_userns_clone=1"),
-            "{clone}"
-        );
+        assert!(clone.contains("kernel.unprivileged_userns_clone=1"), "{clone}");
         let most = with("/proc/sys/user/max_user_namespaces", "0\n");
         assert!(most.contains("user.max_user_namespaces"), "{most}");
-        let apparmor = with(
-            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-            "1\n",
-        );
+        let apparmor = with("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
         assert!(apparmor.contains("AppArmor"), "{apparmor}");
-        let unknown = with(
-            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-            "0\n",
-        );
+        let unknown = with("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0\n");
         assert!(unknown.contains("seccomp"), "{unknown}");
         let full = hint(&io::Error::from_raw_os_error(libc::ENOSPC), |_| None);
         assert!(full.contains("user.max_user_namespaces"), "{full}");

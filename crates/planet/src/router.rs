@@ -103,15 +103,10 @@ impl State {
         }
         let wake_at = self.wake_at();
         let timeout = wake_at.saturating_sub(now);
-        let fds = [
-            self.io.vantage.as_fd(),
-            self.io.target.as_fd(),
-            self.io.stop.as_fd(),
-        ];
+        let fds = [self.io.vantage.as_fd(), self.io.target.as_fd(), self.io.stop.as_fd()];
         let [vantage, target, stop] = sys::wait_readable(fds, Some(Duration::from_nanos(timeout)))?;
         if timeout > 0 && !vantage && !target {
-            self.lead
-                .observe(sys::monotonic_ns().saturating_sub(wake_at));
+            self.lead.observe(sys::monotonic_ns().saturating_sub(wake_at));
         }
         if target {
             self.read(Side::Target);
@@ -123,15 +118,9 @@ impl State {
     }
 
     fn wake_at(&self) -> u64 {
-        let exact = self
-            .exact
-            .next_at()
-            .map(|at| at.saturating_sub(self.lead.ns()));
+        let exact = self.exact.next_at().map(|at| at.saturating_sub(self.lead.ns()));
         let lax = self.lax.next_at().map(|at| at + SLACK_NS);
-        [exact, lax]
-            .into_iter()
-            .flatten()
-            .fold(self.housekeeping_at, u64::min)
+        [exact, lax].into_iter().flatten().fold(self.housekeeping_at, u64::min)
     }
 
     /// Delivers all that is due, busy-waiting for exact packets that soon will be.
@@ -142,10 +131,7 @@ impl State {
                 self.hand_over(parcel, now);
                 continue;
             }
-            let soon = self
-                .exact
-                .next_at()
-                .is_some_and(|at| at <= now + self.lead.ns());
+            let soon = self.exact.next_at().is_some_and(|at| at <= now + self.lead.ns());
             let overdue = self.lax.next_at().is_some_and(|at| at + SLACK_NS <= now);
             if soon && !overdue {
                 std::hint::spin_loop();
@@ -163,8 +149,7 @@ impl State {
         } else if let Some(asked) = parcel.completes {
             self.news.completed.push(AskedRtt {
                 flow: asked.flow,
-                syn_at_ns: sys::realtime_ns()
-                    .saturating_sub(sys::monotonic_ns().saturating_sub(asked.syn_at)),
+                syn_at_ns: sys::realtime_ns().saturating_sub(sys::monotonic_ns().saturating_sub(asked.syn_at)),
                 asked: Duration::from_nanos(asked.asked_ns),
                 delivered: Duration::from_nanos(now.saturating_sub(asked.syn_at)),
             });
@@ -217,16 +202,8 @@ impl State {
         let left_at = self.left_at(&packet, now);
         match self.board.decide(&packet, left_at, now) {
             Verdict::Drop => self.spare.push(bytes),
-            Verdict::Carry {
-                at,
-                timing,
-                completes,
-            } => {
-                let parcel = Parcel {
-                    to: side.other(),
-                    bytes,
-                    completes,
-                };
+            Verdict::Carry { at, timing, completes } => {
+                let parcel = Parcel { to: side.other(), bytes, completes };
                 match timing {
                     Timing::Exact => self.exact.push(at, parcel),
                     Timing::Lax => self.lax.push(at, parcel),
@@ -241,8 +218,7 @@ impl State {
             return now;
         };
         let stamp = self.io.departures.of(flow, sequence);
-        let left_at =
-            stamp.and_then(|stamp| on_router_clock(stamp, sys::realtime_ns(), sys::monotonic_ns()));
+        let left_at = stamp.and_then(|stamp| on_router_clock(stamp, sys::realtime_ns(), sys::monotonic_ns()));
         left_at.unwrap_or_else(|| {
             self.news.unstamped += 1;
             now

@@ -114,9 +114,7 @@ pub enum ScenarioError {
         expected: &'static str,
     },
     /// A region id that the world does not have.
-    #[error(
-        "scenario line {line}: {field} names the region \"{id}\", which this world does not have"
-    )]
+    #[error("scenario line {line}: {field} names the region \"{id}\", which this world does not have")]
     UnknownRegion {
         /// Line of the id, from 1.
         line: usize,
@@ -130,10 +128,7 @@ pub enum ScenarioError {
 impl ScenarioError {
     /// The same error, saying in which file.
     pub(crate) fn in_file(self, path: &Path) -> Self {
-        Self::InFile {
-            path: path.to_owned(),
-            source: Box::new(self),
-        }
+        Self::InFile { path: path.to_owned(), source: Box::new(self) }
     }
 }
 
@@ -187,11 +182,7 @@ impl Scenario {
         let lines = Lines(text);
         Ok(Self {
             defaults: lines.defaults(&file.defaults)?,
-            rules: file
-                .links
-                .iter()
-                .map(|link| lines.rule(link))
-                .collect::<Result<_, _>>()?,
+            rules: file.links.iter().map(|link| lines.rule(link)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -201,10 +192,8 @@ impl Scenario {
     /// [`ScenarioError::Read`], and those of [`Scenario::parse`] as [`ScenarioError::InFile`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ScenarioError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|error| error.in_file(path))
     }
 }
@@ -229,15 +218,9 @@ impl Lines<'_> {
             route_factor: self
                 .number("route_factor", &text.route_factor, ROUTE_FACTOR)?
                 .unwrap_or(default.route_factor),
-            floor_ms: self
-                .number("floor_ms", &text.floor_ms, FLOOR)?
-                .unwrap_or(default.floor_ms),
-            jitter_ms: self
-                .number("jitter_ms", &text.jitter_ms, MILLISECONDS)?
-                .unwrap_or(default.jitter_ms),
-            loss: self
-                .number("loss", &text.loss, PROBABILITY)?
-                .unwrap_or(default.loss),
+            floor_ms: self.number("floor_ms", &text.floor_ms, FLOOR)?.unwrap_or(default.floor_ms),
+            jitter_ms: self.number("jitter_ms", &text.jitter_ms, MILLISECONDS)?.unwrap_or(default.jitter_ms),
+            loss: self.number("loss", &text.loss, PROBABILITY)?.unwrap_or(default.loss),
         })
     }
 
@@ -255,10 +238,7 @@ impl Lines<'_> {
     }
 
     fn end(&self, id: &Spanned<String>) -> End {
-        End {
-            id: (id.get_ref() != "*").then(|| id.get_ref().clone()),
-            line: line_at(self.0, id.span().start),
-        }
+        End { id: (id.get_ref() != "*").then(|| id.get_ref().clone()), line: line_at(self.0, id.span().start) }
     }
 
     fn number(
@@ -274,12 +254,7 @@ impl Lines<'_> {
         if (low..=high).contains(&value) {
             return Ok(Some(value));
         }
-        Err(ScenarioError::OutOfRange {
-            line: line_at(self.0, spanned.span().start),
-            field,
-            value,
-            expected,
-        })
+        Err(ScenarioError::OutOfRange { line: line_at(self.0, spanned.span().start), field, value, expected })
     }
 }
 
@@ -288,9 +263,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        Scenario::parse(text)
-            .expect_err("must be refused")
-            .to_string()
+        Scenario::parse(text).expect_err("must be refused").to_string()
     }
 
     #[test]
@@ -319,18 +292,10 @@ mod tests {
             "#,
         )
         .expect("valid");
-        let defaults = Defaults {
-            route_factor: 1.4,
-            floor_ms: 1.0,
-            jitter_ms: 0.25,
-            loss: 0.001,
-        };
+        let defaults = Defaults { route_factor: 1.4, floor_ms: 1.0, jitter_ms: 0.25, loss: 0.001 };
         assert_eq!(scenario.defaults, defaults);
         let rule = Rule {
-            source: End {
-                id: Some("a".into()),
-                line: 8,
-            },
+            source: End { id: Some("a".into()), line: 8 },
             target: End { id: None, line: 9 },
             symmetric: false,
             rtt_ms: Some(80.0),
@@ -345,28 +310,19 @@ mod tests {
     #[test]
     fn unknown_field_is_named_with_its_line() {
         let message = error("[defaults]\njitter_ms = 1\njiter = 2\n");
-        assert!(
-            message.contains("line 3") && message.contains("`jiter`"),
-            "{message}"
-        );
+        assert!(message.contains("line 3") && message.contains("`jiter`"), "{message}");
     }
 
     #[test]
     fn missing_field_is_named_with_its_line() {
         let message = error("\n[[link]]\nsource = \"a\"\n");
-        assert!(
-            message.contains("line 2") && message.contains("`target`"),
-            "{message}"
-        );
+        assert!(message.contains("line 2") && message.contains("`target`"), "{message}");
     }
 
     #[test]
     fn wrong_type_has_its_line() {
         let message = error("[[link]]\nsource = \"a\"\ntarget = \"b\"\nrtt_ms = \"fast\"\n");
-        assert!(
-            message.contains("line 4") && message.contains("fast"),
-            "{message}"
-        );
+        assert!(message.contains("line 4") && message.contains("fast"), "{message}");
     }
 
     #[test]
@@ -374,21 +330,9 @@ mod tests {
         for (text, line, field) in [
             ("[defaults]\nloss = 1.5", 2, "loss"),
             ("[defaults]\n\nroute_factor = 0.5", 3, "route_factor"),
-            (
-                "[[link]]\nsource=\"*\"\ntarget=\"*\"\nrtt_ms = -1",
-                4,
-                "rtt_ms",
-            ),
-            (
-                "[[link]]\nsource=\"*\"\ntarget=\"*\"\nloss = nan",
-                4,
-                "loss",
-            ),
-            (
-                "[[link]]\nsource=\"*\"\ntarget=\"*\"\nextra_ms = inf",
-                4,
-                "extra_ms",
-            ),
+            ("[[link]]\nsource=\"*\"\ntarget=\"*\"\nrtt_ms = -1", 4, "rtt_ms"),
+            ("[[link]]\nsource=\"*\"\ntarget=\"*\"\nloss = nan", 4, "loss"),
+            ("[[link]]\nsource=\"*\"\ntarget=\"*\"\nextra_ms = inf", 4, "extra_ms"),
         ] {
             let message = error(text);
             let expected = format!("scenario line {line}: {field} is ");
@@ -398,9 +342,7 @@ mod tests {
 
     #[test]
     fn unreadable_file_is_named() {
-        let message = Scenario::load("/nonexistent/world.toml")
-            .expect_err("missing")
-            .to_string();
+        let message = Scenario::load("/nonexistent/world.toml").expect_err("missing").to_string();
         assert!(message.contains("/nonexistent/world.toml"), "{message}");
     }
 }

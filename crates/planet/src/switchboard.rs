@@ -45,11 +45,7 @@ pub(crate) struct Switchboard {
 
 impl Switchboard {
     pub fn new(world: Arc<World>, seed: u64) -> Self {
-        Self {
-            world,
-            flows: FlowTable::default(),
-            random: fastrand::Rng::with_seed(seed),
-        }
+        Self { world, flows: FlowTable::default(), random: fastrand::Rng::with_seed(seed) }
     }
 
     /// From now on packets fare as in `world`, which has the same places. Packets under way keep their times.
@@ -76,42 +72,19 @@ impl Switchboard {
         match packet.kind {
             Kind::Syn { flow, sequence } => {
                 let asked_ns = nanoseconds(link.rtt) + self.jitter(link.jitter);
-                self.flows.syn(
-                    Asked {
-                        flow,
-                        syn_at: left_at,
-                        asked_ns,
-                    },
-                    sequence,
-                );
+                self.flows.syn(Asked { flow, syn_at: left_at, asked_ns }, sequence);
                 let (at, timing) = syn_arrival(left_at, half);
-                Verdict::Carry {
-                    at,
-                    timing,
-                    completes: None,
-                }
+                Verdict::Carry { at, timing, completes: None }
             }
             Kind::SynAck { flow, syn_sequence } => {
                 let completes = self.flows.syn_ack(&flow, syn_sequence);
                 let at = completes.map_or(now + half, |asked| asked.due_at());
-                Verdict::Carry {
-                    at,
-                    timing: Timing::Exact,
-                    completes,
-                }
+                Verdict::Carry { at, timing: Timing::Exact, completes }
             }
-            Kind::Bare => Verdict::Carry {
-                at: left_at + half,
-                timing: Timing::Lax,
-                completes: None,
-            },
+            Kind::Bare => Verdict::Carry { at: left_at + half, timing: Timing::Lax, completes: None },
             Kind::Content => {
                 let at = left_at + half + self.jitter(link.jitter / 2);
-                Verdict::Carry {
-                    at,
-                    timing: Timing::Exact,
-                    completes: None,
-                }
+                Verdict::Carry { at, timing: Timing::Exact, completes: None }
             }
         }
     }
@@ -156,11 +129,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn board(link: &str) -> Switchboard {
-        let place = |id: &str| Place {
-            id: id.into(),
-            latitude: 0.0,
-            longitude: 0.0,
-        };
+        let place = |id: &str| Place { id: id.into(), latitude: 0.0, longitude: 0.0 };
         let scenario = format!("[[link]]\nsource=\"a\"\ntarget=\"b\"\nsymmetric=false\n{link}");
         let world = World::from_places(&[place("a"), place("b")])
             .with(&Scenario::parse(&scenario).expect("valid"))
@@ -169,39 +138,19 @@ mod tests {
     }
 
     fn flow(port: u16) -> Flow {
-        Flow {
-            vantage: ([10, 1, 0, 1], port).into(),
-            target: ([10, 2, 0, 2], 443).into(),
-        }
+        Flow { vantage: ([10, 1, 0, 1], port).into(), target: ([10, 2, 0, 2], 443).into() }
     }
 
     fn packet(from: Side, kind: Kind) -> Packet {
-        Packet {
-            from,
-            vantage: 0,
-            target: 1,
-            kind,
-        }
+        Packet { from, vantage: 0, target: 1, kind }
     }
 
     fn syn(port: u16) -> Packet {
-        packet(
-            Side::Vantage,
-            Kind::Syn {
-                flow: flow(port),
-                sequence: 1,
-            },
-        )
+        packet(Side::Vantage, Kind::Syn { flow: flow(port), sequence: 1 })
     }
 
     fn syn_ack(port: u16) -> Packet {
-        packet(
-            Side::Target,
-            Kind::SynAck {
-                flow: flow(port),
-                syn_sequence: 1,
-            },
-        )
+        packet(Side::Target, Kind::SynAck { flow: flow(port), syn_sequence: 1 })
     }
 
     /// Carries one handshake and returns the RTT asked for; `None` if the SYN is lost.
@@ -210,11 +159,7 @@ mod tests {
             return None;
         };
         match board.decide(&syn_ack(port), at, at) {
-            Verdict::Carry {
-                at,
-                timing: Timing::Exact,
-                completes: Some(asked),
-            } => {
+            Verdict::Carry { at, timing: Timing::Exact, completes: Some(asked) } => {
                 assert_eq!(asked.asked_ns, at);
                 Some(at)
             }
@@ -226,18 +171,9 @@ mod tests {
     fn the_answer_is_due_at_an_absolute_time() {
         let mut board = board("rtt_ms = 10");
         // The SYN left at 0, was read 3 ms late and its answer 2 ms late: that must not show.
-        let Verdict::Carry { at, timing, .. } = board.decide(&syn(1), 0, 3 * MS) else {
-            panic!()
-        };
+        let Verdict::Carry { at, timing, .. } = board.decide(&syn(1), 0, 3 * MS) else { panic!() };
         assert_eq!((at, timing), (5 * MS - SLACK_NS, Timing::Lax));
-        let Verdict::Carry {
-            at,
-            timing,
-            completes,
-        } = board.decide(&syn_ack(1), 7 * MS, 7 * MS)
-        else {
-            panic!()
-        };
+        let Verdict::Carry { at, timing, completes } = board.decide(&syn_ack(1), 7 * MS, 7 * MS) else { panic!() };
         assert_eq!((at, timing), (10 * MS, Timing::Exact));
         assert_eq!(completes.map(|asked| asked.asked_ns), Some(10 * MS));
     }
@@ -245,9 +181,7 @@ mod tests {
     #[test]
     fn a_syn_on_a_short_way_is_not_kept_for_company() {
         let mut board = board("rtt_ms = 1");
-        let Verdict::Carry { at, timing, .. } = board.decide(&syn(1), 0, 0) else {
-            panic!()
-        };
+        let Verdict::Carry { at, timing, .. } = board.decide(&syn(1), 0, 0) else { panic!() };
         assert_eq!((at, timing), (MS / 4, Timing::Exact));
     }
 
@@ -255,26 +189,12 @@ mod tests {
     fn other_packets_take_half_the_time() {
         let mut board = board("rtt_ms = 10");
         for from in [Side::Vantage, Side::Target] {
-            let expect = |timing| Verdict::Carry {
-                at: 6 * MS,
-                timing,
-                completes: None,
-            };
-            assert_eq!(
-                board.decide(&packet(from, Kind::Bare), MS, MS),
-                expect(Timing::Lax)
-            );
-            assert_eq!(
-                board.decide(&packet(from, Kind::Content), MS, MS),
-                expect(Timing::Exact)
-            );
+            let expect = |timing| Verdict::Carry { at: 6 * MS, timing, completes: None };
+            assert_eq!(board.decide(&packet(from, Kind::Bare), MS, MS), expect(Timing::Lax));
+            assert_eq!(board.decide(&packet(from, Kind::Content), MS, MS), expect(Timing::Exact));
         }
         // A repeated SYN-ACK completes nothing.
-        let repeated = Verdict::Carry {
-            at: 6 * MS,
-            timing: Timing::Exact,
-            completes: None,
-        };
+        let repeated = Verdict::Carry { at: 6 * MS, timing: Timing::Exact, completes: None };
         assert_eq!(board.decide(&syn_ack(9), MS, MS), repeated);
     }
 
@@ -282,9 +202,7 @@ mod tests {
     fn jitter_is_exponential_above_the_rtt_and_repeatable() {
         let draw = || {
             let mut board = board("rtt_ms = 10\njitter_ms = 2");
-            let mut rtts: Vec<u64> = (1..=20_000)
-                .filter_map(|port| asked(&mut board, port))
-                .collect();
+            let mut rtts: Vec<u64> = (1..=20_000).filter_map(|port| asked(&mut board, port)).collect();
             rtts.sort_unstable();
             rtts
         };
@@ -295,18 +213,13 @@ mod tests {
         let median = rtts[rtts.len() / 2] as f64 / MS as f64;
         // Standard error of the mean: 2 ms / sqrt(20,000) = 0.014 ms; of the median the same.
         assert!((mean - 12.0).abs() < 0.07, "{mean}");
-        assert!(
-            (median - (10.0 + 2.0 * std::f64::consts::LN_2)).abs() < 0.07,
-            "{median}"
-        );
+        assert!((median - (10.0 + 2.0 * std::f64::consts::LN_2)).abs() < 0.07, "{median}");
     }
 
     #[test]
     fn loss_has_its_probability_and_spares_bare_segments() {
         let mut board = board("rtt_ms = 10\nloss = 0.3");
-        let lost = (1..=20_000)
-            .filter(|&port| asked(&mut board, port).is_none())
-            .count();
+        let lost = (1..=20_000).filter(|&port| asked(&mut board, port).is_none()).count();
         // Binomial: 6,000 with a standard deviation of 65.
         assert!((6_000 - 325..6_000 + 325).contains(&lost), "{lost}");
         let bare = packet(Side::Vantage, Kind::Bare);
@@ -328,10 +241,7 @@ mod tests {
 
     #[test]
     fn addresses_without_a_region_are_dropped() {
-        let stranger = Packet {
-            target: 2,
-            ..syn(1)
-        };
+        let stranger = Packet { target: 2, ..syn(1) };
         assert_eq!(board("").decide(&stranger, 0, 0), Verdict::Drop);
     }
 }

@@ -10,11 +10,7 @@ use libc::{c_int, c_void};
 
 /// The kernel's answer as a result.
 fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn owned(result: c_int) -> io::Result<OwnedFd> {
@@ -108,25 +104,14 @@ pub(crate) fn wait_readable<const N: usize>(
     fds: [BorrowedFd<'_>; N],
     timeout: Option<Duration>,
 ) -> io::Result<[bool; N]> {
-    let mut polls = fds.map(|fd| libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    });
+    let mut polls = fds.map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     let time = timeout.map(|timeout| libc::timespec {
         tv_sec: timeout.as_secs() as libc::time_t,
         tv_nsec: timeout.subsec_nanos().into(),
     });
     let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: `polls` holds N entries and outlives the call; `time` is null or points to a live timespec.
-    let result = unsafe {
-        libc::ppoll(
-            polls.as_mut_ptr(),
-            N as libc::nfds_t,
-            time,
-            std::ptr::null(),
-        )
-    };
+    let result = unsafe { libc::ppoll(polls.as_mut_ptr(), N as libc::nfds_t, time, std::ptr::null()) };
     match check(result) {
         Ok(_) => Ok(polls.map(|poll| poll.revents != 0)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([false; N]),
@@ -176,10 +161,7 @@ pub(crate) fn deepen_backlog(listener: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Raises the process's limit on open files to the most it is allowed, and returns it.
 pub(crate) fn raise_file_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is valid for writes.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
     limit.rlim_cur = limit.rlim_max;
@@ -199,10 +181,7 @@ impl Epoll {
 
     /// Reports `key` while `fd` is readable, hung up or in error. Closing `fd` removes it.
     pub fn add(&self, fd: BorrowedFd<'_>, key: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: (libc::EPOLLIN | libc::EPOLLRDHUP) as u32,
-            u64: key,
-        };
+        let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLRDHUP) as u32, u64: key };
         let (epoll, fd) = (self.0.as_raw_fd(), fd.as_raw_fd());
         // SAFETY: `event` outlives the call.
         check(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) }).map(drop)
@@ -214,9 +193,7 @@ impl Epoll {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         keys.clear();
         // SAFETY: `events` holds BATCH entries and outlives the call.
-        let found = unsafe {
-            libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), BATCH as c_int, -1)
-        };
+        let found = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), BATCH as c_int, -1) };
         match check(found) {
             Ok(found) => {
                 keys.extend(events[..found as usize].iter().map(|event| event.u64));
@@ -235,16 +212,12 @@ pub(crate) fn packet_socket(device: u32, filter: &[libc::sock_filter]) -> io::Re
     // Protocol 0 receives nothing: the filter must be in place before the first packet.
     // SAFETY: takes no pointers.
     let socket = owned(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_ptr().cast_mut(),
-    };
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
     set_option(&socket, libc::SO_ATTACH_FILTER, &program)?;
     set_option(&socket, libc::SO_TIMESTAMPNS, &1)?;
     let buffer: c_int = 8 << 20;
     // Forcing needs rights over the whole machine; the plain option is cut to `rmem_max`.
-    set_option(&socket, libc::SO_RCVBUFFORCE, &buffer)
-        .or_else(|_| set_option(&socket, libc::SO_RCVBUF, &buffer))?;
+    set_option(&socket, libc::SO_RCVBUFFORCE, &buffer).or_else(|_| set_option(&socket, libc::SO_RCVBUF, &buffer))?;
     // SAFETY: all-zero is a valid sockaddr_ll.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
@@ -269,14 +242,8 @@ struct Control([u8; 64]);
 
 /// Takes a packet off a packet socket: its length and the kernel's timestamp in nanoseconds since 1970. `None` if there is
 /// none waiting.
-pub(crate) fn receive_stamped(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-) -> io::Result<Option<(usize, u64)>> {
-    let mut part = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
+pub(crate) fn receive_stamped(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, u64)>> {
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut control = Control([0; 64]);
     // SAFETY: all-zero is a valid msghdr.
     let mut message: libc::msghdr = unsafe { zeroed() };
@@ -288,14 +255,9 @@ pub(crate) fn receive_stamped(
     let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, 0) };
     if length < 0 {
         let error = io::Error::last_os_error();
-        return if error.kind() == io::ErrorKind::WouldBlock {
-            Ok(None)
-        } else {
-            Err(error)
-        };
+        return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
     }
-    let stamp =
-        timestamp(&message).ok_or_else(|| io::Error::other("packet without a timestamp"))?;
+    let stamp = timestamp(&message).ok_or_else(|| io::Error::other("packet without a timestamp"))?;
     Ok(Some((length as usize, stamp)))
 }
 
@@ -307,11 +269,7 @@ fn timestamp(message: &libc::msghdr) -> Option<u64> {
         let (level, kind) = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
         if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
             // SAFETY: a SCM_TIMESTAMPNS message carries one timespec, which need not be aligned.
-            let time: libc::timespec = unsafe {
-                libc::CMSG_DATA(header)
-                    .cast::<libc::timespec>()
-                    .read_unaligned()
-            };
+            let time: libc::timespec = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
             return Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
         }
         // SAFETY: `header` came from this message.

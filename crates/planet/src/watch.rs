@@ -56,28 +56,14 @@ mod tests {
 
     #[test]
     fn follows_good_files_and_survives_bad_ones() {
-        let place = |id: &str| Place {
-            id: id.into(),
-            latitude: 0.0,
-            longitude: 0.0,
-        };
-        let shared = Arc::new(Shared::new(
-            World::from_places(&[place("a"), place("b")]),
-            0,
-        ));
+        let place = |id: &str| Place { id: id.into(), latitude: 0.0, longitude: 0.0 };
+        let shared = Arc::new(Shared::new(World::from_places(&[place("a"), place("b")]), 0));
         let path = std::env::temp_dir().join(format!("planet-watch-{}.toml", std::process::id()));
         let write = |rtt: &str| {
             let text = format!("[[link]]\nsource=\"a\"\ntarget=\"b\"\nrtt_ms={rtt}\n");
             std::fs::write(&path, text).expect("temporary file");
         };
-        let rtt = || {
-            shared
-                .world()
-                .link("a", "b")
-                .expect("known")
-                .rtt
-                .as_millis()
-        };
+        let rtt = || shared.world().link("a", "b").expect("known").rtt.as_millis();
         let wait_for = |wanted| {
             for _ in 0..100 {
                 if rtt() == wanted {
@@ -102,10 +88,7 @@ mod tests {
             assert_eq!(rtt(), 2000);
             std::fs::write(path, "[[link]]\nsource=\"a\"\ntarget=\"c\"\n").expect("temporary file");
             let error = load(path, shared).expect_err("unknown region").to_string();
-            assert!(
-                error.starts_with(&format!("{}: scenario line 3", path.display())),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("{}: scenario line 3", path.display())), "{error}");
             write("300");
             assert!(wait_for(300));
             drop(stop);

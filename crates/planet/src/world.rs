@@ -84,11 +84,7 @@ impl World {
         for (link, extra) in links.iter_mut().zip(extra) {
             link.rtt += extra;
         }
-        Ok(Self {
-            places: self.places.clone(),
-            index: self.index.clone(),
-            links,
-        })
+        Ok(Self { places: self.places.clone(), index: self.index.clone(), links })
     }
 
     /// The link from `source` to `target`; `None` if either is unknown.
@@ -112,17 +108,9 @@ impl World {
 
     fn plain_links(&self, scenario: &Scenario) -> Vec<Link> {
         let defaults = &scenario.defaults;
-        let here = |place: &Place| LatLon {
-            latitude: place.latitude,
-            longitude: place.longitude,
-        };
+        let here = |place: &Place| LatLon { latitude: place.latitude, longitude: place.longitude };
         let link = |source: &Place, target: &Place| Link {
-            rtt: base_rtt(
-                here(source),
-                here(target),
-                defaults.route_factor,
-                defaults.floor_ms,
-            ),
+            rtt: base_rtt(here(source), here(target), defaults.route_factor, defaults.floor_ms),
             jitter: milliseconds(defaults.jitter_ms),
             loss: defaults.loss,
             down: false,
@@ -131,21 +119,13 @@ impl World {
         self.places.iter().flat_map(row).collect()
     }
 
-    fn range(
-        &self,
-        field: &'static str,
-        end: &End,
-    ) -> Result<std::ops::Range<usize>, ScenarioError> {
+    fn range(&self, field: &'static str, end: &End) -> Result<std::ops::Range<usize>, ScenarioError> {
         let Some(id) = &end.id else {
             return Ok(0..self.places.len());
         };
         match self.index_of(id) {
             Some(index) => Ok(index..index + 1),
-            None => Err(ScenarioError::UnknownRegion {
-                line: end.line,
-                field,
-                id: id.clone(),
-            }),
+            None => Err(ScenarioError::UnknownRegion { line: end.line, field, id: id.clone() }),
         }
     }
 }
@@ -173,22 +153,12 @@ mod tests {
     use super::*;
 
     fn world() -> World {
-        let place = |id: &str, latitude, longitude| Place {
-            id: id.into(),
-            latitude,
-            longitude,
-        };
-        World::from_places(&[
-            place("a", 0.0, 0.0),
-            place("b", 0.0, 10.0),
-            place("c", 50.0, 10.0),
-        ])
+        let place = |id: &str, latitude, longitude| Place { id: id.into(), latitude, longitude };
+        World::from_places(&[place("a", 0.0, 0.0), place("b", 0.0, 10.0), place("c", 50.0, 10.0)])
     }
 
     fn with(text: &str) -> World {
-        world()
-            .with(&Scenario::parse(text).expect("valid"))
-            .expect("known regions")
+        world().with(&Scenario::parse(text).expect("valid")).expect("known regions")
     }
 
     fn rtt_ms(world: &World, source: &str, target: &str) -> f64 {
@@ -248,26 +218,14 @@ mod tests {
 
     #[test]
     fn unknown_region_is_named_with_its_line() {
-        let scenario =
-            Scenario::parse("[[link]]\nsource=\"a\"\ntarget=\"atlantis\"\n").expect("valid");
+        let scenario = Scenario::parse("[[link]]\nsource=\"a\"\ntarget=\"atlantis\"\n").expect("valid");
         let message = world().with(&scenario).expect_err("unknown").to_string();
-        assert!(
-            message.contains("line 3")
-                && message.contains("target")
-                && message.contains("\"atlantis\"")
-        );
+        assert!(message.contains("line 3") && message.contains("target") && message.contains("\"atlantis\""));
     }
 
     #[test]
     fn a_repeated_id_counts_once() {
-        let place = Place {
-            id: "a".into(),
-            latitude: 1.0,
-            longitude: 2.0,
-        };
-        assert_eq!(
-            World::from_places(&[place.clone(), place]).places().len(),
-            1
-        );
+        let place = Place { id: "a".into(), latitude: 1.0, longitude: 2.0 };
+        assert_eq!(World::from_places(&[place.clone(), place]).places().len(), 1);
     }
 }

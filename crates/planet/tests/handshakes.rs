@@ -10,9 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use cloudping_planet::{
-    Capture, Entrance, Options, Place, Planet, PlanetError, Scenario, World, acquire_rights,
-};
+use cloudping_planet::{Capture, Entrance, Options, Place, Planet, PlanetError, Scenario, World, acquire_rights};
 use socket2::{Domain, Socket, Type};
 
 /// Set in the child process that runs as an ordinary user.
@@ -69,21 +67,14 @@ const CASES: [Case; 9] = [
     ("certain loss times out", certain_loss),
     ("outage and route change while running", changes),
     ("a watched file is followed", watched_file),
-    (
-        "half of the SYNs lost is half of the connections",
-        half_lost,
-    ),
+    ("half of the SYNs lost is half of the connections", half_lost),
     ("the capture agrees with the router", capture),
 ];
 
 fn namespace_note(user: u32) -> &'static str {
     let mapping = std::fs::read_to_string("/proc/self/uid_map").expect("own mapping");
     let mapped: Vec<&str> = mapping.split_whitespace().collect();
-    if mapped == ["0", &user.to_string(), "1"] {
-        "in a user namespace of its own"
-    } else {
-        "with the rights it had"
-    }
+    if mapped == ["0", &user.to_string(), "1"] { "in a user namespace of its own" } else { "with the rights it had" }
 }
 
 /// Runs this test again as `nobody`, from a copy that `nobody` can reach.
@@ -91,20 +82,10 @@ fn as_ordinary_user() -> ExitCode {
     let copy = std::env::temp_dir().join(format!("planet-handshakes-{}", std::process::id()));
     std::fs::copy(std::env::current_exe().expect("own path"), &copy).expect("a copy of this test");
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("permissions");
-    let status = Command::new(&copy)
-        .env(ORDINARY, "1")
-        .current_dir("/")
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .status();
+    let status = Command::new(&copy).env(ORDINARY, "1").current_dir("/").uid(NOBODY).gid(NOBODY).status();
     std::fs::remove_file(&copy).expect("the copy");
     let code = status.expect("the copy runs").code();
-    let closed = std::fs::metadata("/dev/net/tun")
-        .expect("the device")
-        .permissions()
-        .mode()
-        & 0o006
-        != 0o006;
+    let closed = std::fs::metadata("/dev/net/tun").expect("the device").permissions().mode() & 0o006 != 0o006;
     match code {
         Some(0) => ExitCode::SUCCESS,
         Some(code) if code == i32::from(TUN_REFUSED) && closed => {
@@ -116,25 +97,14 @@ fn as_ordinary_user() -> ExitCode {
 }
 
 fn start() -> Planet {
-    let place = |id: &str, latitude, longitude| Place {
-        id: id.into(),
-        latitude,
-        longitude,
-    };
+    let place = |id: &str, latitude, longitude| Place { id: id.into(), latitude, longitude };
     let world = World::from_places(&[
         place("dublin", 53.35, -6.26),
         place("london", 51.51, -0.13),
         place("ashburn", 39.04, -77.49),
         place("sydney", -33.87, 151.21),
     ]);
-    Planet::start(
-        world,
-        Options {
-            ledger: 1_000,
-            ..Options::default()
-        },
-    )
-    .expect("a planet")
+    Planet::start(world, Options { ledger: 1_000, ..Options::default() }).expect("a planet")
 }
 
 /// With a second thread running, an ordinary user's process cannot move into a user namespace any more.
@@ -142,24 +112,11 @@ fn too_late_is_said() {
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let second = std::thread::spawn(move || wait.recv());
     let error = acquire_rights().expect_err("two threads");
-    assert!(
-        matches!(
-            error,
-            PlanetError::NotSingleThreaded { threads: 2 } | PlanetError::TunRefused { .. }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, PlanetError::NotSingleThreaded { threads: 2 } | PlanetError::TunRefused { .. }), "{error}");
     drop(go_on);
-    second
-        .join()
-        .expect("no panic")
-        .expect_err("nothing was sent");
+    second.join().expect("no panic").expect_err("nothing was sent");
     // The kernel takes a moment longer to forget a thread than to let it be joined.
-    while std::fs::read_dir("/proc/self/task")
-        .expect("own threads")
-        .count()
-        > 1
-    {
+    while std::fs::read_dir("/proc/self/task").expect("own threads").count() > 1 {
         std::thread::yield_now();
     }
 }
@@ -171,19 +128,11 @@ fn rights_stay() {
 
 fn empty_world_is_refused() {
     let none = Planet::start(World::from_places(&[]), Options::default());
-    assert!(matches!(
-        none,
-        Err(PlanetError::RegionCount { found: 0, .. })
-    ));
+    assert!(matches!(none, Err(PlanetError::RegionCount { found: 0, .. })));
 }
 
 /// One connection, and the kernel's RTT of its handshake in milliseconds.
-fn connect(
-    entrance: &Entrance,
-    from: IpAddr,
-    to: SocketAddr,
-    timeout: Duration,
-) -> io::Result<f64> {
+fn connect(entrance: &Entrance, from: IpAddr, to: SocketAddr, timeout: Duration) -> io::Result<f64> {
     let entrance = entrance.clone();
     let probe = move || {
         entrance.enter()?;
@@ -203,13 +152,8 @@ fn kernel_rtt_ms(socket: &Socket) -> io::Result<f64> {
     let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
     let (fd, to) = (socket.as_raw_fd(), (&raw mut info).cast());
     // SAFETY: the kernel writes at most `length` bytes, which is the size of `info`.
-    let result =
-        unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, to, &mut length) };
-    if result == 0 {
-        Ok(f64::from(info.tcpi_rtt) / 1e3)
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let result = unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, to, &mut length) };
+    if result == 0 { Ok(f64::from(info.tcpi_rtt) / 1e3) } else { Err(io::Error::last_os_error()) }
 }
 
 fn probe(planet: &Planet, source: &str, target: &str) -> io::Result<f64> {
@@ -219,20 +163,12 @@ fn probe(planet: &Planet, source: &str, target: &str) -> io::Result<f64> {
 }
 
 fn asked_ms(planet: &Planet, source: &str, target: &str) -> f64 {
-    planet
-        .world()
-        .link(source, target)
-        .expect("known")
-        .rtt
-        .as_secs_f64()
-        * 1e3
+    planet.world().link(source, target).expect("known").rtt.as_secs_f64() * 1e3
 }
 
 fn assert_asked(planet: &Planet, source: &str, target: &str) {
     let asked = asked_ms(planet, source, target);
-    assert_rtt(&format!("{source} to {target}"), asked, || {
-        probe(planet, source, target)
-    });
+    assert_rtt(&format!("{source} to {target}"), asked, || probe(planet, source, target));
 }
 
 /// The best of a few tries, since a busy test machine may delay any one of them; none may be early.
@@ -241,10 +177,7 @@ fn assert_rtt(what: &str, asked: f64, probe: impl Fn() -> io::Result<f64>) {
     let mut measured = Vec::new();
     while measured.len() < TRIES {
         let rtt = probe().expect("a connection");
-        assert!(
-            rtt > asked - 0.05,
-            "{what}: asked {asked} ms, measured only {rtt} ms"
-        );
+        assert!(rtt > asked - 0.05, "{what}: asked {asked} ms, measured only {rtt} ms");
         if rtt < asked + TOLERANCE_MS {
             return;
         }
@@ -265,12 +198,7 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn every_pair(planet: &Planet) {
-    let ids: Vec<String> = planet
-        .world()
-        .places()
-        .iter()
-        .map(|place| place.id.clone())
-        .collect();
+    let ids: Vec<String> = planet.world().places().iter().map(|place| place.id.clone()).collect();
     for source in &ids {
         for target in &ids {
             assert_asked(planet, source, target);
@@ -290,31 +218,21 @@ fn stays_outside(planet: &Planet) {
     let network = || std::fs::read_link("/proc/thread-self/ns/net").expect("own namespace");
     let outside = network();
     let entrance = planet.entrance();
-    let inside = std::thread::spawn(move || entrance.enter().map(|()| network()))
-        .join()
-        .expect("no panic");
+    let inside = std::thread::spawn(move || entrance.enter().map(|()| network())).join().expect("no panic");
     assert_ne!(inside.expect("entered"), outside);
     let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a server");
     let address = server.local_addr().expect("bound");
-    std::thread::spawn(move || std::net::TcpStream::connect(address))
-        .join()
-        .expect("no panic")
-        .expect("reachable");
+    std::thread::spawn(move || std::net::TcpStream::connect(address)).join().expect("no panic").expect("reachable");
     assert_eq!(network(), outside);
 }
 
 fn ipv6(planet: &Planet) {
-    let (Some(from), Some(to)) = (
-        planet.vantage_address_v6("dublin"),
-        planet.target_address_v6("sydney"),
-    ) else {
+    let (Some(from), Some(to)) = (planet.vantage_address_v6("dublin"), planet.target_address_v6("sydney")) else {
         println!("this kernel refuses IPv6 in a namespace: not tested");
         return;
     };
     let asked = asked_ms(planet, "dublin", "sydney");
-    assert_rtt("dublin to sydney", asked, || {
-        connect(&planet.entrance(), from, to, Duration::from_millis(900))
-    });
+    assert_rtt("dublin to sydney", asked, || connect(&planet.entrance(), from, to, Duration::from_millis(900)));
 }
 
 fn scenario(text: &str) -> Scenario {
@@ -325,8 +243,7 @@ fn refused(planet: &Planet) {
     let from = planet.vantage_address("dublin").expect("known");
     let mut to = planet.target_address("london").expect("known");
     to.set_port(444);
-    let error = connect(&planet.entrance(), from, to, Duration::from_millis(900))
-        .expect_err("nobody listens");
+    let error = connect(&planet.entrance(), from, to, Duration::from_millis(900)).expect_err("nobody listens");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
 
@@ -343,17 +260,12 @@ fn half_lost(planet: &Planet) {
     const PROBES: usize = 64;
     let lossy = "[[link]]\nsource=\"dublin\"\ntarget=\"london\"\nloss=0.5\n";
     planet.apply(&scenario(lossy)).expect("known regions");
-    let (from, to) = (
-        planet.vantage_address("dublin").expect("known"),
-        planet.target_address("london").expect("known"),
-    );
+    let (from, to) =
+        (planet.vantage_address("dublin").expect("known"), planet.target_address("london").expect("known"));
     let arrived = std::thread::scope(|scope| {
         let probe = || connect(&planet.entrance(), from, to, Duration::from_millis(900)).is_ok();
         let probes: Vec<_> = (0..PROBES).map(|_| scope.spawn(probe)).collect();
-        probes
-            .into_iter()
-            .map(|probe| usize::from(probe.join().expect("no panic")))
-            .sum::<usize>()
+        probes.into_iter().map(|probe| usize::from(probe.join().expect("no panic"))).sum::<usize>()
     });
     assert!((12..=52).contains(&arrived), "{arrived} of {PROBES}");
 }
@@ -372,9 +284,7 @@ fn changes(planet: &Planet) {
     assert_eq!(asked_ms(planet, "dublin", "ashburn"), 180.0);
     assert_asked(planet, "dublin", "ashburn");
     let unknown = "[[link]]\nsource=\"*\"\ntarget=\"atlantis\"\ndown=true\n";
-    planet
-        .apply(&scenario(unknown))
-        .expect_err("unknown region");
+    planet.apply(&scenario(unknown)).expect_err("unknown region");
     assert_eq!(asked_ms(planet, "dublin", "ashburn"), 180.0);
 }
 
@@ -389,9 +299,7 @@ fn watched_file(planet: &Planet) {
     assert_eq!(asked_ms(planet, "dublin", "london"), 30.0);
     assert_asked(planet, "dublin", "london");
     write(100);
-    wait_until("the file is followed", || {
-        asked_ms(planet, "dublin", "london") == 100.0
-    });
+    wait_until("the file is followed", || asked_ms(planet, "dublin", "london") == 100.0);
     assert_asked(planet, "dublin", "london");
     std::fs::remove_file(&path).expect("temporary file");
 }
@@ -405,23 +313,13 @@ fn capture(planet: &Planet) {
     let seen = capture.stop().expect("handshakes");
     wait_until("it is recorded", || planet.accuracy().handshakes == 1);
     let asked = planet.take_asked();
-    let [answered, unanswered] = seen.as_slice() else {
-        panic!("{seen:?}")
-    };
-    let [asked] = asked.as_slice() else {
-        panic!("{asked:?}")
-    };
+    let [answered, unanswered] = seen.as_slice() else { panic!("{seen:?}") };
+    let [asked] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(answered.flow, asked.flow);
     assert_eq!(answered.syn_count, 1);
     assert!(answered.syn_at_ns.abs_diff(asked.syn_at_ns) < 1_000_000);
     let wire = (answered.synack_at_ns.expect("answered") - answered.syn_at_ns) as f64 / 1e6;
-    assert!(
-        (wire - kernel).abs() < TOLERANCE_MS,
-        "wire {wire} ms, kernel {kernel} ms"
-    );
-    assert!(
-        (wire - asked.delivered.as_secs_f64() * 1e3).abs() < TOLERANCE_MS,
-        "wire {wire} ms, {asked:?}"
-    );
+    assert!((wire - kernel).abs() < TOLERANCE_MS, "wire {wire} ms, kernel {kernel} ms");
+    assert!((wire - asked.delivered.as_secs_f64() * 1e3).abs() < TOLERANCE_MS, "wire {wire} ms, {asked:?}");
     assert_eq!(unanswered.synack_at_ns, None);
 }

@@ -5,6 +5,5 @@ mod live_store;
 
 pub use event_log::{EventLog, LogError, Record, SequenceNumber, ShardId};
 pub use live_store::{
-    Change, CommitError, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, StoreError, Write,
-    check_shape,
+    Change, CommitError, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, StoreError, Write, check_shape,
 };

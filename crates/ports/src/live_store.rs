@@ -21,10 +21,7 @@ impl Key {
     /// A key.
     #[must_use]
     pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
-        Self {
-            partition: partition.into(),
-            sort: sort.into(),
-        }
+        Self { partition: partition.into(), sort: sort.into() }
     }
 }
 
@@ -115,11 +112,7 @@ pub trait LiveStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn list(
-        &self,
-        partition: &str,
-        sort: Range<&str>,
-    ) -> Result<Vec<(Key, Item)>, StoreError>;
+    async fn list(&self, partition: &str, sort: Range<&str>) -> Result<Vec<(Key, Item)>, StoreError>;
 
     /// Carries out all writes (1 to [`MAX_WRITES_PER_COMMIT`], each key at most once) or none; durable when this returns.
     ///
@@ -142,10 +135,7 @@ pub fn check_shape(writes: &[Write]) -> Result<(), CommitError> {
     let mut keys: Vec<&Key> = writes.iter().map(|write| &write.key).collect();
     keys.sort();
     match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(CommitError::Invalid(format!(
-            "two writes for {:?} in one commit",
-            pair[0]
-        ))),
+        Some(pair) => Err(CommitError::Invalid(format!("two writes for {:?} in one commit", pair[0]))),
         None => Ok(()),
     }
 }

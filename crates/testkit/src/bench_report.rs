@@ -69,8 +69,7 @@ impl BenchReport {
     /// A report that will be written to `bench-results/{name}.json`. Notes at once if the machine is not idle.
     pub fn new(name: &'static str) -> Self {
         let mut report = Self::empty(name);
-        report.stolen_before =
-            stolen_ms(&std::fs::read_to_string("/proc/stat").unwrap_or_default());
+        report.stolen_before = stolen_ms(&std::fs::read_to_string("/proc/stat").unwrap_or_default());
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         if let Some(note) = busy_note(&load) {
             report.note(note);
@@ -79,32 +78,17 @@ impl BenchReport {
     }
 
     fn empty(name: &'static str) -> Self {
-        Self {
-            name,
-            figures: Vec::new(),
-            notes: Vec::new(),
-            stolen_before: 0,
-        }
+        Self { name, figures: Vec::new(), notes: Vec::new(), stolen_before: 0 }
     }
 
     /// Adds a figure that is judged by `bar`.
     pub fn judged(&mut self, figure: impl Into<String>, value: f64, unit: &'static str, bar: Bar) {
-        self.figures.push(Figure {
-            name: figure.into(),
-            value,
-            unit,
-            bar: Some(bar),
-        });
+        self.figures.push(Figure { name: figure.into(), value, unit, bar: Some(bar) });
     }
 
     /// Adds a figure for information.
     pub fn plain(&mut self, figure: impl Into<String>, value: f64, unit: &'static str) {
-        self.figures.push(Figure {
-            name: figure.into(),
-            value,
-            unit,
-            bar: None,
-        });
+        self.figures.push(Figure { name: figure.into(), value, unit, bar: None });
     }
 
     /// Adds a remark that is printed below the table.
@@ -114,19 +98,12 @@ impl BenchReport {
 
     /// Whether every bar holds.
     pub fn holds(&self) -> bool {
-        self.figures
-            .iter()
-            .all(|figure| figure.holds() != Some(false))
+        self.figures.iter().all(|figure| figure.holds() != Some(false))
     }
 
     /// The table, one figure a line, and the notes.
     pub fn table(&self) -> String {
-        let width = self
-            .figures
-            .iter()
-            .map(|figure| figure.name.chars().count())
-            .max()
-            .unwrap_or(0);
+        let width = self.figures.iter().map(|figure| figure.name.chars().count()).max().unwrap_or(0);
         let mut table = format!("bench {}\n", self.name);
         for figure in &self.figures {
             let (name, value, unit) = (&figure.name, number(figure.value), figure.unit);
@@ -166,9 +143,7 @@ impl BenchReport {
         let stolen = stolen_ms(&std::fs::read_to_string("/proc/stat").unwrap_or_default());
         let meanwhile = stolen.saturating_sub(self.stolen_before);
         if meanwhile > 0 {
-            self.note(format!(
-                "the hypervisor took {meanwhile} ms of CPU time during the bench"
-            ));
+            self.note(format!("the hypervisor took {meanwhile} ms of CPU time during the bench"));
         }
         print!("{}", self.table());
         let directory = workspace_root(Path::new(manifest_dir))?.join("bench-results");
@@ -181,15 +156,8 @@ impl BenchReport {
 }
 
 fn workspace_root(from: &Path) -> io::Result<&Path> {
-    let found = from
-        .ancestors()
-        .find(|directory| directory.join("Cargo.lock").exists());
-    found.ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("no Cargo.lock above {}", from.display()),
-        )
-    })
+    let found = from.ancestors().find(|directory| directory.join("Cargo.lock").exists());
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no Cargo.lock above {}", from.display())))
 }
 
 /// A remark if the one-minute load in the text of `/proc/loadavg` is more than a quiet machine's.
@@ -203,11 +171,7 @@ fn busy_note(load: &str) -> Option<String> {
 /// eighth number of the first line, in hundredths of a second).
 fn stolen_ms(stat: &str) -> u64 {
     let first = stat.lines().next().unwrap_or_default();
-    first
-        .split_whitespace()
-        .nth(8)
-        .and_then(|steal| steal.parse::<u64>().ok())
-        .map_or(0, |steal| steal * 10)
+    first.split_whitespace().nth(8).and_then(|steal| steal.parse::<u64>().ok()).map_or(0, |steal| steal * 10)
 }
 
 /// A number with as many decimals as a reader needs.
@@ -264,17 +228,13 @@ mod tests {
 
     #[test]
     fn stolen_time() {
-        assert_eq!(
-            stolen_ms("cpu  205821 3186 31027 164216 708 0 156 228 0 0\ncpu0 1 2"),
-            2280
-        );
+        assert_eq!(stolen_ms("cpu  205821 3186 31027 164216 708 0 156 228 0 0\ncpu0 1 2"), 2280);
         assert_eq!(stolen_ms(""), 0);
     }
 
     #[test]
     fn the_root_is_where_the_lock_file_is() {
-        let root =
-            workspace_root(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("this is a workspace");
+        let root = workspace_root(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("this is a workspace");
         assert!(root.join("crates/testkit").exists());
         assert!(workspace_root(Path::new("/proc")).is_err());
     }

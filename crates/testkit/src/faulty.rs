@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cloudping_ports::{
-    CommitError, EventLog, Item, Key, LiveStore, LogError, Record, SequenceNumber, ShardId,
-    StoreError, Write,
+    CommitError, EventLog, Item, Key, LiveStore, LogError, Record, SequenceNumber, ShardId, StoreError, Write,
 };
 
 /// A call of a port.
@@ -88,10 +87,7 @@ impl<T: ?Sized> Faulty<T> {
     #[must_use]
     pub fn new(inner: Arc<T>, plan: FaultPlan) -> Self {
         let calls = BTreeMap::new();
-        Self {
-            state: Mutex::new(State { plan, calls }),
-            inner,
-        }
+        Self { state: Mutex::new(State { plan, calls }), inner }
     }
 
     /// The backend beneath, which never fails by plan.
@@ -123,11 +119,7 @@ impl<T: ?Sized> Faulty<T> {
         *counter += 1;
         let call = *counter;
         let when = *state.plan.faults.get(&(operation, call))?;
-        Some(InjectedFault {
-            operation,
-            call,
-            when,
-        })
+        Some(InjectedFault { operation, call, when })
     }
 
     async fn run<R, E: From<InjectedFault>>(
@@ -192,11 +184,7 @@ impl<S: LiveStore + ?Sized> LiveStore for Faulty<S> {
         self.run(Operation::Get, self.inner.get(key)).await
     }
 
-    async fn list(
-        &self,
-        partition: &str,
-        sort: Range<&str>,
-    ) -> Result<Vec<(Key, Item)>, StoreError> {
+    async fn list(&self, partition: &str, sort: Range<&str>) -> Result<Vec<(Key, Item)>, StoreError> {
         let act = self.inner.list(partition, sort);
         self.run(Operation::List, act).await
     }
@@ -215,11 +203,7 @@ mod tests {
     use crate::{MemoryLog, MemoryStore};
 
     fn put(sort: &str) -> Vec<Write> {
-        vec![Write {
-            key: Key::new("p", sort),
-            expect: Expect::Absent,
-            change: Change::Put(Bytes::from_static(b"v")),
-        }]
+        vec![Write { key: Key::new("p", sort), expect: Expect::Absent, change: Change::Put(Bytes::from_static(b"v")) }]
     }
 
     async fn logged(log: &MemoryLog) -> Vec<Bytes> {
@@ -233,9 +217,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_before_acting_leaves_no_trace_and_one_after_acting_does() {
-        let plan = FaultPlan::none()
-            .fail(Operation::Append, 2, When::BeforeActing)
-            .fail(Operation::Append, 3, When::AfterActing);
+        let plan = FaultPlan::none().fail(Operation::Append, 2, When::BeforeActing).fail(
+            Operation::Append,
+            3,
+            When::AfterActing,
+        );
         let log = Faulty::new(Arc::new(MemoryLog::default()), plan);
         let mut failed = Vec::new();
         for data in ["1", "2", "3", "4"] {
@@ -243,11 +229,7 @@ mod tests {
                 failed.push(*source.downcast::<InjectedFault>().unwrap());
             }
         }
-        let fault = |call, when| InjectedFault {
-            operation: Operation::Append,
-            call,
-            when,
-        };
+        let fault = |call, when| InjectedFault { operation: Operation::Append, call, when };
         let expected = [fault(2, When::BeforeActing), fault(3, When::AfterActing)];
         assert_eq!(failed, expected);
         assert_eq!(logged(log.inner()).await, ["1", "3", "4"]);
@@ -277,10 +259,7 @@ mod tests {
         assert!(matches!(again, Err(CommitError::Conflict(_))), "{again:?}");
         store.fail_next(Operation::Commit, When::AfterActing);
         let refused = store.commit(put("a")).await;
-        assert!(
-            matches!(refused, Err(CommitError::Conflict(_))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(CommitError::Conflict(_))), "{refused:?}");
     }
 
     #[tokio::test]

@@ -38,12 +38,7 @@ async fn shards(log: &impl EventLog) -> Vec<ShardId> {
     log.shards().await.expect("a healthy log names its shards")
 }
 
-async fn read(
-    log: &impl EventLog,
-    shard: &ShardId,
-    after: Option<&SequenceNumber>,
-    limit: usize,
-) -> Vec<Record> {
+async fn read(log: &impl EventLog, shard: &ShardId, after: Option<&SequenceNumber>, limit: usize) -> Vec<Record> {
     let records = log.read(shard, after, limit).await;
     let records = records.expect("a shard of a healthy log can be read");
     assert!(records.len() <= limit, "{} > {limit}", records.len());
@@ -118,16 +113,10 @@ async fn reading_in_steps_skips_and_repeats_nothing(log: &impl EventLog) {
     for shard in shards(log).await {
         let whole = read_all(log, &shard, usize::MAX).await;
         total += whole.len();
-        let ascending = whole
-            .windows(2)
-            .all(|two| two[0].sequence < two[1].sequence);
+        let ascending = whole.windows(2).all(|two| two[0].sequence < two[1].sequence);
         assert!(ascending, "sequence numbers of {shard} ascend: {whole:?}");
         for limit in [1, 2, 7, 59] {
-            assert_eq!(
-                read_all(log, &shard, limit).await,
-                whole,
-                "steps of {limit}"
-            );
+            assert_eq!(read_all(log, &shard, limit).await, whole, "steps of {limit}");
         }
         assert_eq!(read(log, &shard, None, 0).await, [], "a limit of 0");
         for (index, record) in whole.iter().enumerate() {
@@ -248,15 +237,8 @@ async fn check_against_model(log: &impl EventLog, steps: Vec<Step>) {
     assert_eq!(seen, appended, "the reader at the end");
 }
 
-fn random_appends_and_reads_match_a_model<L: EventLog>(
-    runtime: &Runtime,
-    make: &impl AsyncFn() -> L,
-) {
-    let config = Config {
-        cases: 24,
-        failure_persistence: None,
-        ..Config::default()
-    };
+fn random_appends_and_reads_match_a_model<L: EventLog>(runtime: &Runtime, make: &impl AsyncFn() -> L) {
+    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&prop::collection::vec(step(), 0..40), |steps| {
         runtime.block_on(async { check_against_model(&make().await, steps).await });
         Ok(())

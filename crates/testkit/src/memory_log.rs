@@ -18,9 +18,7 @@ impl MemoryLog {
     /// An empty log of so many shards.
     #[must_use]
     pub fn new(shards: NonZeroUsize) -> Self {
-        Self {
-            shards: (0..shards.get()).map(|_| Mutex::default()).collect(),
-        }
+        Self { shards: (0..shards.get()).map(|_| Mutex::default()).collect() }
     }
 
     fn shard_of(&self, partition_key: &str) -> usize {
@@ -31,9 +29,7 @@ impl MemoryLog {
     }
 
     fn entries(&self, shard: usize) -> MutexGuard<'_, Vec<Bytes>> {
-        self.shards[shard]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,10 +68,7 @@ impl EventLog for MemoryLog {
         Ok(numbered
             .skip(skip)
             .take(limit)
-            .map(|(sequence, data)| Record {
-                sequence: sequence.into(),
-                data: data.clone(),
-            })
+            .map(|(sequence, data)| Record { sequence: sequence.into(), data: data.clone() })
             .collect())
     }
 }

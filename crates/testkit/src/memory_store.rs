@@ -5,9 +5,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use cloudping_ports::{
-    Change, CommitError, Expect, Item, Key, LiveStore, StoreError, Write, check_shape,
-};
+use cloudping_ports::{Change, CommitError, Expect, Item, Key, LiveStore, StoreError, Write, check_shape};
 
 /// The plainest [`LiveStore`]: one map under one lock. It forgets everything when dropped.
 #[derive(Debug, Default)]
@@ -33,11 +31,7 @@ impl LiveStore for MemoryStore {
         Ok(self.items().get(key).cloned())
     }
 
-    async fn list(
-        &self,
-        partition: &str,
-        sort: Range<&str>,
-    ) -> Result<Vec<(Key, Item)>, StoreError> {
+    async fn list(&self, partition: &str, sort: Range<&str>) -> Result<Vec<(Key, Item)>, StoreError> {
         let from = Key::new(partition, sort.start);
         let listed = self
             .items()
@@ -51,18 +45,10 @@ impl LiveStore for MemoryStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<(), CommitError> {
         check_shape(&writes)?;
         let mut items = self.items();
-        if let Some(broken) = writes
-            .iter()
-            .find(|write| Expect::unchanged(items.get(&write.key)) != write.expect)
-        {
+        if let Some(broken) = writes.iter().find(|write| Expect::unchanged(items.get(&write.key)) != write.expect) {
             return Err(CommitError::Conflict(broken.key.clone()));
         }
-        for Write {
-            key,
-            expect,
-            change,
-        } in writes
-        {
+        for Write { key, expect, change } in writes {
             apply(&mut items, key, expect.next_version(), change);
         }
         Ok(())

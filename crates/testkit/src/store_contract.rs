@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloudping_ports::{
-    Change, CommitError, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, Write,
-};
+use cloudping_ports::{Change, CommitError, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, Write};
 
 /// Tests every clause of [`LiveStore`]'s documentation; `make` yields a fresh, empty store each time.
 ///
@@ -34,26 +32,15 @@ pub fn run<S: LiveStore + 'static>(make: impl AsyncFn() -> S) {
 }
 
 fn put(key: &Key, expect: Expect, value: impl Into<Bytes>) -> Write {
-    Write {
-        key: key.clone(),
-        expect,
-        change: Change::Put(value.into()),
-    }
+    Write { key: key.clone(), expect, change: Change::Put(value.into()) }
 }
 
 fn delete(key: &Key, expect: Expect) -> Write {
-    Write {
-        key: key.clone(),
-        expect,
-        change: Change::Delete,
-    }
+    Write { key: key.clone(), expect, change: Change::Delete }
 }
 
 fn item(version: u64, value: &'static str) -> Item {
-    Item {
-        version,
-        value: value.into(),
-    }
+    Item { version, value: value.into() }
 }
 
 async fn get(store: &impl LiveStore, key: &Key) -> Option<Item> {
@@ -82,10 +69,7 @@ async fn an_item_is_read_back(store: &impl LiveStore) {
     assert_eq!(get(store, &key).await, None, "before the first write");
     commit(store, vec![put(&key, Expect::Absent, "value")]).await;
     assert_eq!(get(store, &key).await, Some(item(1, "value")));
-    for other in [
-        Key::new("us-east-1", "minute#0002"),
-        Key::new("us-east-2", "minute#0001"),
-    ] {
+    for other in [Key::new("us-east-1", "minute#0002"), Key::new("us-east-2", "minute#0001")] {
         assert_eq!(get(store, &other).await, None, "{other:?}");
     }
 }
@@ -125,10 +109,7 @@ async fn broken_expectations_are_conflicts(store: &impl LiveStore) {
         assert_eq!(conflict(store, vec![delete(&key, expect)]).await, key);
     }
     for expect in [Expect::Version(0), Expect::Version(1)] {
-        assert_eq!(
-            conflict(store, vec![put(&absent, expect, "bad")]).await,
-            absent
-        );
+        assert_eq!(conflict(store, vec![put(&absent, expect, "bad")]).await, absent);
         assert_eq!(conflict(store, vec![delete(&absent, expect)]).await, absent);
     }
     assert_eq!(get(store, &key).await, Some(item(2, "two")));
@@ -136,28 +117,15 @@ async fn broken_expectations_are_conflicts(store: &impl LiveStore) {
 }
 
 async fn a_commit_is_whole_or_nothing(store: &impl LiveStore) {
-    let keys: Vec<Key> = (0..6)
-        .map(|n| Key::new(format!("p{}", n % 2), format!("s{n}")))
-        .collect();
-    let first = keys
-        .iter()
-        .take(5)
-        .map(|key| put(key, Expect::Absent, "one"));
+    let keys: Vec<Key> = (0..6).map(|n| Key::new(format!("p{}", n % 2), format!("s{n}"))).collect();
+    let first = keys.iter().take(5).map(|key| put(key, Expect::Absent, "one"));
     commit(store, first.collect()).await;
     for broken in 0..5 {
-        let mut writes: Vec<Write> = keys
-            .iter()
-            .take(5)
-            .map(|key| put(key, Expect::Version(1), "two"))
-            .collect();
+        let mut writes: Vec<Write> = keys.iter().take(5).map(|key| put(key, Expect::Version(1), "two")).collect();
         writes[broken].expect = Expect::Version(7);
         writes[(broken + 1) % 5].change = Change::Delete;
         writes.push(put(&keys[5], Expect::Absent, "new"));
-        assert_eq!(
-            conflict(store, writes).await,
-            keys[broken],
-            "the broken one"
-        );
+        assert_eq!(conflict(store, writes).await, keys[broken], "the broken one");
         for key in &keys[..5] {
             assert_eq!(get(store, key).await, Some(item(1, "one")), "{key:?}");
         }
@@ -203,28 +171,20 @@ async fn a_list_holds_its_range_in_order(store: &impl LiveStore) {
 
 async fn malformed_commits_are_refused(store: &impl LiveStore) {
     let (key, other) = (Key::new("p", "s"), Key::new("p", "t"));
-    let twice = vec![
-        put(&key, Expect::Absent, "one"),
-        put(&other, Expect::Absent, "one"),
-        delete(&key, Expect::Version(1)),
-    ];
-    let too_many = (0..=MAX_WRITES_PER_COMMIT)
-        .map(|n| put(&Key::new("p", n.to_string()), Expect::Absent, "one"))
-        .collect();
+    let twice =
+        vec![put(&key, Expect::Absent, "one"), put(&other, Expect::Absent, "one"), delete(&key, Expect::Version(1))];
+    let too_many =
+        (0..=MAX_WRITES_PER_COMMIT).map(|n| put(&Key::new("p", n.to_string()), Expect::Absent, "one")).collect();
     for writes in [vec![], too_many, twice] {
         let refused = store.commit(writes).await;
-        assert!(
-            matches!(refused, Err(CommitError::Invalid(_))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(CommitError::Invalid(_))), "{refused:?}");
     }
     assert_eq!(list(store, "p", "", "~").await, [], "nothing was written");
 }
 
 async fn the_largest_commit_is_carried_out(store: &impl LiveStore) {
-    let writes = (0..MAX_WRITES_PER_COMMIT)
-        .map(|n| put(&Key::new("p", format!("{n:03}")), Expect::Absent, "one"))
-        .collect();
+    let writes =
+        (0..MAX_WRITES_PER_COMMIT).map(|n| put(&Key::new("p", format!("{n:03}")), Expect::Absent, "one")).collect();
     commit(store, writes).await;
     let written = list(store, "p", "", "~").await.len();
     assert_eq!(written, MAX_WRITES_PER_COMMIT);
@@ -234,11 +194,7 @@ async fn any_bytes_come_back_unchanged(store: &impl LiveStore) {
     let every_byte: Vec<u8> = (0..=255).collect();
     let key = Key::new("p", "s");
     let mut expect = Expect::Absent;
-    for value in [
-        Bytes::new(),
-        Bytes::from(every_byte.repeat(1000)),
-        Bytes::from_static(&[0]),
-    ] {
+    for value in [Bytes::new(), Bytes::from(every_byte.repeat(1000)), Bytes::from_static(&[0])] {
         commit(store, vec![put(&key, expect, value.clone())]).await;
         let stored = get(store, &key).await;
         let same = stored.as_ref().is_some_and(|item| item.value == value);

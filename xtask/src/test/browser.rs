@@ -28,10 +28,7 @@ pub fn run(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
     let mut build = project.cargo();
     // The same selection as the tests were built with: another one would build dependencies again with other features.
-    shell::run(
-        "building cloudping",
-        build.args(["build", "--workspace", "--bins", "--tests"]),
-    )?;
+    shell::run("building cloudping", build.args(["build", "--workspace", "--bins", "--tests"]))?;
 
     let data = std::env::temp_dir().join(format!("cloudping-e2e-{}", std::process::id()));
     let log = project.root.join("test-results/e2e-server.log");
@@ -55,10 +52,7 @@ pub fn run(project: &Project) -> Result<Vec<String>> {
 /// Playwright's closing line: `  12 passed (34.5s)`.
 fn is_summary(line: &str) -> bool {
     let mut words = line.split_whitespace();
-    words
-        .next()
-        .is_some_and(|count| count.parse::<u32>().is_ok())
-        && words.next() == Some("passed")
+    words.next().is_some_and(|count| count.parse::<u32>().is_ok()) && words.next() == Some("passed")
 }
 
 struct Server {
@@ -70,25 +64,15 @@ struct Server {
 impl Server {
     fn start(binary: &Path, data: &Path, log: PathBuf) -> Result<Self> {
         let failed = |error: &std::io::Error| Failure::io(log.display(), error);
-        fs::create_dir_all(log.parent().unwrap_or(Path::new(".")))
-            .map_err(|error| failed(&error))?;
+        fs::create_dir_all(log.parent().unwrap_or(Path::new("."))).map_err(|error| failed(&error))?;
         let file = File::create(&log).map_err(|error| failed(&error))?;
         let errors = file.try_clone().map_err(|error| failed(&error))?;
         let mut command = Command::new(binary);
-        command
-            .args(["up", "--planet", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(errors);
-        println!(
-            "==> starting the planet on a free port; its output goes to {}",
-            log.display()
-        );
-        let mut child = command
-            .spawn()
-            .map_err(|error| Failure::io(format!("cannot start {}", binary.display()), &error))?;
+        command.args(["up", "--planet", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        println!("==> starting the planet on a free port; its output goes to {}", log.display());
+        let mut child =
+            command.spawn().map_err(|error| Failure::io(format!("cannot start {}", binary.display()), &error))?;
         let lines = watch(child.stdout.take(), file);
         Ok(Self { child, lines, log })
     }
@@ -101,18 +85,13 @@ impl Server {
             match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     if let Some(address) = line.trim().strip_prefix(ADDRESS_LINE) {
-                        println!(
-                            "    listening on {address} after {}",
-                            shell::seconds(start.elapsed())
-                        );
+                        println!("    listening on {address} after {}", shell::seconds(start.elapsed()));
                         return Ok(address.to_owned());
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let waited = shell::seconds(READY_WITHIN);
-                    return Err(Failure::new(format!(
-                        "the server was not listening after {waited}"
-                    )));
+                    return Err(Failure::new(format!("the server was not listening after {waited}")));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::new("the server ended before it was listening"));
@@ -131,40 +110,28 @@ impl Server {
         }
         while start.elapsed() < STOPPED_WITHIN {
             if let Some(status) = self.ended()? {
-                println!(
-                    "    the server ended after {} ({status})",
-                    shell::seconds(start.elapsed())
-                );
+                println!("    the server ended after {} ({status})", shell::seconds(start.elapsed()));
                 return if status.success() {
                     Ok(())
                 } else {
-                    Err(Failure::new(format!(
-                        "the server ended with {status}, expected exit code 0"
-                    )))
+                    Err(Failure::new(format!("the server ended with {status}, expected exit code 0")))
                 };
             }
             thread::sleep(Duration::from_millis(50));
         }
         let waited = shell::seconds(STOPPED_WITHIN);
-        Err(Failure::new(format!(
-            "the server was still running {waited} after an interrupt"
-        )))
+        Err(Failure::new(format!("the server was still running {waited} after an interrupt")))
     }
 
     fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child
-            .try_wait()
-            .map_err(|error| Failure::io("waiting for the server", &error))
+        self.child.try_wait().map_err(|error| Failure::io("waiting for the server", &error))
     }
 
     fn print_log(&self) {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         println!("--- the last lines of {} ---", self.log.display());
-        lines
-            .iter()
-            .skip(lines.len().saturating_sub(40))
-            .for_each(|line| println!("{line}"));
+        lines.iter().skip(lines.len().saturating_sub(40)).for_each(|line| println!("{line}"));
     }
 }
 
@@ -181,10 +148,7 @@ fn watch(stdout: Option<ChildStdout>, mut log: File) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let Some(stdout) = stdout else { return };
-        for line in BufReader::new(stdout)
-            .lines()
-            .map_while(std::result::Result::ok)
-        {
+        for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
             let _ = writeln!(log, "{line}");
             // Nobody listens any more once the address is known and the server stopped.
             let _ = sender.send(line);
@@ -200,8 +164,7 @@ mod tests {
 
     /// A stand-in for the server's command line: what matters here is how we deal with it.
     fn server(name: &str, script: &str) -> Server {
-        let folder =
-            std::env::temp_dir().join(format!("xtask-browser-{name}-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("xtask-browser-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("temp folder");
         let binary = folder.join("server");
         fs::write(&binary, format!("#!/bin/sh\n{script}\n")).expect("temp file");
@@ -227,20 +190,8 @@ mod tests {
     #[test]
     fn a_server_that_fails_is_told_from_one_that_ends_well() {
         let mut server = server("badly", "echo no right to make a TUN >&2\nexit 2");
-        assert!(
-            server
-                .address()
-                .expect_err("never listening")
-                .to_string()
-                .contains("ended before")
-        );
-        assert!(
-            server
-                .stop()
-                .expect_err("exit code 2")
-                .to_string()
-                .contains("exit status: 2")
-        );
+        assert!(server.address().expect_err("never listening").to_string().contains("ended before"));
+        assert!(server.stop().expect_err("exit code 2").to_string().contains("exit status: 2"));
         let log = fs::read_to_string(&server.log).expect("the log");
         assert_eq!(log, "no right to make a TUN\n");
         remove_folder_of(&server);

@@ -16,8 +16,7 @@ pub fn any(project: &Project) -> Result<bool> {
         if !path.ends_with(".rs") || !libraries.iter().any(|folder| path.starts_with(folder)) {
             continue;
         }
-        let text = fs::read_to_string(project.root.join(&path))
-            .map_err(|error| Failure::io(&path, &error))?;
+        let text = fs::read_to_string(project.root.join(&path)).map_err(|error| Failure::io(&path, &error))?;
         if has_doctest(&text) {
             return Ok(true);
         }
@@ -27,30 +26,17 @@ pub fn any(project: &Project) -> Result<bool> {
 
 /// Rustdoc runs the examples of libraries only.
 fn source_folders_of_libraries(project: &Project) -> Vec<String> {
-    let has_library = |package: &&Package| {
-        package
-            .targets
-            .iter()
-            .flat_map(|target| &target.kind)
-            .any(|kind| kind == "lib")
-    };
+    let has_library =
+        |package: &&Package| package.targets.iter().flat_map(|target| &target.kind).any(|kind| kind == "lib");
     let libraries = project.packages.iter().filter(has_library);
-    libraries
-        .map(|package| {
-            project
-                .relative(&package.manifest_path)
-                .replace("Cargo.toml", "src/")
-        })
-        .collect()
+    libraries.map(|package| project.relative(&package.manifest_path).replace("Cargo.toml", "src/")).collect()
 }
 
 fn has_doctest(source: &str) -> bool {
     let mut inside = false;
     for line in source.lines() {
         let line = line.trim_start();
-        let doc = line
-            .strip_prefix("///")
-            .or_else(|| line.strip_prefix("//!"));
+        let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
         let Some(fence) = doc.and_then(|doc| doc.trim_start().strip_prefix("```")) else {
             continue;
         };
@@ -68,10 +54,7 @@ fn runs(label: &str) -> bool {
         .split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
-        .all(|word| {
-            matches!(word, "rust" | "no_run" | "should_panic" | "compile_fail")
-                || word.starts_with("edition")
-        })
+        .all(|word| matches!(word, "rust" | "no_run" | "should_panic" | "compile_fail") || word.starts_with("edition"))
 }
 
 #[cfg(test)]
@@ -81,24 +64,15 @@ mod tests {
     #[test]
     fn code_blocks_of_rust_count() {
         for label in ["", "rust", "no_run", "should_panic,edition2024"] {
-            assert!(
-                has_doctest(&format!(
-                    "/// Text.\n/// ```{label}\n/// f();\n/// ```\nfn f() {{}}\n"
-                )),
-                "{label}"
-            );
+            assert!(has_doctest(&format!("/// Text.\n/// ```{label}\n/// f();\n/// ```\nfn f() {{}}\n")), "{label}");
         }
-        assert!(has_doctest(
-            "//! ```text\n//! a\n//! ```\n//! ```\n//! f();\n//! ```\n"
-        ));
+        assert!(has_doctest("//! ```text\n//! a\n//! ```\n//! ```\n//! f();\n//! ```\n"));
     }
 
     #[test]
     fn other_blocks_and_plain_comments_do_not() {
         assert!(!has_doctest("/// ```text\n/// a picture\n/// ```\n"));
         assert!(!has_doctest("/// ```ignore\n/// f();\n/// ```\n"));
-        assert!(!has_doctest(
-            "// ```\n// f();\n// ```\nlet fence = \"```\";\n"
-        ));
+        assert!(!has_doctest("// ```\n// f();\n// ```\nlet fence = \"```\";\n"));
     }
 }

@@ -17,34 +17,13 @@ struct Step {
 }
 
 const STEPS: [Step; 7] = [
-    Step {
-        name: "fmt",
-        run: fmt,
-    },
-    Step {
-        name: "tidy",
-        run: tidy_step,
-    },
-    Step {
-        name: "dashboard",
-        run: dashboard_step,
-    },
-    Step {
-        name: "python",
-        run: python_step,
-    },
-    Step {
-        name: "clippy",
-        run: clippy,
-    },
-    Step {
-        name: "tests",
-        run: tests,
-    },
-    Step {
-        name: "e2e",
-        run: browser::run,
-    },
+    Step { name: "fmt", run: fmt },
+    Step { name: "tidy", run: tidy_step },
+    Step { name: "dashboard", run: dashboard_step },
+    Step { name: "python", run: python_step },
+    Step { name: "clippy", run: clippy },
+    Step { name: "tests", run: tests },
+    Step { name: "e2e", run: browser::run },
 ];
 
 /// The names that `--only` takes, in the order of the steps.
@@ -69,10 +48,7 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
         match result {
             Ok(lines) => kept.extend(lines),
             Err(failure) => {
-                outcome = Err(Failure::new(format!(
-                    "step {} failed: {failure}",
-                    step.name
-                )));
+                outcome = Err(Failure::new(format!("step {} failed: {failure}", step.name)));
                 break;
             }
         }
@@ -91,15 +67,11 @@ fn select(args: &[String]) -> Result<Vec<&'static Step>> {
         [] => Ok(STEPS.iter().collect()),
         ["--only", name] => match STEPS.iter().find(|step| step.name == name) {
             Some(step) => Ok(vec![step]),
-            None => Err(Failure::usage(format!(
-                "test: no step `{name}`, expected one of: {}",
-                step_names().join(", ")
-            ))),
+            None => {
+                Err(Failure::usage(format!("test: no step `{name}`, expected one of: {}", step_names().join(", "))))
+            }
         },
-        _ => Err(Failure::usage(format!(
-            "test: unexpected `{}`, expected nothing or --only STEP",
-            args.join(" ")
-        ))),
+        _ => Err(Failure::usage(format!("test: unexpected `{}`, expected nothing or --only STEP", args.join(" ")))),
     }
 }
 
@@ -108,21 +80,14 @@ fn table(times: &[(&str, Duration, bool)]) -> String {
     let mut total = Duration::ZERO;
     for (name, took, passed) in times {
         total += *took;
-        lines.push_str(&format!(
-            "{name:<12}{:>9}  {}\n",
-            shell::seconds(*took),
-            if *passed { "ok" } else { "FAILED" }
-        ));
+        lines.push_str(&format!("{name:<12}{:>9}  {}\n", shell::seconds(*took), if *passed { "ok" } else { "FAILED" }));
     }
     lines.push_str(&format!("{:<12}{:>9}\n", "total", shell::seconds(total)));
     lines
 }
 
 fn fmt(project: &Project) -> Result<Vec<String>> {
-    shell::run(
-        "formatting",
-        project.cargo().args(["fmt", "--all", "--check"]),
-    )?;
+    shell::run("formatting", project.cargo().args(["fmt", "--all", "--check"]))?;
     Ok(Vec::new())
 }
 
@@ -133,15 +98,9 @@ fn tidy_step(project: &Project) -> Result<Vec<String>> {
 
 fn dashboard_step(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_installed(project)?;
-    shell::run(
-        "checking the dashboard's types",
-        dashboard::npm(project).args(["run", "check"]),
-    )?;
-    let lines = shell::run_keeping(
-        "the dashboard's unit tests",
-        dashboard::npm(project).args(["run", "test"]),
-        is_summary,
-    )?;
+    shell::run("checking the dashboard's types", dashboard::npm(project).args(["run", "check"]))?;
+    let lines =
+        shell::run_keeping("the dashboard's unit tests", dashboard::npm(project).args(["run", "test"]), is_summary)?;
     dashboard::ensure_built(project)?;
     Ok(lines)
 }
@@ -155,14 +114,7 @@ fn python_step(project: &Project) -> Result<Vec<String>> {
 fn clippy(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
     let mut command = project.cargo();
-    command.args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ]);
+    command.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
     shell::run("linting", &mut command)?;
     Ok(Vec::new())
 }
@@ -178,15 +130,10 @@ fn tests(project: &Project) -> Result<Vec<String>> {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
     }
     command.env("CLOUDPING_TEST_PYTHON", &python);
-    let mut lines =
-        shell::run_keeping("unit, contract and golden tests", &mut command, is_summary)?;
+    let mut lines = shell::run_keeping("unit, contract and golden tests", &mut command, is_summary)?;
     if doctests::any(project)? {
         let mut command = project.cargo();
-        lines.extend(shell::run_keeping(
-            "doc tests",
-            command.args(["test", "--workspace", "--doc"]),
-            is_summary,
-        )?);
+        lines.extend(shell::run_keeping("doc tests", command.args(["test", "--workspace", "--doc"]), is_summary)?);
     }
     Ok(lines)
 }
@@ -212,13 +159,7 @@ mod tests {
 
     #[test]
     fn all_steps_or_the_one_asked_for() {
-        let names = |line| {
-            select(&words(line))
-                .expect("valid")
-                .iter()
-                .map(|step| step.name)
-                .collect::<Vec<_>>()
-        };
+        let names = |line| select(&words(line)).expect("valid").iter().map(|step| step.name).collect::<Vec<_>>();
         assert_eq!(names(""), step_names());
         assert_eq!(names("--only clippy"), ["clippy"]);
         for wrong in ["--only", "--only speed", "clippy", "--only fmt tidy"] {
@@ -235,21 +176,16 @@ mod tests {
         ] {
             assert!(is_summary(line), "{line}");
         }
-        for line in [
-            "        PASS [   0.005s] xtask",
-            "test result: ok. 0 passed; 0 failed; 0 ignored",
-            "   Compiling a",
-        ] {
+        for line in
+            ["        PASS [   0.005s] xtask", "test result: ok. 0 passed; 0 failed; 0 ignored", "   Compiling a"]
+        {
             assert!(!is_summary(line), "{line}");
         }
     }
 
     #[test]
     fn the_table_marks_the_step_that_failed() {
-        let shown = table(&[
-            ("fmt", Duration::from_millis(500), true),
-            ("tidy", Duration::from_secs(75), false),
-        ]);
+        let shown = table(&[("fmt", Duration::from_millis(500), true), ("tidy", Duration::from_secs(75), false)]);
         assert_eq!(
             shown,
             "step             time\nfmt             0.5 s  ok\ntidy             75 s  FAILED\ntotal            76 s\n"

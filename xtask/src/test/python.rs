@@ -27,14 +27,7 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     shell::run(
         "installing Python packages",
         Command::new(&python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-            ])
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
             .arg(&path),
     )?;
     fs::write(&stamp, wanted).map_err(|error| Failure::io(stamp.display(), &error))?;
@@ -44,17 +37,9 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
 fn make_environment(folder: &Path) -> Result<()> {
     // Debian ships Python without the parts that make an environment with pip in it.
     if !runs(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
-        shell::apt_install(
-            &["python3", "python3-venv"],
-            "the side tools in Python need python3 with venv",
-        )?;
+        shell::apt_install(&["python3", "python3-venv"], "the side tools in Python need python3 with venv")?;
     }
-    shell::run(
-        "making a Python environment",
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(folder),
-    )
+    shell::run("making a Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
 }
 
 /// An environment breaks when the Python that it was made with goes away.

@@ -49,8 +49,10 @@ const RULES: &[Rule] = &[
         expected: "the model to know no other crate of ours" },
     Rule { who: &["cloudping-model", "cloudping-digest"], but: &[], kinds: Kinds::Shipped, never: &["serde*", "tokio*", "arrow*"],
         expected: "core types without serialisation, runtime or columns" },
-    Rule { who: &["cloudping-planet"], but: &[], kinds: Kinds::Shipped, never: &[OURS],
+    Rule { who: &["cloudping-planet"], but: &[], kinds: Kinds::Shipped, never: COMPONENTS,
         expected: "the planet to know nothing of what runs on it" },
+    Rule { who: &["cloudping-planet"], but: &[], kinds: Kinds::Shipped, never: &["cloudping-schemas", "cloudping-ports", "cloudping-digest"],
+        expected: "the planet to know nothing of the pipeline" },
     Rule { who: &["cloudping-ports"], but: &[], kinds: Kinds::All, never: &["cloudping-backend-*", "aws-*"],
         expected: "ports without a backend or an SDK" },
     Rule { who: &["*"], but: &["cloudping", LAMBDAS], kinds: Kinds::Shipped, never: &["cloudping-backend-*"],
@@ -66,45 +68,28 @@ const RULES: &[Rule] = &[
 /// # Errors
 /// When a manifest or the lock file cannot be read.
 pub fn check(project: &Project) -> Result<Vec<Violation>> {
-    let ours: Vec<&str> = project
-        .packages
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
+    let ours: Vec<&str> = project.packages.iter().map(|package| package.name.as_str()).collect();
     let mut violations = Vec::new();
     for package in &project.packages {
         let path = project.relative(&package.manifest_path);
         let manifest = read(&package.manifest_path, &path)?;
         for (dependency, expected) in broken(package, &ours) {
-            let kind = dependency
-                .kind
-                .as_ref()
-                .map(|kind| format!("{kind}-"))
-                .unwrap_or_default();
+            let kind = dependency.kind.as_ref().map(|kind| format!("{kind}-")).unwrap_or_default();
             violations.push(Violation {
                 path: path.clone(),
                 line: line_of(&manifest, &dependency.name),
-                what: format!(
-                    "{} has {} as a {kind}dependency",
-                    package.name, dependency.name
-                ),
+                what: format!("{} has {} as a {kind}dependency", package.name, dependency.name),
                 expected: expected.to_owned(),
             });
         }
     }
-    violations.extend(tdigest_feature(&read(
-        &project.root.join("Cargo.lock"),
-        "Cargo.lock",
-    )?)?);
+    violations.extend(tdigest_feature(&read(&project.root.join("Cargo.lock"), "Cargo.lock")?)?);
     Ok(violations)
 }
 
 fn broken<'a>(package: &'a Package, ours: &[&str]) -> Vec<(&'a Dependency, &'static str)> {
     let mut found = Vec::new();
-    for rule in RULES
-        .iter()
-        .filter(|rule| names(package, rule.who) && !names(package, rule.but))
-    {
+    for rule in RULES.iter().filter(|rule| names(package, rule.who) && !names(package, rule.but)) {
         for dependency in &package.dependencies {
             let ships = dependency.kind.as_deref() != Some("dev");
             let banned = rule.never.iter().any(|pattern| {
@@ -124,42 +109,28 @@ fn broken<'a>(package: &'a Package, ours: &[&str]) -> Vec<(&'a Dependency, &'sta
 }
 
 fn names(package: &Package, patterns: &[&str]) -> bool {
-    patterns
-        .iter()
-        .any(|pattern| match pattern.strip_prefix('*') {
-            Some(ending) if ending.starts_with('/') => {
-                folder(&package.manifest_path).ends_with(ending)
-            }
-            _ => matches(pattern, &package.name),
-        })
+    patterns.iter().any(|pattern| match pattern.strip_prefix('*') {
+        Some(ending) if ending.starts_with('/') => folder(&package.manifest_path).ends_with(ending),
+        _ => matches(pattern, &package.name),
+    })
 }
 
 fn folder(manifest: &Path) -> String {
-    manifest
-        .parent()
-        .unwrap_or(manifest)
-        .to_string_lossy()
-        .replace('\\', "/")
+    manifest.parent().unwrap_or(manifest).to_string_lossy().replace('\\', "/")
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern
-        .strip_suffix('*')
-        .map_or(pattern == name, |start| name.starts_with(start))
+    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 
 /// The line where a manifest names a dependency; the first one where it does so under another name.
 fn line_of(manifest: &str, dependency: &str) -> usize {
     let starts = |line: &str| {
         let line = line.trim_start().trim_start_matches('"');
-        line.strip_prefix(dependency).is_some_and(|rest| {
-            !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '_')
-        })
+        line.strip_prefix(dependency)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '_'))
     };
-    manifest
-        .lines()
-        .position(starts)
-        .map_or(1, |index| index + 1)
+    manifest.lines().position(starts).map_or(1, |index| index + 1)
 }
 
 /// The `serde` feature of tdigest pins crates that nothing else can live with. The lock file lists an optional dependency only
@@ -176,24 +147,12 @@ fn tdigest_feature(lock: &str) -> Result<Option<Violation>> {
         #[serde(default)]
         dependencies: Vec<String>,
     }
-    let parsed: Lock =
-        toml::from_str(lock).map_err(|error| Failure::new(format!("Cargo.lock: {error}")))?;
-    let serde = |locked: &Locked| {
-        locked
-            .dependencies
-            .iter()
-            .any(|name| name.starts_with("serde"))
-    };
-    let on = parsed
-        .package
-        .iter()
-        .any(|locked| locked.name == "tdigest" && serde(locked));
+    let parsed: Lock = toml::from_str(lock).map_err(|error| Failure::new(format!("Cargo.lock: {error}")))?;
+    let serde = |locked: &Locked| locked.dependencies.iter().any(|name| name.starts_with("serde"));
+    let on = parsed.package.iter().any(|locked| locked.name == "tdigest" && serde(locked));
     Ok(on.then(|| Violation {
         path: "Cargo.lock".to_owned(),
-        line: lock
-            .lines()
-            .position(|line| line == "name = \"tdigest\"")
-            .map_or(1, |index| index + 1),
+        line: lock.lines().position(|line| line == "name = \"tdigest\"").map_or(1, |index| index + 1),
         what: "tdigest is built with its serde feature".to_owned(),
         expected: "that feature off: it pins syn and proc-macro2".to_owned(),
     }))
@@ -213,10 +172,7 @@ mod tests {
             manifest_path: format!("/work/{folder}/Cargo.toml").into(),
             dependencies: dependencies
                 .iter()
-                .map(|(name, kind)| Dependency {
-                    name: (*name).to_owned(),
-                    kind: kind.map(str::to_owned),
-                })
+                .map(|(name, kind)| Dependency { name: (*name).to_owned(), kind: kind.map(str::to_owned) })
                 .collect(),
             targets: Vec::new(),
         }
@@ -224,110 +180,30 @@ mod tests {
 
     /// How many rules a package with one dependency breaks.
     fn count(folder: &str, name: &str, dependency: &str, kind: Option<&str>) -> usize {
-        let ours = [
-            "cloudping-model",
-            "cloudping-ports",
-            "cloudping-testkit",
-            "cloudping-producers",
-        ];
+        let ours = ["cloudping-model", "cloudping-ports", "cloudping-testkit", "cloudping-producers"];
         broken(&package(folder, name, &[(dependency, kind)]), &ours).len()
     }
 
     #[test]
     fn components_do_not_meet_even_in_tests() {
-        assert_eq!(
-            count(
-                "producers",
-                "cloudping-producers",
-                "cloudping-query-service",
-                None
-            ),
-            1
-        );
-        assert_eq!(
-            count(
-                "producers",
-                "cloudping-producers",
-                "cloudping-query-service",
-                Some("dev")
-            ),
-            1
-        );
-        assert_eq!(
-            count(
-                "producers",
-                "cloudping-producers",
-                "cloudping-producers",
-                Some("dev")
-            ),
-            0
-        );
-        assert_eq!(
-            count("producers", "cloudping-producers", "cloudping-ports", None),
-            0
-        );
-        assert_eq!(
-            count(
-                "producers/lambda",
-                "cloudping-producers-lambda",
-                "cloudping-producers",
-                None
-            ),
-            0
-        );
+        assert_eq!(count("producers", "cloudping-producers", "cloudping-query-service", None), 1);
+        assert_eq!(count("producers", "cloudping-producers", "cloudping-query-service", Some("dev")), 1);
+        assert_eq!(count("producers", "cloudping-producers", "cloudping-producers", Some("dev")), 0);
+        assert_eq!(count("producers", "cloudping-producers", "cloudping-ports", None), 0);
+        assert_eq!(count("producers/lambda", "cloudping-producers-lambda", "cloudping-producers", None), 0);
     }
 
     #[test]
     fn core_crates_stay_plain() {
-        for banned in [
-            "serde",
-            "serde_json",
-            "tokio",
-            "tokio-stream",
-            "arrow-array",
-            "cloudping-ports",
-        ] {
-            assert_eq!(
-                count("crates/model", "cloudping-model", banned, None),
-                1,
-                "{banned}"
-            );
-            assert_eq!(
-                count("crates/model", "cloudping-model", banned, Some("dev")),
-                0,
-                "{banned}"
-            );
+        for banned in ["serde", "serde_json", "tokio", "tokio-stream", "arrow-array", "cloudping-ports"] {
+            assert_eq!(count("crates/model", "cloudping-model", banned, None), 1, "{banned}");
+            assert_eq!(count("crates/model", "cloudping-model", banned, Some("dev")), 0, "{banned}");
         }
-        assert_eq!(
-            count("crates/digest", "cloudping-digest", "serde", Some("build")),
-            1
-        );
-        assert_eq!(
-            count("crates/digest", "cloudping-digest", "tdigest", None),
-            0
-        );
-        assert_eq!(
-            count("crates/planet", "cloudping-planet", "cloudping-model", None),
-            1
-        );
-        assert_eq!(
-            count(
-                "crates/planet",
-                "cloudping-planet",
-                "cloudping-testkit",
-                Some("dev")
-            ),
-            0
-        );
-        assert_eq!(
-            count(
-                "crates/ports",
-                "cloudping-ports",
-                "aws-credential-types",
-                Some("dev")
-            ),
-            1
-        );
+        assert_eq!(count("crates/digest", "cloudping-digest", "serde", Some("build")), 1);
+        assert_eq!(count("crates/digest", "cloudping-digest", "tdigest", None), 0);
+        assert_eq!(count("crates/planet", "cloudping-planet", "cloudping-producers", None), 1);
+        assert_eq!(count("crates/planet", "cloudping-planet", "cloudping-testkit", Some("dev")), 0);
+        assert_eq!(count("crates/ports", "cloudping-ports", "aws-credential-types", Some("dev")), 1);
     }
 
     #[test]
@@ -335,62 +211,23 @@ mod tests {
         let local = "cloudping-backend-local";
         assert_eq!(count("cloudping", "cloudping", local, None), 0);
         assert_eq!(count("crates/testkit", "cloudping-testkit", local, None), 1);
-        assert_eq!(
-            count("crates/testkit", "cloudping-testkit", local, Some("dev")),
-            0
-        );
-        assert_eq!(
-            count("crates/ports", "cloudping-ports", local, Some("dev")),
-            1
-        );
-        assert_eq!(
-            count(
-                "stream-processor/lambda",
-                "cloudping-stream-lambda",
-                "cloudping-backend-aws",
-                None
-            ),
-            0
-        );
+        assert_eq!(count("crates/testkit", "cloudping-testkit", local, Some("dev")), 0);
+        assert_eq!(count("crates/ports", "cloudping-ports", local, Some("dev")), 1);
+        assert_eq!(count("stream-processor/lambda", "cloudping-stream-lambda", "cloudping-backend-aws", None), 0);
     }
 
     #[test]
     fn the_sdk_stays_in_its_corner() {
-        assert_eq!(
-            count(
-                "crates/backend-aws",
-                "cloudping-backend-aws",
-                "aws-sdk-kinesis",
-                None
-            ),
-            0
-        );
-        assert_eq!(
-            count(
-                "stream-processor/lambda",
-                "cloudping-stream-lambda",
-                "aws-config",
-                None
-            ),
-            0
-        );
+        assert_eq!(count("crates/backend-aws", "cloudping-backend-aws", "aws-sdk-kinesis", None), 0);
+        assert_eq!(count("stream-processor/lambda", "cloudping-stream-lambda", "aws-config", None), 0);
         assert_eq!(count("cloudping", "cloudping", "aws-sdk-kinesis", None), 1);
-        assert_eq!(
-            count(
-                "batch-rollup",
-                "cloudping-batch-rollup",
-                "aws-config",
-                Some("dev")
-            ),
-            1
-        );
+        assert_eq!(count("batch-rollup", "cloudping-batch-rollup", "aws-config", Some("dev")), 1);
         assert_eq!(count("cloudping", "cloudping", "xtask", Some("dev")), 1);
     }
 
     #[test]
     fn the_line_of_a_dependency_is_found() {
-        let manifest =
-            "[package]\nname = \"a\"\n[dependencies]\nserde_json = \"1\"\nserde.workspace = true\n";
+        let manifest = "[package]\nname = \"a\"\n[dependencies]\nserde_json = \"1\"\nserde.workspace = true\n";
         assert_eq!(line_of(manifest, "serde"), 5);
         assert_eq!(line_of(manifest, "serde_json"), 4);
         assert_eq!(line_of(manifest, "renamed"), 1);
@@ -401,9 +238,7 @@ mod tests {
         let lock = "version = 4\n\n[[package]]\nname = \"tdigest\"\nversion = \"1.0.1\"\n";
         assert_eq!(tdigest_feature(lock).expect("valid"), None);
         let with = format!("{lock}dependencies = [\n \"ordered-float\",\n \"serde\",\n]\n");
-        let violation = tdigest_feature(&with)
-            .expect("valid")
-            .expect("the feature is on");
+        let violation = tdigest_feature(&with).expect("valid").expect("the feature is on");
         assert_eq!((violation.path.as_str(), violation.line), ("Cargo.lock", 4));
         assert!(tdigest_feature("not toml").is_err());
     }

@@ -29,11 +29,7 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}:{}: {}, expected {}",
-            self.path, self.line, self.what, self.expected
-        )
+        write!(formatter, "{}:{}: {}, expected {}", self.path, self.line, self.what, self.expected)
     }
 }
 
@@ -43,29 +39,20 @@ impl fmt::Display for Violation {
 /// When there is a violation, or something cannot be read.
 pub fn run(project: &Project, args: &[String]) -> Result<()> {
     if let Some(extra) = args.first() {
-        return Err(Failure::usage(format!(
-            "tidy: unexpected `{extra}`, expected no arguments"
-        )));
+        return Err(Failure::usage(format!("tidy: unexpected `{extra}`, expected no arguments")));
     }
     let files = tracked_files(project)?;
-    println!(
-        "==> tidy: layering, sizes and source rules over {} files",
-        files.len()
-    );
+    println!("==> tidy: layering, sizes and source rules over {} files", files.len());
     let mut violations = layering::check(project)?;
     violations.extend(check_files(project, &files)?);
     violations.sort();
-    violations
-        .iter()
-        .for_each(|violation| println!("{violation}"));
+    violations.iter().for_each(|violation| println!("{violation}"));
     match violations.len() {
         0 => {
             println!("    tidy: nothing to complain about");
             Ok(())
         }
-        count => Err(Failure::new(format!(
-            "tidy: {count} violations, expected none"
-        ))),
+        count => Err(Failure::new(format!("tidy: {count} violations, expected none"))),
     }
 }
 
@@ -75,13 +62,7 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
 /// When git is missing or this is not a git work tree.
 pub fn tracked_files(project: &Project) -> Result<Vec<String>> {
     let mut git = Command::new("git");
-    git.current_dir(&project.root).args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]);
+    git.current_dir(&project.root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let mut files: Vec<String> = shell::capture(&mut git)?
         .split('\0')
         .filter(|path| !path.is_empty())
@@ -101,18 +82,14 @@ fn check_files(project: &Project, files: &[String]) -> Result<Vec<Violation>> {
         if !sizes::is_limited(path) {
             continue;
         }
-        let text = fs::read_to_string(project.root.join(path))
-            .map_err(|error| Failure::io(path, &error))?;
+        let text = fs::read_to_string(project.root.join(path)).map_err(|error| Failure::io(path, &error))?;
         violations.extend(sizes::check(path, &text));
         if path.ends_with(".rs") {
             scans.push(source::scan(path, &text));
         }
     }
     // Only after all files are read is it known which are test modules: their parents say so.
-    let test_modules: HashSet<String> = scans
-        .iter()
-        .flat_map(|scan| scan.test_modules.iter().cloned())
-        .collect();
+    let test_modules: HashSet<String> = scans.iter().flat_map(|scan| scan.test_modules.iter().cloned()).collect();
     violations.extend(scans.into_iter().flat_map(|scan| scan.judge(&test_modules)));
     Ok(violations)
 }

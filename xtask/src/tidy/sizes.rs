@@ -29,10 +29,7 @@ mod tests {
     fn a_file_may_have_499_lines() {
         assert_eq!(check("a.rs", &"x\n".repeat(499)), None);
         let violation = check("a.rs", &"x\n".repeat(500)).expect("too long");
-        assert_eq!(
-            violation.to_string(),
-            "a.rs:500: the file has 500 lines, expected under 500"
-        );
+        assert_eq!(violation.to_string(), "a.rs:500: the file has 500 lines, expected under 500");
     }
 
     #[test]
@@ -40,12 +37,7 @@ mod tests {
         for path in ["a.rs", "b/c.ts", "d.svelte", "e.css"] {
             assert!(is_limited(path), "{path}");
         }
-        for path in [
-            "Cargo.lock",
-            "README.md",
-            "schemas/regions.toml",
-            "package-lock.json",
-        ] {
+        for path in ["Cargo.lock", "README.md", "schemas/regions.toml", "package-lock.json"] {
             assert!(!is_limited(path), "{path}");
         }
     }

@@ -9,20 +9,14 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::Violation;
 use super::tokens::{
-    attribute, group, has_blank_reason, is_call, is_macro, is_now, is_punct, is_test_attribute,
-    module_in_file, module_name_before, path_attribute,
+    attribute, group, has_blank_reason, is_call, is_macro, is_now, is_punct, is_test_attribute, module_in_file,
+    module_name_before, path_attribute,
 };
 
 const MOST_FUNCTION_LINES: usize = 59;
 /// Where time is an argument. The thin cloud packages nested in them are the edge, and free to read a clock.
-const DOMAIN: [&str; 6] = [
-    "crates/model",
-    "crates/digest",
-    "crates/ports",
-    "schemas",
-    "stream-processor",
-    "batch-rollup",
-];
+const DOMAIN: [&str; 6] =
+    ["crates/model", "crates/digest", "crates/ports", "schemas", "stream-processor", "batch-rollup"];
 const CLOCKS: [&str; 4] = ["Instant", "SystemTime", "Utc", "Local"];
 const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
@@ -51,20 +45,10 @@ struct Item {
 
 /// Reads one file; `path` is relative to the root of the workspace.
 pub fn scan(path: &str, text: &str) -> Scan {
-    let mut scan = Scan {
-        path: path.to_owned(),
-        test_modules: Vec::new(),
-        findings: Vec::new(),
-    };
+    let mut scan = Scan { path: path.to_owned(), test_modules: Vec::new(), findings: Vec::new() };
     match TokenStream::from_str(text) {
         Ok(tokens) => scan.walk(tokens, false, &module_folder(path)),
-        Err(error) => scan.report(
-            error.span().start().line,
-            true,
-            false,
-            "a lexing error",
-            "valid Rust",
-        ),
+        Err(error) => scan.report(error.span().start().line, true, false, "a lexing error", "valid Rust"),
     }
     scan
 }
@@ -95,11 +79,7 @@ impl Scan {
                 continue;
             }
             let in_test = level_is_test || item.is_test;
-            self.look(
-                rest,
-                index.checked_sub(1).map(|before| &tokens[before]),
-                in_test,
-            );
+            self.look(rest, index.checked_sub(1).map(|before| &tokens[before]), in_test);
             if in_test && let Some(name) = module_in_file(rest) {
                 self.test_modules.push(match &item.file {
                     Some(file) => beside(&self.path, file),
@@ -108,8 +88,7 @@ impl Scan {
             }
             match token {
                 TokenTree::Group(group) => {
-                    let inside =
-                        module_name_before(&tokens[..index]).map(|name| format!("{folder}/{name}"));
+                    let inside = module_name_before(&tokens[..index]).map(|name| format!("{folder}/{name}"));
                     self.walk(group.stream(), in_test, inside.as_deref().unwrap_or(folder));
                     if group.delimiter() == Delimiter::Brace {
                         item = Item::default();
@@ -132,22 +111,10 @@ impl Scan {
             "fn" => self.measure_function(rest, in_test),
             "unwrap" | "unwrap_err" if (method && is_call(rest)) || is_punct(before, ':') => {
                 let what = format!("`{word}` outside tests");
-                self.report(
-                    line,
-                    false,
-                    in_test,
-                    &what,
-                    "a handled error, or `expect` with the reason it cannot fail",
-                );
+                self.report(line, false, in_test, &what, "a handled error, or `expect` with the reason it cannot fail");
             }
             "expect" | "expect_err" if method && has_blank_reason(rest) => {
-                self.report(
-                    line,
-                    false,
-                    in_test,
-                    "`expect` without a reason",
-                    "the invariant that makes it safe",
-                );
+                self.report(line, false, in_test, "`expect` without a reason", "the invariant that makes it safe");
             }
             _ if is_macro(rest) && UNFINISHED.contains(&word.as_str()) => {
                 self.report(line, true, in_test, &format!("`{word}!`"), "finished code");
@@ -173,69 +140,37 @@ impl Scan {
         let first = keyword.span().start().line;
         let lines = body.span_close().end().line + 1 - first;
         if lines > MOST_FUNCTION_LINES {
-            self.report(
-                first,
-                true,
-                in_test,
-                &format!("function {name} has {lines} lines"),
-                "under 60",
-            );
+            self.report(first, true, in_test, &format!("function {name} has {lines} lines"), "under 60");
         }
     }
 
-    fn report(
-        &mut self,
-        line: usize,
-        also_in_tests: bool,
-        in_test: bool,
-        what: &str,
-        expected: &str,
-    ) {
-        let violation = Violation {
-            path: self.path.clone(),
-            line,
-            what: what.to_owned(),
-            expected: expected.to_owned(),
-        };
-        self.findings.push(Finding {
-            violation,
-            also_in_tests,
-            in_test,
-        });
+    fn report(&mut self, line: usize, also_in_tests: bool, in_test: bool, what: &str, expected: &str) {
+        let violation =
+            Violation { path: self.path.clone(), line, what: what.to_owned(), expected: expected.to_owned() };
+        self.findings.push(Finding { violation, also_in_tests, in_test });
     }
 }
 
 /// Files that cargo only ever compiles for tests, benches and examples.
 fn is_test_path(path: &str) -> bool {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-    folders
-        .split('/')
-        .any(|folder| matches!(folder, "tests" | "benches" | "examples"))
+    folders.split('/').any(|folder| matches!(folder, "tests" | "benches" | "examples"))
 }
 
 fn is_in_module(path: &str, modules: &HashSet<String>) -> bool {
     let stem = path.strip_suffix(".rs").unwrap_or(path);
-    let ancestors = stem
-        .match_indices('/')
-        .map(|(at, _)| &stem[..at])
-        .chain([stem]);
-    ancestors
-        .into_iter()
-        .any(|ancestor| modules.contains(ancestor))
+    let ancestors = stem.match_indices('/').map(|(at, _)| &stem[..at]).chain([stem]);
+    ancestors.into_iter().any(|ancestor| modules.contains(ancestor))
 }
 
 fn is_domain(path: &str) -> bool {
-    DOMAIN.iter().any(|folder| {
-        path.strip_prefix(folder)
-            .is_some_and(|rest| rest.starts_with("/src/"))
-    })
+    DOMAIN.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with("/src/")))
 }
 
 /// The module that `#[path = "file"]` in the source file `path` names, without `.rs`.
 fn beside(path: &str, file: &str) -> String {
     let stem = file.strip_suffix(".rs").unwrap_or(file);
-    path.rsplit_once('/')
-        .map_or_else(|| stem.to_owned(), |(folder, _)| format!("{folder}/{stem}"))
+    path.rsplit_once('/').map_or_else(|| stem.to_owned(), |(folder, _)| format!("{folder}/{stem}"))
 }
 
 /// Where the files of the modules that `path` declares lie: beside a `mod.rs`, `lib.rs` or `main.rs`, else in a folder of its name.
@@ -254,10 +189,7 @@ mod tests {
     /// `line: what` of each violation in a file that is no test module.
     fn found(path: &str, text: &str) -> Vec<String> {
         let violations = scan(path, text).judge(&HashSet::new());
-        violations
-            .iter()
-            .map(|violation| format!("{}: {}", violation.line, violation.what))
-            .collect()
+        violations.iter().map(|violation| format!("{}: {}", violation.line, violation.what)).collect()
     }
 
     fn in_domain(text: &str) -> Vec<String> {
@@ -266,22 +198,10 @@ mod tests {
 
     #[test]
     fn unwrap_is_found_in_methods_paths_and_macros() {
-        assert_eq!(
-            in_domain("fn f() {\n  x.unwrap();\n}"),
-            ["2: `unwrap` outside tests"]
-        );
-        assert_eq!(
-            in_domain("fn f() { xs.map(Option::unwrap); }"),
-            ["1: `unwrap` outside tests"]
-        );
-        assert_eq!(
-            in_domain("fn f() { println!(\"{}\", x.unwrap()); }"),
-            ["1: `unwrap` outside tests"]
-        );
-        assert_eq!(
-            in_domain("fn f() { x.unwrap_err(); }"),
-            ["1: `unwrap_err` outside tests"]
-        );
+        assert_eq!(in_domain("fn f() {\n  x.unwrap();\n}"), ["2: `unwrap` outside tests"]);
+        assert_eq!(in_domain("fn f() { xs.map(Option::unwrap); }"), ["1: `unwrap` outside tests"]);
+        assert_eq!(in_domain("fn f() { println!(\"{}\", x.unwrap()); }"), ["1: `unwrap` outside tests"]);
+        assert_eq!(in_domain("fn f() { x.unwrap_err(); }"), ["1: `unwrap_err` outside tests"]);
     }
 
     #[test]
@@ -308,11 +228,7 @@ mod tests {
         ] {
             assert!(in_domain(text).is_empty(), "{text}");
         }
-        for path in [
-            "crates/model/tests/a.rs",
-            "crates/model/benches/a.rs",
-            "producers/examples/a.rs",
-        ] {
+        for path in ["crates/model/tests/a.rs", "crates/model/benches/a.rs", "producers/examples/a.rs"] {
             assert!(found(path, "fn f() { x.unwrap(); }").is_empty(), "{path}");
         }
     }
@@ -334,16 +250,8 @@ mod tests {
         let parents = [
             ("a/src/lib.rs", "#[cfg(test)] mod oracle;", "a/src/oracle"),
             ("a/src/b.rs", "#[cfg(test)] mod oracle;", "a/src/b/oracle"),
-            (
-                "a/src/b.rs",
-                "mod c { #[cfg(test)] mod oracle; }",
-                "a/src/b/c/oracle",
-            ),
-            (
-                "a/src/b.rs",
-                "#[cfg(test)] #[path = \"b_tests.rs\"] mod tests;",
-                "a/src/b_tests",
-            ),
+            ("a/src/b.rs", "mod c { #[cfg(test)] mod oracle; }", "a/src/b/c/oracle"),
+            ("a/src/b.rs", "#[cfg(test)] #[path = \"b_tests.rs\"] mod tests;", "a/src/b_tests"),
         ];
         for (path, text, expected) in parents {
             let modules: HashSet<String> = scan(path, text).test_modules.into_iter().collect();
@@ -358,18 +266,9 @@ mod tests {
 
     #[test]
     fn expect_needs_a_reason() {
-        assert_eq!(
-            in_domain("fn f() { x.expect(\"\"); }"),
-            ["1: `expect` without a reason"]
-        );
-        assert_eq!(
-            in_domain("fn f() { x.expect(r\" \"); }"),
-            ["1: `expect` without a reason"]
-        );
-        assert!(
-            in_domain("fn f() { x.expect(\"checked above\"); x.expect(WHY); p.expect(b'x'); }")
-                .is_empty()
-        );
+        assert_eq!(in_domain("fn f() { x.expect(\"\"); }"), ["1: `expect` without a reason"]);
+        assert_eq!(in_domain("fn f() { x.expect(r\" \"); }"), ["1: `expect` without a reason"]);
+        assert!(in_domain("fn f() { x.expect(\"checked above\"); x.expect(WHY); p.expect(b'x'); }").is_empty());
     }
 
     #[test]
@@ -378,11 +277,7 @@ mod tests {
             let text = format!("fn f() {{ {clock}::now(); }}");
             assert_eq!(in_domain(&text).len(), 1, "{clock}");
             assert_eq!(found("schemas/src/a.rs", &text).len(), 1, "{clock}");
-            for elsewhere in [
-                "cloudping/src/main.rs",
-                "batch-rollup/lambda/src/main.rs",
-                "schemas/tests/a.rs",
-            ] {
+            for elsewhere in ["cloudping/src/main.rs", "batch-rollup/lambda/src/main.rs", "schemas/tests/a.rs"] {
                 assert!(found(elsewhere, &text).is_empty(), "{elsewhere}");
             }
         }
@@ -392,10 +287,7 @@ mod tests {
     #[test]
     fn nothing_unfinished_stays_even_in_tests() {
         for word in UNFINISHED {
-            assert_eq!(
-                in_domain(&format!("#[test] fn f() {{ {word}!(x) }}")),
-                [format!("1: `{word}!`")]
-            );
+            assert_eq!(in_domain(&format!("#[test] fn f() {{ {word}!(x) }}")), [format!("1: `{word}!`")]);
         }
         assert!(in_domain("// todo!()\nfn todo() { let dbg = 1; if dbg != 2 {} }").is_empty());
     }
@@ -405,10 +297,7 @@ mod tests {
         let function = |lines: usize| format!("fn f() {{\n{}}}\n", "x();\n".repeat(lines - 2));
         assert!(in_domain(&function(59)).is_empty());
         assert_eq!(in_domain(&function(60)), ["1: function f has 60 lines"]);
-        let wrapped = format!(
-            "#[cfg(test)] mod tests {{ proptest! {{\n#[test]\n{} }} }}",
-            function(60)
-        );
+        let wrapped = format!("#[cfg(test)] mod tests {{ proptest! {{\n#[test]\n{} }} }}", function(60));
         assert_eq!(in_domain(&wrapped), ["3: function f has 60 lines"]);
     }
 

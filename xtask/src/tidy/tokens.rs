@@ -17,12 +17,9 @@ pub fn is_test_attribute(attribute: &Group) -> bool {
     let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
     let is_cfg = matches!(tokens.first(), Some(TokenTree::Ident(name)) if name == "cfg");
     if is_cfg {
-        return group(tokens.get(1), Delimiter::Parenthesis)
-            .is_some_and(|group| mentions_test(group.stream()));
+        return group(tokens.get(1), Delimiter::Parenthesis).is_some_and(|group| mentions_test(group.stream()));
     }
-    let path = tokens
-        .iter()
-        .take_while(|token| matches!(token, TokenTree::Ident(_)) || is_punct(Some(token), ':'));
+    let path = tokens.iter().take_while(|token| matches!(token, TokenTree::Ident(_)) || is_punct(Some(token), ':'));
     matches!(path.last(), Some(TokenTree::Ident(name)) if name == "test")
 }
 
@@ -30,9 +27,7 @@ pub fn is_test_attribute(attribute: &Group) -> bool {
 pub fn path_attribute(attribute: &Group) -> Option<String> {
     let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
     match &tokens[..] {
-        [TokenTree::Ident(name), equals, TokenTree::Literal(file)]
-            if name == "path" && is_punct(Some(equals), '=') =>
-        {
+        [TokenTree::Ident(name), equals, TokenTree::Literal(file)] if name == "path" && is_punct(Some(equals), '=') => {
             Some(file.to_string().trim_matches('"').to_owned())
         }
         _ => None,
@@ -67,17 +62,14 @@ pub fn module_in_file(rest: &[TokenTree]) -> Option<String> {
 /// The name in `mod name {`, of which `before` is all but the brace.
 pub fn module_name_before(before: &[TokenTree]) -> Option<String> {
     match before {
-        [.., TokenTree::Ident(keyword), TokenTree::Ident(name)] if keyword == "mod" => {
-            Some(name.to_string())
-        }
+        [.., TokenTree::Ident(keyword), TokenTree::Ident(name)] if keyword == "mod" => Some(name.to_string()),
         _ => None,
     }
 }
 
 /// `name()`: a call without arguments.
 pub fn is_call(rest: &[TokenTree]) -> bool {
-    group(rest.get(1), Delimiter::Parenthesis)
-        .is_some_and(|arguments| arguments.stream().is_empty())
+    group(rest.get(1), Delimiter::Parenthesis).is_some_and(|arguments| arguments.stream().is_empty())
 }
 
 /// `name("")`: a call whose only argument is a text that says nothing.

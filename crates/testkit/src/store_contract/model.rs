@@ -40,11 +40,7 @@ fn intent() -> impl Strategy<Value = Intent> {
         3 => prop::collection::vec(any::<u8>(), 0..20).prop_map(|value| Change::Put(value.into())),
         1 => Just(Change::Delete),
     ];
-    (key(), expect, change).prop_map(|(key, expect, change)| Intent {
-        key,
-        expect,
-        change,
-    })
+    (key(), expect, change).prop_map(|(key, expect, change)| Intent { key, expect, change })
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -59,11 +55,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 impl Intent {
     fn resolve(self, model: &Model) -> Write {
         let current = Expect::unchanged(model.get(&self.key));
-        Write {
-            expect: self.expect.unwrap_or(current),
-            key: self.key,
-            change: self.change,
-        }
+        Write { expect: self.expect.unwrap_or(current), key: self.key, change: self.change }
     }
 }
 
@@ -134,15 +126,8 @@ async fn check_against_model(store: &impl LiveStore, operations: Vec<Operation>)
     }
 }
 
-pub(super) fn random_operations_match_a_model<S: LiveStore>(
-    runtime: &Runtime,
-    make: &impl AsyncFn() -> S,
-) {
-    let config = Config {
-        cases: 32,
-        failure_persistence: None,
-        ..Config::default()
-    };
+pub(super) fn random_operations_match_a_model<S: LiveStore>(runtime: &Runtime, make: &impl AsyncFn() -> S) {
+    let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
     let operations = prop::collection::vec(operation(), 0..40);
     let outcome = TestRunner::new(config).run(&operations, |operations| {
         runtime.block_on(async { check_against_model(&make().await, operations).await });
