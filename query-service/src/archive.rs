@@ -1,0 +1,162 @@
+//! The archive's tables as they are at the moment of a query.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use cloudping_model::VantageId;
+use cloudping_schemas::catalogue::{Catalogue, Region};
+use cloudping_schemas::tables;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::datasource::MemTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use tokio::sync::Mutex;
+
+/// The name of the table of regions.
+pub const REGIONS: &str = "regions";
+
+/// Why the archive could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The tables' address is malformed.
+    #[error("tables_url is {url:?}, expected an address such as file:///var/lib/cloudping/tables: {reason}")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A Delta table cannot be read.
+    #[error("archive: table {table}: {source}")]
+    Delta {
+        /// Which table.
+        table: &'static str,
+        /// What Delta Lake says.
+        source: DeltaTableError,
+    },
+    /// The regions or a table cannot be offered to DataFusion.
+    #[error("archive: {0}")]
+    DataFusion(#[from] DataFusionError),
+}
+
+/// The Delta tables under one address, and the table of regions.
+pub struct Archive {
+    tables: Vec<ArchiveTable>,
+    regions: Arc<MemTable>,
+}
+
+struct ArchiveTable {
+    name: &'static str,
+    schema: SchemaRef,
+    address: String,
+    /// The table as it was read last: reading it again costs only what was committed since.
+    handle: Mutex<Option<DeltaTable>>,
+}
+
+impl Archive {
+    /// The archive under an address. The tables need not exist yet.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Address`].
+    pub fn new(tables_url: &str, catalogue: &Catalogue, vantages: &[VantageId]) -> Result<Self, ArchiveError> {
+        let schemas = [(tables::SAMPLES, tables::samples()), (tables::ROLLUP_1H, tables::rollup_1h())];
+        let root = tables_url.trim_end_matches('/');
+        let tables = schemas.map(|(name, schema)| ArchiveTable {
+            name,
+            schema,
+            address: format!("{root}/{name}"),
+            handle: Mutex::new(None),
+        });
+        for table in &tables {
+            builder(&table.address)?;
+        }
+        Ok(Self { tables: tables.into(), regions: Arc::new(regions(catalogue, vantages)?) })
+    }
+
+    /// A schema that holds every table at its newest version.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Delta`] when a table exists and cannot be read.
+    pub async fn schema(&self, session: &Arc<SessionState>) -> Result<Arc<dyn SchemaProvider>, ArchiveError> {
+        let schema = MemorySchemaProvider::new();
+        schema.register_table(REGIONS.to_owned(), Arc::clone(&self.regions) as _)?;
+        for table in &self.tables {
+            schema.register_table(table.name.to_owned(), table.provider(session).await?)?;
+        }
+        Ok(Arc::new(schema))
+    }
+}
+
+impl ArchiveTable {
+    async fn provider(&self, session: &Arc<SessionState>) -> Result<Arc<dyn TableProvider>, ArchiveError> {
+        let delta = |source| ArchiveError::Delta { table: self.name, source };
+        let mut handle = self.handle.lock().await;
+        if handle.is_none() {
+            *handle = open(&self.address).await.map_err(delta)?;
+        }
+        let Some(table) = handle.as_mut() else {
+            // Before the first commit there is no table: an empty one has the same columns.
+            let empty = MemTable::try_new(Arc::clone(&self.schema), vec![vec![]])?;
+            return Ok(Arc::new(empty));
+        };
+        table.update_state().await.map_err(delta)?;
+        let provider = table.table_provider().with_session(Arc::clone(session));
+        Ok(provider.await?)
+    }
+}
+
+fn builder(address: &str) -> Result<DeltaTableBuilder, ArchiveError> {
+    let bad = |reason: String| ArchiveError::Address { url: address.to_owned(), reason };
+    let url = address.parse().map_err(|error| bad(format!("{error}")))?;
+    DeltaTableBuilder::from_url(url).map_err(|error| bad(error.to_string()))
+}
+
+/// The table, if anything was ever committed to it.
+async fn open(address: &str) -> Result<Option<DeltaTable>, DeltaTableError> {
+    let builder = builder(address).map_err(|error| DeltaTableError::Generic(error.to_string()))?;
+    let table = match builder.build() {
+        Ok(table) => table,
+        // A local folder that does not exist is no storage.
+        Err(DeltaTableError::InvalidTableLocation(_) | DeltaTableError::NotATable(_)) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(table.verify_deltatable_existence().await?.then_some(table))
+}
+
+/// The catalogue as a table.
+fn regions(catalogue: &Catalogue, vantages: &[VantageId]) -> Result<MemTable, DataFusionError> {
+    type Text = (&'static str, fn(&Region) -> &str);
+    type Number = (&'static str, fn(&Region) -> f64);
+    let texts: [Text; 7] = [
+        ("id", |region| &region.id),
+        ("provider", |region| &region.provider),
+        ("partition", |region| &region.partition),
+        ("name", |region| &region.name),
+        ("city", |region| &region.city),
+        ("country", |region| &region.country),
+        ("continent", |region| &region.continent),
+    ];
+    let rows = catalogue.regions();
+    let mut fields = Vec::new();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    for (name, get) in texts {
+        fields.push(Field::new(name, DataType::Utf8, false));
+        columns.push(Arc::new(StringArray::from_iter_values(rows.iter().map(get))));
+    }
+    let numbers: [Number; 2] = [("latitude", |region| region.latitude), ("longitude", |region| region.longitude)];
+    for (name, get) in numbers {
+        fields.push(Field::new(name, DataType::Float64, false));
+        columns.push(Arc::new(Float64Array::from_iter_values(rows.iter().map(get))));
+    }
+    let is_vantage = |region: &Region| Some(vantages.iter().any(|id| id.as_str() == region.id));
+    fields.push(Field::new("vantage", DataType::Boolean, false));
+    columns.push(Arc::new(rows.iter().map(is_vantage).collect::<BooleanArray>()));
+    let schema = Arc::new(Schema::new_with_metadata(fields, HashMap::new()));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+    MemTable::try_new(schema, vec![vec![batch]])
+}

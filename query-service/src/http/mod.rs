@@ -1,0 +1,66 @@
+//! The doors over HTTP. Every error is problem JSON (RFC 9457), except on the legacy surface, which has its own form.
+
+mod dashboard;
+mod health;
+mod legacy;
+mod legacy_archive;
+mod matrix;
+mod params;
+mod problem;
+mod regions;
+mod series;
+mod sql;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::routing::{any, get};
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::service::Shared;
+
+/// What the page may load: its own files only.
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Headers of every answer that does not set them itself.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    // The dashboard's files say how long they keep; everything else is of this moment.
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Every route.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let answers = Router::new()
+        .route("/api/v1/matrix", get(matrix::get))
+        .route("/api/v1/series", get(series::get))
+        .route("/api/v1/regions", get(regions::get))
+        .route("/api/v1/coverage", get(regions::coverage))
+        .route("/api/v1/sql", get(sql::get).post(sql::post))
+        .route("/api/v1/stream", get(stream::get))
+        .route("/healthz", get(health::get))
+        .route("/latencies", get(legacy::latencies))
+        .route("/api", any(problem::not_found))
+        .route("/api/", any(problem::not_found))
+        .route("/api/{*rest}", any(problem::not_found))
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(shared);
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers(Any)
+        .expose_headers(Any);
+    let router = answers.merge(dashboard::router());
+    let router = HEADERS.into_iter().fold(router, |router, (name, value)| {
+        router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
+    });
+    router.layer(CompressionLayer::new()).layer(cors)
+}

@@ -1,0 +1,101 @@
+//! Parameters of a request: each known, each at most once, every error named.
+
+use axum::extract::Query;
+use axum::http::{HeaderMap, Uri, header};
+
+use super::problem::Failure;
+
+/// The parameters of a query string.
+pub(super) struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Reads a query string that may hold `allowed` parameters, each once.
+    pub(super) fn read(uri: &Uri, allowed: &[&str]) -> Result<Self, Failure> {
+        let params = Self::lenient(uri)?;
+        for (at, (name, _)) in params.0.iter().enumerate() {
+            if !allowed.contains(&name.as_str()) {
+                return Err(Failure::bad_request(format!(
+                    "unknown parameter {name:?}, expected {}",
+                    allowed.join(", ")
+                )));
+            }
+            if params.0[..at].iter().any(|(other, _)| other == name) {
+                return Err(Failure::bad_request(format!("{name} is given twice, expected once")));
+            }
+        }
+        Ok(params)
+    }
+
+    /// Reads a query string with whatever parameters.
+    pub(super) fn lenient(uri: &Uri) -> Result<Self, Failure> {
+        let pairs = Query::try_from_uri(uri).map_err(|error| Failure::bad_request(error.body_text()))?;
+        Ok(Self(pairs.0))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let pair = self.0.iter().find(|(other, _)| other == name);
+        pair.map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter's value, or the default where it is not given.
+    pub(super) fn parse<T>(
+        &self,
+        name: &str,
+        default: T,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        parse(text).ok_or_else(|| Failure::parameter(name, text, expected))
+    }
+
+    /// A parameter that must be given.
+    pub(super) fn required(&self, name: &str, expected: &str) -> Result<&str, Failure> {
+        let missing = || Failure::bad_request(format!("{name} is missing, expected {expected}"));
+        self.get(name).filter(|text| !text.is_empty()).ok_or_else(missing)
+    }
+
+    /// Whether the answer shall be CSV: by `format`, else by the `Accept` header.
+    pub(super) fn csv(&self, headers: &HeaderMap) -> Result<bool, Failure> {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+        let accepted = accept.split(',').filter_map(|part| part.split(';').next()).map(str::trim);
+        let preferred = accepted.into_iter().find(|kind| ["text/csv", "application/json", "*/*"].contains(kind));
+        self.parse("format", preferred == Some("text/csv"), "json or csv", |text| match text {
+            "json" => Some(false),
+            "csv" => Some(true),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<Params, Failure> {
+        Params::read(&format!("/x?{query}").parse().unwrap(), &["a", "format"])
+    }
+
+    #[test]
+    fn unknown_and_repeated_parameters_are_named() {
+        assert_eq!(read("a=1%2B").unwrap().get("a"), Some("1+"));
+        assert_eq!(read("b=1").err().unwrap().detail, "unknown parameter \"b\", expected a, format");
+        assert_eq!(read("a=1&a=2").err().unwrap().detail, "a is given twice, expected once");
+        assert_eq!(read("a=").unwrap().required("a", "an id").unwrap_err().detail, "a is missing, expected an id");
+    }
+
+    #[test]
+    fn csv_is_asked_for_by_parameter_or_header() {
+        let accept = |text: &str| HeaderMap::from_iter([(header::ACCEPT, text.parse().unwrap())]);
+        assert!(!read("").unwrap().csv(&HeaderMap::new()).unwrap());
+        assert!(read("").unwrap().csv(&accept("text/csv;q=0.9, */*")).unwrap());
+        assert!(!read("").unwrap().csv(&accept("application/json, text/csv")).unwrap());
+        assert!(!read("format=json").unwrap().csv(&accept("text/csv")).unwrap());
+        assert_eq!(
+            read("format=xml").unwrap().csv(&accept("")).unwrap_err().detail,
+            "format is \"xml\", expected json or csv"
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! Errors as problem JSON.
+
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use cloudping_schemas::api::Problem;
+
+use crate::sql::SqlError;
+
+/// A request that has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    /// What is wrong, and what to do.
+    pub(super) detail: String,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { status, detail }
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// A parameter that holds what it must not.
+    pub(super) fn parameter(name: &str, found: &str, expected: &str) -> Self {
+        Self::bad_request(format!("{name} is {found:?}, expected {expected}"))
+    }
+
+    /// A fault of the server's; its text goes to the log.
+    pub(super) fn internal(reason: &str) -> Self {
+        tracing::error!("{reason}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server could not answer; its log says why")
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+        };
+        let mut response = (self.status, axum::Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        let status = match &error {
+            SqlError::NotReading | SqlError::Invalid(_) | SqlError::TooAmbiguous => StatusCode::BAD_REQUEST,
+            SqlError::TooLong { .. } | SqlError::TooManyTokens { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            SqlError::TooSlow { .. } | SqlError::TooBig => StatusCode::UNPROCESSABLE_ENTITY,
+            SqlError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            SqlError::Failed(reason) => return Self::internal(reason),
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+pub(super) async fn not_found(uri: Uri) -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Failure {
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not answer {method}", uri.path()))
+}

@@ -1,0 +1,110 @@
+//! `GET /api/v1/stream`: live changes as Server-Sent Events.
+//!
+//! The first event `cell` holds every selected cell, later ones those that changed, at most one event a second. A pair that has left the
+//! window comes once more with nothing sent. Nothing is queued: a client that reads slowly gets the newest state when it is ready for it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use cloudping_schemas::api::{Cell, CellUpdate};
+use futures::{Stream, stream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::matrix::{off_thread, selection};
+use super::params::Params;
+use super::problem::Failure;
+use crate::live_view::{LiveView, Selection};
+use crate::service::Shared;
+use crate::text::rfc3339;
+
+const LEAST_GAP: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+pub(super) async fn get(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let params = Params::read(&uri, &["percentile", "window", "source", "target"])?;
+    let selection = selection(&params)?;
+    let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| {
+        let text = "as many clients as may follow the stream are following it: try again later, or poll /api/v1/matrix";
+        Failure::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    })?;
+    let client = Client::new(&shared, selection, place);
+    let events = stream::unfold(client, |mut client| async {
+        let event = client.next().await?;
+        Some((Ok(event), client))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
+
+type Shown = BTreeMap<(String, String), Cell>;
+
+/// One client, and what it has been told.
+struct Client {
+    selection: Selection,
+    views: watch::Receiver<Arc<LiveView>>,
+    closing: watch::Receiver<bool>,
+    pace: Interval,
+    shown: Option<Shown>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Client {
+    fn new(shared: &Shared, selection: Selection, place: OwnedSemaphorePermit) -> Self {
+        let mut views = shared.views();
+        // What is there already is news to this client.
+        views.mark_changed();
+        let mut pace = interval(LEAST_GAP);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { selection, views, closing: shared.closing(), pace, shown: None, _place: place }
+    }
+
+    /// The next event; `None` when the service shuts down.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            tokio::select! {
+                _ = self.closing.wait_for(|closing| *closing) => return None,
+                changed = next_view(&mut self.pace, &mut self.views) => changed.then_some(())?,
+            }
+            let view = Arc::clone(&self.views.borrow_and_update());
+            let (selection, shown) = (self.selection.clone(), self.shown.take());
+            let (update, shown) = off_thread(move || changes(&view, &selection, shown)).await.ok()?;
+            self.shown = Some(shown);
+            if let Some(update) = update {
+                return Event::default().event("cell").json_data(update).ok();
+            }
+        }
+    }
+}
+
+/// Waits for the pace and then for a new view; false when there will be none.
+async fn next_view(pace: &mut Interval, views: &mut watch::Receiver<Arc<LiveView>>) -> bool {
+    pace.tick().await;
+    views.changed().await.is_ok()
+}
+
+/// What to tell a client that was told `shown` (`None`: nothing yet), and what it then knows.
+fn changes(view: &LiveView, selection: &Selection, shown: Option<Shown>) -> (Option<CellUpdate>, Shown) {
+    let cells = view.cells(selection).into_iter();
+    let now: Shown = cells.map(|cell| ((cell.source.clone(), cell.target.clone()), cell)).collect();
+    let first = shown.is_none();
+    let before = shown.unwrap_or_default();
+    let changed = now.iter().filter(|(pair, cell)| before.get(*pair) != Some(cell));
+    let gone = before.iter().filter(|(pair, _)| !now.contains_key(*pair));
+    let cells: Vec<Cell> = changed.map(|(_, cell)| cell.clone()).chain(gone.map(|(_, cell)| emptied(cell))).collect();
+    let update = (first || !cells.is_empty()).then(|| CellUpdate { as_of: view.as_of().map(rfc3339), cells });
+    (update, now)
+}
+
+/// A pair of which nothing is left in the window.
+fn emptied(cell: &Cell) -> Cell {
+    Cell { rtt_ms: None, count: 0, sent: 0, lost: 0, loss: 0.0, low_count: true, ..cell.clone() }
+}

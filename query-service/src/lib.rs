@@ -1,0 +1,25 @@
+//! Answers from the live store and the archive over HTTP: matrix, series, coverage, SQL, a stream of changes, the dashboard.
+//!
+//! - `rolling`: rolling windows as merges of panes; pure.
+//! - `live_view`: an immutable picture of all windows at one moment; `refresh` reads the next one from the live store.
+//! - `archive`: the Delta tables as they are now.
+//! - `sql`: bounded, read-only SQL over them, on threads of its own.
+//! - `series`: the history of one pair, from live minutes or from the archive.
+//! - `http`: the doors.
+
+mod archive;
+mod http;
+mod live_view;
+mod refresh;
+mod rolling;
+mod series;
+mod service;
+mod settings;
+mod sql;
+mod statistic;
+mod text;
+
+pub use archive::ArchiveError;
+pub use service::{Service, SetupError, serve};
+pub use settings::{LiveSettings, Settings, SqlLimits};
+pub use sql::SqlError;

@@ -1,0 +1,242 @@
+//! The history of one pair as tumbling windows, from live minutes or from the archive's samples.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int32Type, Int64Type};
+use cloudping_digest::SeriesSummary;
+use cloudping_model::{Family, Outcome, Pane, Protocol, UtcMicros};
+use cloudping_schemas::api::SeriesPoint;
+use cloudping_schemas::stored::SeriesKey;
+use cloudping_schemas::tables;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, cast, col, lit};
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+
+use crate::rolling::Panes;
+use crate::sql::SqlError;
+use crate::text::{millis, rfc3339};
+
+/// Samples that one answer from the archive may be made of: their round-trip times are held in memory.
+const MAX_SAMPLES: usize = 20_000_000;
+/// The percentiles of a point.
+const QUANTILES: [f64; 6] = [0.10, 0.25, 0.50, 0.75, 0.90, 0.99];
+
+/// Whole windows of one pair: `start` and `end` are multiples of `step_us`, the end is exclusive.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) source: String,
+    pub(crate) target: String,
+    pub(crate) start: UtcMicros,
+    pub(crate) end: UtcMicros,
+    pub(crate) step_us: i64,
+}
+
+/// What a window is known by, however it was counted.
+struct Figures {
+    sent: u64,
+    lost: u64,
+    count: u64,
+    min_us: Option<f64>,
+    max_us: Option<f64>,
+    mean_us: Option<f64>,
+    quantiles_us: Vec<Option<f64>>,
+}
+
+impl Figures {
+    fn point(&self, start: UtcMicros) -> SeriesPoint {
+        let quantile = |at: usize| self.quantiles_us.get(at).copied().flatten().map(millis);
+        SeriesPoint {
+            time: rfc3339(start),
+            sent: self.sent,
+            lost: self.lost,
+            count: self.count,
+            low_count: self.count < 1000,
+            min_ms: self.min_us.map(millis),
+            p10_ms: quantile(0),
+            p25_ms: quantile(1),
+            p50_ms: quantile(2),
+            p75_ms: quantile(3),
+            p90_ms: quantile(4),
+            p99_ms: quantile(5),
+            max_ms: self.max_us.map(millis),
+            mean_ms: self.mean_us.map(millis),
+        }
+    }
+}
+
+/// The windows with data, from minute panes. The step must be a multiple of a minute.
+///
+/// Of a pair that was measured over both address families IPv4 is shown.
+pub(crate) fn from_minutes(span: &Span, minutes: &Panes) -> Vec<SeriesPoint> {
+    let panes = || minutes.range(span.start..span.end).map(|(start, stored)| (*start, &stored.pane.series));
+    let keys = [Family::V4, Family::V6].map(|family| {
+        let target = cloudping_model::TargetId::new(&span.target).ok()?;
+        let protocol = Protocol::TcpConnect;
+        Some(SeriesKey { target, protocol, family })
+    });
+    let measured = |key: &SeriesKey| panes().any(|(_, series)| series.contains_key(key));
+    let Some(key) = keys.into_iter().flatten().find(measured) else {
+        return Vec::new();
+    };
+    let mut windows: BTreeMap<UtcMicros, Vec<&SeriesSummary>> = BTreeMap::new();
+    for (start, series) in panes() {
+        if let Some(summary) = series.get(&key) {
+            windows.entry(start.floor(span.step_us)).or_default().push(summary);
+        }
+    }
+    let points = windows.into_iter().map(|(start, summaries)| {
+        let summary = SeriesSummary::merge_many(summaries);
+        let figures = Figures {
+            sent: summary.sent(),
+            lost: summary.lost(),
+            count: summary.received(),
+            min_us: summary.min_us().map(f64::from),
+            max_us: summary.max_us().map(f64::from),
+            mean_us: summary.mean_us(),
+            quantiles_us: summary.quantiles(&QUANTILES),
+        };
+        figures.point(start)
+    });
+    points.collect()
+}
+
+/// One window's samples.
+#[derive(Debug, Default)]
+struct Bucket {
+    unanswered: u64,
+    unknown: u64,
+    rtts_us: Vec<u32>,
+}
+
+impl Bucket {
+    fn count(&mut self, outcome: Outcome, rtt_us: Option<u32>) {
+        match (outcome, rtt_us) {
+            (Outcome::Answered, Some(rtt_us)) => self.rtts_us.push(rtt_us),
+            (Outcome::Answered, None) => self.unknown += 1,
+            (outcome, _) if outcome.is_loss() => self.unanswered += 1,
+            _ => {}
+        }
+    }
+
+    /// `None` when nothing was sent.
+    fn figures(mut self) -> Option<Figures> {
+        self.rtts_us.sort_unstable();
+        let sorted = &self.rtts_us;
+        let count = sorted.len() as u64;
+        let sum: u64 = sorted.iter().map(|&rtt_us| u64::from(rtt_us)).sum();
+        let sent = count + self.unanswered + self.unknown;
+        (sent > 0).then(|| Figures {
+            sent,
+            lost: self.unanswered,
+            count,
+            min_us: sorted.first().copied().map(f64::from),
+            max_us: sorted.last().copied().map(f64::from),
+            mean_us: (count > 0).then(|| sum as f64 / count as f64),
+            quantiles_us: QUANTILES.iter().map(|&q| quantile(sorted, q)).collect(),
+        })
+    }
+}
+
+/// Quantile of type 7 (Hyndman and Fan, 1996), the same as of an exact digest.
+fn quantile(sorted: &[u32], q: f64) -> Option<f64> {
+    let rank = q * sorted.len().checked_sub(1)? as f64;
+    let below = f64::from(sorted[rank.floor() as usize]);
+    let above = f64::from(sorted[rank.ceil() as usize]);
+    Some(below + (above - below) * rank.fract())
+}
+
+/// The windows with data, exact, from the table of samples.
+///
+/// # Errors
+/// [`SqlError`], also when the range holds more samples than are held in memory.
+pub(crate) async fn from_samples(session: SessionContext, span: Span) -> Result<Vec<SeriesPoint>, SqlError> {
+    let columns = vec![
+        cast(col("ts"), DataType::Int64),
+        cast(col("family"), DataType::Int32),
+        cast(col("outcome"), DataType::Utf8),
+        cast(col("rtt_us"), DataType::Int32),
+    ];
+    let samples = session.table(tables::SAMPLES).await?;
+    let mut batches = samples.filter(within(&span))?.select(columns)?.execute_stream().await?;
+    let mut families: BTreeMap<i32, BTreeMap<UtcMicros, Bucket>> = BTreeMap::new();
+    let mut rows = 0;
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        rows += batch.num_rows();
+        if rows > MAX_SAMPLES {
+            let text = format!(
+                "the range holds more than {MAX_SAMPLES} samples of this pair: ask for a shorter one, or read rollup_1h by SQL"
+            );
+            return Err(SqlError::Invalid(text));
+        }
+        count(&batch, span.step_us, &mut families);
+    }
+    // IPv4 before IPv6, as in the live view.
+    let windows = families.into_values().next().unwrap_or_default();
+    let points = windows.into_iter().filter_map(|(start, bucket)| Some(bucket.figures()?.point(start)));
+    Ok(points.collect())
+}
+
+/// The samples of a span; the dates let whole partitions be skipped.
+fn within(span: &Span) -> Expr {
+    let time = |at: UtcMicros| lit(ScalarValue::TimestampMicrosecond(Some(at.0), Some("UTC".into())));
+    let date = |at: UtcMicros| {
+        let days = at.0.div_euclid(Pane::Day.micros());
+        lit(ScalarValue::Date32(Some(i32::try_from(days).unwrap_or(i32::MAX))))
+    };
+    let pair = col("source").eq(lit(&*span.source)).and(col("target").eq(lit(&*span.target)));
+    let tcp = col("protocol").eq(lit(Protocol::TcpConnect.name()));
+    let range = col("ts").gt_eq(time(span.start)).and(col("ts").lt(time(span.end)));
+    let dates = col(tables::PARTITION).between(date(span.start), date(span.end));
+    dates.and(pair).and(tcp).and(range)
+}
+
+fn count(batch: &RecordBatch, step_us: i64, families: &mut BTreeMap<i32, BTreeMap<UtcMicros, Bucket>>) {
+    let times = batch.column(0).as_primitive::<Int64Type>();
+    let family = batch.column(1).as_primitive::<Int32Type>();
+    let outcomes = batch.column(2).as_string::<i32>();
+    let rtts = batch.column(3).as_primitive::<Int32Type>();
+    for row in 0..batch.num_rows() {
+        let named = |outcome: &Outcome| outcome.name() == outcomes.value(row);
+        let Some(outcome) = Outcome::ALL.into_iter().find(named) else {
+            continue;
+        };
+        let rtt_us = rtts.is_valid(row).then(|| u32::try_from(rtts.value(row)).ok()).flatten();
+        let windows = families.entry(family.value(row)).or_default();
+        let window = UtcMicros(times.value(row)).floor(step_us);
+        windows.entry(window).or_default().count(outcome, rtt_us);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_an_exact_digest() {
+        for n in [1u32, 2, 9, 500] {
+            let sorted: Vec<u32> = (0..n).map(|i| i * i).collect();
+            let digest: cloudping_digest::LatencyDigest = sorted.iter().copied().collect();
+            for q in [0.0, 0.1, 0.5, 0.99, 1.0] {
+                assert_eq!(quantile(&sorted, q), digest.quantile(q), "{n} {q}");
+            }
+        }
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_bucket_counts_loss_apart_and_ignores_what_was_never_sent() {
+        let mut bucket = Bucket::default();
+        bucket.count(Outcome::NotSent, None);
+        assert!(Bucket::default().figures().is_none());
+        bucket.count(Outcome::Answered, Some(7_000));
+        bucket.count(Outcome::Answered, None);
+        bucket.count(Outcome::Timeout, None);
+        bucket.count(Outcome::Retransmitted, None);
+        let point = bucket.figures().unwrap().point(UtcMicros(0));
+        assert_eq!((point.sent, point.lost, point.count, point.low_count), (4, 2, 1, true));
+        assert_eq!((point.p50_ms, point.max_ms, point.mean_ms), (Some(7.0), Some(7.0), Some(7.0)));
+    }
+}

@@ -1,0 +1,231 @@
+//! The service: what its doors share, and the loop that serves them.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use cloudping_model::UtcMicros;
+use cloudping_ports::{LiveStore, StoreError};
+use cloudping_schemas::api::Health;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::Settings;
+use crate::archive::{Archive, ArchiveError};
+use crate::http;
+use crate::live_view::LiveView;
+use crate::refresh;
+use crate::sql::{SqlDoor, SqlError};
+use crate::text::rfc3339;
+
+/// A view that is older than this when it is asked is moved to the present first, so that windows age out although nothing is read.
+const VIEW_MAX_AGE_US: i64 = 3_000_000;
+/// Without a reading of the live store for this long the service calls itself degraded.
+const REFRESH_OVERDUE_US: i64 = 10_000_000;
+/// How long requests may still run after the shutdown was asked for.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why a service cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The archive's address is malformed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The SQL door cannot be opened.
+    #[error("SQL door: {0}")]
+    Sql(#[from] SqlError),
+}
+
+/// The query service. Copies share everything.
+#[derive(Clone)]
+pub struct Service(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn LiveStore>,
+    pub(crate) clock: fn() -> UtcMicros,
+    pub(crate) door: SqlDoor,
+    /// Places for clients of the stream.
+    pub(crate) streams: Arc<Semaphore>,
+    view: watch::Sender<Arc<LiveView>>,
+    closing: watch::Sender<bool>,
+    refreshing: tokio::sync::Mutex<()>,
+    status: Mutex<Status>,
+    started: UtcMicros,
+}
+
+/// How the last readings of the live store went.
+#[derive(Debug, Clone, Default)]
+struct Status {
+    read_at: Option<UtcMicros>,
+    faults: Vec<String>,
+}
+
+impl Service {
+    /// A service that has read nothing yet. `clock` tells the present.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(settings: Settings, store: Arc<dyn LiveStore>, clock: fn() -> UtcMicros) -> Result<Self, SetupError> {
+        let archive = Archive::new(&settings.tables_url, &settings.catalogue, &settings.vantages)?;
+        Ok(Self(Arc::new(Shared {
+            door: SqlDoor::new(archive, settings.sql.clone())?,
+            streams: Arc::new(Semaphore::new(settings.live.streams)),
+            view: watch::Sender::new(Arc::new(LiveView::default())),
+            closing: watch::Sender::new(false),
+            refreshing: tokio::sync::Mutex::new(()),
+            status: Mutex::new(Status::default()),
+            started: clock(),
+            settings,
+            store,
+            clock,
+        })))
+    }
+
+    /// Every door.
+    pub fn router(&self) -> Router {
+        http::router(Arc::clone(&self.0))
+    }
+
+    /// Reads what has changed in the live store and shows it. Call it after each commit and at least once a second: windows end at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was shown stays, and `/healthz` says so.
+    pub async fn refresh(&self, now: UtcMicros) -> Result<(), StoreError> {
+        let _one_at_a_time = self.0.refreshing.lock().await;
+        let previous = Arc::clone(&self.0.view.borrow());
+        let read = refresh::read(self.0.store.as_ref(), &previous, now).await;
+        let mut status = self.0.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(read) => {
+                for fault in &read.faults {
+                    tracing::error!("{fault}");
+                }
+                *status = Status { read_at: Some(now), faults: read.faults };
+                self.0.view.send_replace(Arc::new(read.view));
+                Ok(())
+            }
+            Err(error) => {
+                // The text may name paths: the page gets the fact, the log the rest.
+                tracing::error!("{error}");
+                status.faults = vec!["the live store cannot be read".to_owned()];
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// The live view, at most a few seconds old.
+    pub(crate) fn view(&self) -> Arc<LiveView> {
+        let view = Arc::clone(&self.view.borrow());
+        let now = (self.clock)();
+        if (now - view.now.0).0 <= VIEW_MAX_AGE_US {
+            return view;
+        }
+        Arc::new(view.at(now))
+    }
+
+    /// Wakes with each new view.
+    pub(crate) fn views(&self) -> watch::Receiver<Arc<LiveView>> {
+        self.view.subscribe()
+    }
+
+    /// Becomes true when the service shuts down.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// How the service is doing at `now`.
+    pub(crate) fn health(&self, now: UtcMicros) -> Health {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let latest = self.view.borrow().as_of();
+        let reasons = reasons(&status, latest, self.started, now, self.settings.live.stale_after);
+        let word = match (reasons.is_empty(), latest) {
+            (false, _) => "degraded",
+            (true, None) => "starting",
+            (true, Some(_)) => "ok",
+        };
+        Health {
+            status: word.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            simulated: self.settings.simulated,
+            latest: latest.map(rfc3339),
+            reasons,
+        }
+    }
+}
+
+/// Everything that is wrong.
+fn reasons(
+    status: &Status,
+    latest: Option<UtcMicros>,
+    started: UtcMicros,
+    now: UtcMicros,
+    stale_after: Duration,
+) -> Vec<String> {
+    let mut reasons = status.faults.clone();
+    let unread = now.since(status.read_at.unwrap_or(started));
+    if unread > Duration::from_micros(REFRESH_OVERDUE_US.unsigned_abs()) {
+        reasons.push(format!("the live store was not read for {} s", unread.as_secs()));
+    }
+    let silent = now.since(latest.unwrap_or(started));
+    if silent > stale_after {
+        reasons.push(match latest {
+            Some(_) => format!("the newest round started {} s ago", silent.as_secs()),
+            None => format!("no round has come since the start {} s ago", silent.as_secs()),
+        });
+    }
+    reasons
+}
+
+/// Serves until `shutdown` ends; then streams are closed, and other requests may run for five more seconds.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve(
+    listener: TcpListener,
+    service: Service,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let shared = Arc::clone(&service.0);
+    let mut closed = shared.closing();
+    let graceful = async move {
+        shutdown.await;
+        shared.closing.send_replace(true);
+    };
+    let server = axum::serve(listener, service.router()).with_graceful_shutdown(graceful);
+    let deadline = async move {
+        // The sender lives in `service`, which outlives this future.
+        let _ = closed.wait_for(|closing| *closing).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = server.into_future() => served,
+        () = deadline => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    fn reasons_at(status: &Status, latest: Option<i64>, now: i64) -> Vec<String> {
+        let latest = latest.map(|at| UtcMicros(at * SECOND));
+        reasons(status, latest, UtcMicros(0), UtcMicros(now * SECOND), Duration::from_secs(30))
+    }
+
+    #[test]
+    fn silence_is_degraded_and_a_start_is_not() {
+        let read_at = |at: i64| Status { read_at: Some(UtcMicros(at * SECOND)), faults: Vec::new() };
+        assert!(reasons_at(&read_at(29), None, 30).is_empty());
+        assert_eq!(reasons_at(&read_at(31), None, 31), ["no round has come since the start 31 s ago"]);
+        assert!(reasons_at(&read_at(100), Some(70), 100).is_empty());
+        assert_eq!(reasons_at(&read_at(101), Some(70), 101), ["the newest round started 31 s ago"]);
+        assert_eq!(reasons_at(&read_at(89), Some(99), 100), ["the live store was not read for 11 s"]);
+    }
+}

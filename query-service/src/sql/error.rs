@@ -1,0 +1,91 @@
+//! Why a statement has no answer, in words that help its author.
+
+use std::time::Duration;
+
+use datafusion::error::DataFusionError;
+
+use crate::archive::ArchiveError;
+
+/// Why a statement has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// It is no reading statement.
+    #[error(
+        "only one reading statement is answered here: SELECT (also WITH, VALUES and set operations) or DESCRIBE; everything else, EXPLAIN too, is refused"
+    )]
+    NotReading,
+    /// It is malformed, names what does not exist, or fails on the data.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is too long.
+    #[error(
+        "the statement is longer than {limit} bytes: shorten it, for instance by a join or a range instead of a long list"
+    )]
+    TooLong {
+        /// The most bytes.
+        limit: usize,
+    },
+    /// It has too many words and signs.
+    #[error(
+        "the statement has more than {limit} words and signs: shorten it, for instance by a join or a range instead of a long list"
+    )]
+    TooManyTokens {
+        /// The most of them.
+        limit: usize,
+    },
+    /// The parser cannot tell in reasonable time what is meant.
+    #[error(
+        "the statement nests too deeply to be read: close every CASE and every parenthesis, and use WITH for inner queries"
+    )]
+    TooAmbiguous,
+    /// It took too long.
+    #[error("the statement ran for more than {} s and was stopped: narrow it by date, source and target, or read rollup_1h instead of samples", .limit.as_secs_f64())]
+    TooSlow {
+        /// The most time.
+        limit: Duration,
+    },
+    /// It needed too much memory.
+    #[error(
+        "the statement needed more memory than there is for statements: narrow it by date, source and target, group by fewer columns, or read rollup_1h instead of samples"
+    )]
+    TooBig,
+    /// Too many others are running.
+    #[error("{limit} statements are running, and no more at a time: try again in a moment")]
+    Busy {
+        /// The most statements.
+        limit: usize,
+    },
+    /// Nothing the author can mend; the text is for the log only.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<ArchiveError> for SqlError {
+    fn from(error: ArchiveError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<arrow::error::ArrowError> for SqlError {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        DataFusionError::from(error).into()
+    }
+}
+
+impl From<DataFusionError> for SqlError {
+    /// Errors of planning and of the data are the author's. Others may hold the server's paths: they go to the log.
+    fn from(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => Self::TooBig,
+            root @ (DataFusionError::SQL(..)
+            | DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)) => Self::Invalid(root.strip_backtrace()),
+            root @ (DataFusionError::ArrowError(..) | DataFusionError::Execution(_)) => {
+                let text = root.strip_backtrace();
+                if text.contains("file:") || text.contains("://") { Self::Failed(text) } else { Self::Invalid(text) }
+            }
+            _ => Self::Failed(error.strip_backtrace()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Sessions that know the archive's tables and nothing of the machine.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{SessionState, SessionStateDefaults};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use super::SqlError;
+use crate::SqlLimits;
+use crate::archive::Archive;
+
+const CATALOG: &str = "cloudping";
+const SCHEMA: &str = "public";
+
+/// Functions that make much out of little in one call: their results are no part of the memory that is counted. And one that tells
+/// which program answers.
+const REFUSED_FUNCTIONS: [&str; 14] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "space",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+    "generate_series",
+    "range",
+    "gen_series",
+    "array_pad",
+    "list_pad",
+    "version",
+];
+
+/// Makes sessions that share functions and one pool of memory.
+pub(super) struct Sessions {
+    template: SessionState,
+}
+
+impl Sessions {
+    pub(super) fn new(limits: &SqlLimits) -> Result<Self, SqlError> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
+            // A statement that does not fit into memory fails; it does not fill the disk.
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+            .build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema(CATALOG, SCHEMA)
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(false)
+            .with_target_partitions(limits.threads.max(1));
+        let options = config.options_mut();
+        options.execution.parquet.pushdown_filters = true;
+        // Plain strings: the columns are what the tables' documentation says.
+        options.execution.parquet.schema_force_view_types = false;
+        let functions = SessionStateDefaults::default_scalar_functions();
+        let allowed = functions.into_iter().filter(|function| !REFUSED_FUNCTIONS.contains(&function.name()));
+        // No file formats, no table factories, no object stores: nothing but the registered tables can be read.
+        let template = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_scalar_functions(allowed.collect())
+            .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_window_functions(SessionStateDefaults::default_window_functions())
+            .with_table_function_list(SessionStateDefaults::default_table_functions())
+            .build();
+        Ok(Self { template })
+    }
+
+    /// A session that sees every table at its newest version.
+    pub(super) async fn open(&self, archive: &Archive) -> Result<SessionContext, SqlError> {
+        let state = Arc::new(self.template.clone());
+        let schema = archive.schema(&state).await?;
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(SCHEMA, schema)?;
+        let state = SessionStateBuilder::new_from_existing(self.template.clone())
+            // The template's list is shared by all its copies; each session has its own.
+            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+            .build();
+        let session = SessionContext::new_with_state(state);
+        session.register_catalog(CATALOG, Arc::new(catalog));
+        Ok(session)
+    }
+}
