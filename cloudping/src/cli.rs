@@ -1,0 +1,162 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where `up` listens and the other commands ask, unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// A truthful, live and historical record of network latency between cloud regions.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Examples:
+  cloudping up --planet                       every region simulated on this machine
+  cloudping up                                this machine measures the real regions
+  cloudping probe example.com dns.google:53   round-trip times, live
+  cloudping matrix --from eu-west-1           who is near, by the running cloudping
+  cloudping sql 'select count(*) from samples'"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything in this process: measure, keep, archive, answer, show
+    Up(UpArgs),
+    /// Measure TCP round-trip times from here
+    Probe(ProbeArgs),
+    /// Show the latency matrix of a running cloudping
+    Matrix(MatrixArgs),
+    /// Ask a running cloudping's archive in SQL (read-only)
+    Sql(SqlArgs),
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping up --planet
+  cloudping up --planet --scenario storm.toml --interval 500ms
+  cloudping up --data /var/lib/cloudping --listen 0.0.0.0:8080 --regions eu-west-1,us-east-1
+
+Ctrl-C stops cleanly; the next start with the same --data goes on where it was.")]
+pub struct UpArgs {
+    /// Simulate the network between the regions on this machine (labelled so wherever it is shown)
+    #[arg(long)]
+    pub planet: bool,
+    /// TOML file of route changes, loss and outages of the planet; re-read whenever it changes
+    #[arg(long, requires = "planet", value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Only these regions of the catalogue, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "ID,ID,…")]
+    pub regions: Vec<String>,
+    /// Where everything is kept [default: data/planet with --planet, else data/world]
+    #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address of the dashboard and the API
+    #[arg(long, env = "CLOUDPING_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+    /// The name of this machine as a vantage point (without --planet)
+    #[arg(long, default_value = "local", value_name = "ID")]
+    pub vantage: String,
+    /// One round of probes each [default: 1s with --planet, else 10s]
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub interval: Option<Duration>,
+    /// How long a probe waits for its answer
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "2s", value_name = "TIME")]
+    pub timeout: Duration,
+    /// How often the log is written to Parquet
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "1m", value_name = "TIME")]
+    pub archive_every: Duration,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people
+    Table,
+    /// JSON for programs
+    Json,
+}
+
+/// Arguments of `probe`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping probe example.com
+  cloudping probe 192.0.2.1:22 [2001:db8::1]:443 --count 20 --interval 200ms
+  cloudping probe example.com --count 5 -o json | jq '.[0].p50_ms'")]
+pub struct ProbeArgs {
+    /// HOST[:PORT] (port 443 unless given)
+    #[arg(required = true, value_name = "HOST[:PORT]")]
+    pub targets: Vec<String>,
+    /// Probes to each target; 0 goes on until Ctrl-C
+    #[arg(short = 'n', long, default_value_t = 10)]
+    pub count: u64,
+    /// Time between probes to a target
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "1s", value_name = "TIME")]
+    pub interval: Duration,
+    /// How long a probe waits for its answer
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "2s", value_name = "TIME")]
+    pub timeout: Duration,
+    /// table in a terminal, json in a pipe, unless given
+    #[arg(short, long, value_enum)]
+    pub output: Option<Format>,
+}
+
+/// Which running cloudping to ask.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// Address of the running cloudping
+    #[arg(long, env = "CLOUDPING_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+    /// table in a terminal, json in a pipe, unless given
+    #[arg(short, long, value_enum)]
+    pub output: Option<Format>,
+}
+
+/// Arguments of `matrix`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping matrix
+  cloudping matrix --percentile p99 --window 1h --from eu-west-1")]
+pub struct MatrixArgs {
+    /// p0 to p100, such as p99.9; mean, min or max
+    #[arg(long, default_value = "p50")]
+    pub percentile: String,
+    /// 5m, 1h or 1d
+    #[arg(long, default_value = "5m")]
+    pub window: String,
+    /// Only from this vantage point: a list, the nearest first
+    #[arg(long, value_name = "ID")]
+    pub from: Option<String>,
+    /// Only to this target: a list, the nearest first
+    #[arg(long, value_name = "ID")]
+    pub to: Option<String>,
+    /// The server
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Arguments of `sql`.
+#[derive(Debug, Args)]
+#[command(after_help = "Tables: samples (one row a probe), rollup_1h (one row a series and hour), regions.
+
+Examples:
+  cloudping sql 'select source, target, approx_percentile_cont(rtt_us, 0.5) as p50_us from samples group by 1, 2 order by 3 limit 10'
+  cloudping sql \"select * from rollup_1h where source = 'eu-west-1'\" -o json")]
+pub struct SqlArgs {
+    /// One read-only statement
+    #[arg(value_name = "QUERY")]
+    pub query: String,
+    /// The server
+    #[command(flatten)]
+    pub server: ServerArgs,
+}

@@ -1,0 +1,40 @@
+//! How a command ends when it does not succeed: one line that says what to do, and an exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something about how it was called, or about its surroundings, must be put right first. Exit code 2.
+    Setting(String),
+    /// It could not be done this time. Exit code 1.
+    Runtime(String),
+}
+
+impl Failure {
+    /// A wrong setting.
+    pub fn setting(message: impl fmt::Display) -> Self {
+        Self::Setting(message.to_string())
+    }
+
+    /// A failure while running.
+    pub fn runtime(message: impl fmt::Display) -> Self {
+        Self::Runtime(message.to_string())
+    }
+
+    /// 2 for a setting, 1 else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Setting(_) => ExitCode::from(2),
+            Self::Runtime(_) => ExitCode::from(1),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Setting(message) | Self::Runtime(message)) = self;
+        f.write_str(message)
+    }
+}

@@ -1,0 +1,51 @@
+//! The single binary: the whole system in one process, and the commands to ask it.
+
+mod ask;
+mod cli;
+mod clock;
+mod failure;
+mod matrix;
+mod output;
+mod probe;
+mod sql;
+mod up;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    let result = match cli.command {
+        Command::Up(args) => up::run(args),
+        Command::Probe(args) => probe::run(args),
+        Command::Matrix(args) => matrix::run(args),
+        Command::Sql(args) => sql::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("cloudping: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// What is logged unless `RUST_LOG` says otherwise. The Delta kernel (`buoyant_kernel`) logs as errors what its callers handle.
+const DEFAULT_FILTER: &str = "warn,cloudping=info,buoyant_kernel=off";
+
+/// Logs go to standard error; `RUST_LOG` chooses what.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_FILTER));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,77 @@
+//! Writes the log to Parquet now and then, and drops from the log what is archived and old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudping_backend_local::LocalLog;
+use cloudping_batch_rollup::{Archiver, Rollup, Tables};
+use cloudping_model::UtcMicros;
+use cloudping_ports::{EventLog, LiveStore};
+use cloudping_stream_processor::Processor;
+use tokio::sync::watch;
+
+use super::Stores;
+use crate::clock;
+
+/// How long the local log keeps events that the archive and the live store have.
+const LOG_KEPT_US: i64 = 6 * 3_600_000_000;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The archive's runs on the local backend.
+pub struct Archiving {
+    log: Arc<LocalLog>,
+    processor: Processor,
+    archiver: Archiver,
+    rollup: Rollup,
+}
+
+impl Archiving {
+    pub fn new(stores: &Stores, tables: Tables) -> Self {
+        let (log, store): (Arc<LocalLog>, Arc<dyn LiveStore>) = (stores.log.clone(), stores.store.clone());
+        Self {
+            archiver: Archiver::new(log.clone(), tables.clone()),
+            rollup: Rollup::new(tables),
+            processor: Processor::new(store),
+            log,
+        }
+    }
+
+    /// Runs now, then every so often, and once more when `shutdown` turns true. A failed run is logged; the next one makes up for it.
+    pub async fn run(self, every: Duration, mut shutdown: watch::Receiver<bool>) {
+        loop {
+            let last = *shutdown.borrow();
+            if let Err(error) = self.once(clock::now()).await {
+                tracing::warn!(%error, "archive run failed, the next one goes on from there");
+            }
+            if last {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                _ = shutdown.changed() => {}
+            }
+        }
+    }
+
+    async fn once(&self, now: UtcMicros) -> Result<(), Error> {
+        let archived = self.archiver.run_once().await?;
+        if archived.rows > 0 {
+            tracing::debug!(rows = archived.rows, duplicates = archived.duplicates, "archived");
+        }
+        self.rollup.run_once().await?;
+        self.trim(now - LOG_KEPT_US).await
+    }
+
+    /// Drops old events that both readers of the log are past.
+    async fn trim(&self, older_than: UtcMicros) -> Result<(), Error> {
+        let archived = self.archiver.reached().await?;
+        for shard in self.log.shards().await? {
+            let processed = self.processor.checkpoint(&shard).await?;
+            if let (Some(processed), Some(archived)) = (processed, archived.get(&shard)) {
+                self.log.trim(&shard, archived.min(&processed), older_than).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! What is measured from where: the simulated planet, or the world from this machine.
+
+use std::net::IpAddr;
+
+use cloudping_model::{TargetId, VantageId};
+use cloudping_planet::{Entrance, Options, Place, Planet, World};
+use cloudping_producers::producer::Vantage;
+use cloudping_producers::targets::{Endpoint, Target};
+use tokio::runtime::{Builder, Runtime};
+
+use super::plan::{Plan, PlanetPlan};
+use crate::failure::Failure;
+
+/// Vantage points, and the threads that their sockets must be opened on.
+pub struct Network {
+    /// Who measures.
+    pub vantages: Vec<Vantage>,
+    /// Runs the producers; with a planet its threads live in the planet's network.
+    pub runtime: Runtime,
+    /// Keeps the simulated network alive.
+    _planet: Option<Planet>,
+}
+
+impl Network {
+    /// Starts the planet, or names the world's targets.
+    pub fn start(plan: &Plan) -> Result<Self, Failure> {
+        match &plan.planet {
+            Some(planet) => simulated(plan, planet),
+            None => real(plan),
+        }
+    }
+}
+
+fn simulated(plan: &Plan, planet: &PlanetPlan) -> Result<Network, Failure> {
+    let place = |region: &cloudping_schemas::catalogue::Region| Place {
+        id: region.id.clone(),
+        latitude: region.latitude,
+        longitude: region.longitude,
+    };
+    let places: Vec<Place> = plan.catalogue.regions().iter().map(place).collect();
+    let world = World::from_places(&places).with(&planet.scenario).map_err(Failure::setting)?;
+    let running = Planet::start(world, Options::default()).map_err(Failure::setting)?;
+    if let Some(file) = &planet.file {
+        running.watch(file).map_err(Failure::setting)?;
+    }
+    let vantages = places.iter().map(|place| {
+        let others = places.iter().filter(|other| other.id != place.id);
+        let targets = others.map(|other| {
+            let address = running.target_address(&other.id).ok_or_else(|| missing(&other.id))?;
+            target(&other.id, Endpoint::fixed(address))
+        });
+        let targets = targets.collect::<Result<Vec<_>, Failure>>()?;
+        let source = running.vantage_address(&place.id).ok_or_else(|| missing(&place.id))?;
+        Ok(vantage(plan, vantage_id(&place.id)?, Some(source), targets))
+    });
+    let vantages = vantages.collect::<Result<Vec<_>, Failure>>()?;
+    Ok(Network { vantages, runtime: inside(running.entrance())?, _planet: Some(running) })
+}
+
+fn real(plan: &Plan) -> Result<Network, Failure> {
+    let targets = plan.catalogue.regions().iter().map(|region| {
+        let endpoint = Endpoint::parse(&region.endpoint).map_err(Failure::setting)?;
+        target(&region.id, endpoint)
+    });
+    let targets = targets.collect::<Result<Vec<_>, Failure>>()?;
+    let runtime = producer_threads().build().map_err(Failure::runtime)?;
+    Ok(Network { vantages: vec![vantage(plan, plan.vantage.clone(), None, targets)], runtime, _planet: None })
+}
+
+fn vantage(plan: &Plan, id: VantageId, source: Option<IpAddr>, targets: Vec<Target>) -> Vantage {
+    Vantage { id, source, targets, interval: plan.interval, timeout: plan.timeout }
+}
+
+fn vantage_id(id: &str) -> Result<VantageId, Failure> {
+    VantageId::new(id).map_err(Failure::setting)
+}
+
+fn target(id: &str, endpoint: Endpoint) -> Result<Target, Failure> {
+    let id = TargetId::new(id).map_err(Failure::setting)?;
+    Ok(Target::new(id, endpoint))
+}
+
+fn missing(id: &str) -> Failure {
+    Failure::runtime(format!("the planet has no region {id}"))
+}
+
+/// Producers have threads of their own, so that no query or archive run delays a probe.
+fn producer_threads() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).thread_name("producers").enable_all();
+    builder
+}
+
+fn inside(entrance: Entrance) -> Result<Runtime, Failure> {
+    let tried = entrance.clone();
+    let trial = std::thread::spawn(move || tried.enter()).join();
+    if let Ok(Err(error)) = trial {
+        return Err(Failure::setting(format!(
+            "cannot enter the planet's network: {error}; run as root or as the user who started it"
+        )));
+    }
+    let enter = move || {
+        if let Err(error) = entrance.enter() {
+            tracing::error!(%error, "a producer thread is outside the planet's network: its probes will fail");
+        }
+    };
+    producer_threads().on_thread_start(enter).build().map_err(Failure::runtime)
+}

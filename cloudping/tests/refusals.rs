@@ -1,0 +1,101 @@
+//! What is wrong with the settings or the surroundings ends in one line that says what to do, and exit code 2.
+
+mod support;
+
+use std::process::Command;
+
+use support::cloudping;
+
+/// Runs to the end; checks exit code 2 and that one line on standard error holds every part.
+fn refused(mut command: Command, parts: &[&str]) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+}
+
+fn up(arguments: &[&str]) -> Command {
+    let mut command = cloudping();
+    command.arg("up").args(arguments);
+    command
+}
+
+#[test]
+fn a_wrong_setting() {
+    refused(up(&["--interval", "1ms"]), &["--interval", "1ms", "expected 100ms to 540s"]);
+    refused(up(&["--regions", "us-east-1,mars-1"]), &["--regions", "mars-1", "us-west-2"]);
+    refused(up(&["--vantage", "My Laptop"]), &["--vantage", "My Laptop"]);
+    refused(up(&["--planet", "--scenario", "/nowhere.toml"]), &["--scenario", "/nowhere.toml"]);
+}
+
+#[test]
+fn a_scenario_that_names_no_region_or_no_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("scenario.toml");
+    let run = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let data = dir.path().join("data");
+        up(&[
+            "--planet",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            data.to_str().unwrap(),
+            "--scenario",
+            file.to_str().unwrap(),
+        ])
+    };
+    refused(run("[defaults]\nlos = 1\n"), &["los", "line 2"]);
+    refused(run("[[link]]\nsource = \"mars-1\"\ntarget = \"*\"\n"), &["mars-1"]);
+}
+
+#[test]
+fn a_data_directory_that_is_none() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    refused(up(&["--data", path, "--listen", "127.0.0.1:0"]), &[path, "not a directory", "--data"]);
+    refused(up(&["--data", "/proc/cloudping", "--listen", "127.0.0.1:0"]), &["/proc/cloudping", "--data"]);
+}
+
+#[test]
+fn a_port_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = dir.path().to_str().unwrap();
+    refused(up(&["--data", data, "--listen", &address]), &[&address, "in use", "--listen"]);
+}
+
+#[test]
+fn a_data_directory_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = support::Server::start(dir.path(), &["--regions", "us-east-1,us-east-2"]);
+    let data = dir.path().to_str().unwrap();
+    refused(up(&["--data", data, "--listen", "127.0.0.1:0"]), &["another cloudping uses", data, "--data"]);
+    server.stop();
+}
+
+#[test]
+fn no_right_to_make_the_planets_network() {
+    let dir = tempfile::tempdir().unwrap();
+    // A user namespace of its own in which no network namespace may be made.
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_net_namespaces && exec {} up --planet --listen 127.0.0.1:0 --data {}",
+        env!("CARGO_BIN_EXE_cloudping"),
+        dir.path().display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", &script]);
+    refused(command, &["cannot make a network namespace", "max_net_namespaces"]);
+}
+
+#[test]
+fn nothing_to_ask() {
+    let output = cloudping().args(["matrix", "--url", "http://127.0.0.1:9"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("no cloudping answers") && text.contains("cloudping up"), "{text}");
+}
