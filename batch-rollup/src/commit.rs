@@ -1,0 +1,119 @@
+//! Writing files into a table and committing them.
+
+use arrow::array::RecordBatch;
+use cloudping_schemas::tables::PARTITION;
+use deltalake_core::datafile::writer::{DeltaWriter, WriterConfig};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TransactionError};
+use deltalake_core::kernel::{Action, Add, Transaction, Version};
+use deltalake_core::operations::write::configs::WriterStatsConfig;
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::{DeltaResult, DeltaTable, DeltaTableError};
+use futures::{Stream, StreamExt};
+
+use crate::Table;
+
+/// What a commit does, and what must hold for it.
+pub(crate) struct Commit {
+    /// Files to add and to remove.
+    pub(crate) actions: Vec<Action>,
+    /// Application transactions that become true with it.
+    pub(crate) transactions: Vec<Transaction>,
+    /// Whether rows are added to those that are there, or take the place of some.
+    pub(crate) mode: SaveMode,
+    /// Whether any other commit since the table was read refuses this one; otherwise only one that wrote one of `transactions`.
+    pub(crate) alone: bool,
+}
+
+/// Writes batches into new files of a table, one a date, rows in the order of the batches. They belong to the table once they are committed.
+///
+/// Files of a commit that does not happen are left for the vacuum: a commit whose answer was lost may have happened, and deleting its files would lose
+/// rows.
+pub(crate) async fn write_files<E>(
+    table: Table,
+    open: &DeltaTable,
+    mut batches: impl Stream<Item = Result<RecordBatch, E>> + Unpin,
+) -> Result<Vec<Add>, E>
+where
+    E: From<DeltaTableError>,
+{
+    let snapshot = open.snapshot().map_err(E::from)?.snapshot();
+    let statistics = WriterStatsConfig::from_config(snapshot.table_configuration());
+    let config = WriterConfig::new(
+        table.schema(),
+        vec![PARTITION.to_owned()],
+        Some(table.writer_properties()),
+        None,
+        None,
+        statistics.num_indexed_cols,
+        statistics.stats_columns,
+    );
+    let mut writer = DeltaWriter::new(open.object_store(), config);
+    while let Some(batch) = batches.next().await {
+        let written = match batch {
+            Ok(batch) => writer.write(&batch).await.map_err(E::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            // What has failed already is what to report.
+            writer.abort().await.ok();
+            return Err(error);
+        }
+    }
+    Ok(writer.close().await?)
+}
+
+/// Commits; returns the table's new version.
+pub(crate) async fn commit(open: &DeltaTable, commit: Commit) -> DeltaResult<Version> {
+    let mut properties = CommitProperties::default().with_application_transactions(commit.transactions);
+    if commit.alone {
+        properties = properties.with_max_retries(0);
+    }
+    let operation =
+        DeltaOperation::Write { mode: commit.mode, partition_by: Some(vec![PARTITION.to_owned()]), predicate: None };
+    let done: FinalizedCommit = CommitBuilder::from(properties)
+        .with_actions(commit.actions)
+        .build(Some(open.snapshot()?), open.log_store(), operation)
+        .await?;
+    Ok(done.version())
+}
+
+/// Whether a commit was refused because another one came first.
+pub(crate) fn lost_race(error: &DeltaTableError) -> bool {
+    match error {
+        DeltaTableError::VersionAlreadyExists(_) => true,
+        DeltaTableError::Transaction { source } => matches!(
+            source,
+            TransactionError::CommitConflict(_)
+                | TransactionError::MaxCommitAttempts(_)
+                | TransactionError::VersionAlreadyExists(_)
+        ),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tables;
+
+    fn of(app: &str, alone: bool) -> Commit {
+        Commit { actions: Vec::new(), transactions: vec![Transaction::new(app, 1)], mode: SaveMode::Append, alone }
+    }
+
+    #[tokio::test]
+    async fn of_two_commits_that_share_a_transaction_the_second_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let tables = Tables::in_directory(directory.path());
+        let read = tables.open_or_create(Table::Samples).await.unwrap();
+        assert_eq!(commit(&read, of("a", false)).await.unwrap(), 1);
+        let second = commit(&read, of("a", false)).await.unwrap_err();
+        assert!(lost_race(&second), "{second}");
+        let other = commit(&read, of("b", false)).await.unwrap();
+        assert_eq!(other, 2, "without one in common it follows the first");
+        let alone = commit(&read, of("c", true)).await.unwrap_err();
+        assert!(lost_race(&alone), "{alone}");
+        let newest = tables.open_or_create(Table::Samples).await.unwrap();
+        assert_eq!(newest.version(), Some(2));
+        assert_eq!(commit(&newest, of("c", true)).await.unwrap(), 3);
+    }
+}

@@ -1,0 +1,27 @@
+//! The archive: what the event log holds, as Delta Lake tables that any engine reads.
+//!
+//! - [`Tables`]: where the tables lie, how they are created and how their files are encoded.
+//! - [`Archiver`]: appends the log's rounds to the table of samples, each once, with its checkpoint in the same commit.
+//! - [`Rollup`]: recomputes the hours that new samples touched: exact percentiles and a mergeable digest a series.
+//!
+//! What to write is decided by pure functions ([`checkpoint`], [`hours`], [`statistics`]); the runners read, ask them, and commit. Nothing here
+//! reads a clock. Delta itself stamps its commits with the wall time, for people to read: no decision here depends on it.
+
+mod archive;
+mod batch;
+pub mod checkpoint;
+mod commit;
+mod error;
+pub mod hours;
+mod query;
+mod rollup;
+mod rollup_rows;
+mod sample_rows;
+pub mod statistics;
+mod tables;
+
+pub use archive::{ArchiveOptions, ArchiveReport, Archiver};
+pub use batch::Unreadable;
+pub use error::{ArchiveError, RollupError, TableError};
+pub use rollup::{Rollup, RollupReport};
+pub use tables::{Table, Tables};

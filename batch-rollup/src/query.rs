@@ -1,0 +1,48 @@
+//! Reading the tables by DataFusion.
+
+use std::sync::Arc;
+
+use cloudping_model::UtcMicros;
+use datafusion::common::ScalarValue;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{Expr, SessionConfig, SessionContext, col, lit};
+use deltalake_core::DeltaTable;
+use deltalake_core::kernel::Add;
+
+/// Memory that a query may hold, in bytes; a sort that needs more goes to disk.
+const QUERY_MEMORY: usize = 256 << 20;
+
+/// A session of its own memory for one query.
+pub(crate) fn session() -> Result<SessionContext, DataFusionError> {
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(QUERY_MEMORY))).build_arc()?;
+    Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
+}
+
+/// The rows of a table's loaded version, or only those of some of its files.
+pub(crate) async fn rows(
+    session: &SessionContext,
+    table: &DeltaTable,
+    files: Option<Vec<Add>>,
+) -> Result<DataFrame, DataFusionError> {
+    table.update_datafusion_session(&session.state())?;
+    let provider = table.table_provider();
+    let provider = match files {
+        Some(files) => provider.with_adds(files),
+        None => provider,
+    };
+    session.read_table(Arc::new(provider.build().await?))
+}
+
+/// A moment as a literal of the tables' time type.
+pub(crate) fn moment(at: UtcMicros) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(at.0), Some("UTC".into())))
+}
+
+/// Rows of the dates `first` to `last` (days since 1970-01-01): readers leave out the other partitions.
+pub(crate) fn dates(first: i32, last: i32) -> Expr {
+    let date = |days| lit(ScalarValue::Date32(Some(days)));
+    col(cloudping_schemas::tables::PARTITION).between(date(first), date(last))
+}

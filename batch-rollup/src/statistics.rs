@@ -1,0 +1,180 @@
+//! What a rollup says about one series and hour.
+
+use cloudping_digest::{EXACT_LIMIT, LatencyDigest, SeriesSummary};
+use cloudping_model::Outcome;
+use cloudping_schemas::tables::PERCENTILES;
+
+/// The `quantile` (0 to 1) of values in ascending order; `None` without values.
+///
+/// numpy's default, `linear`: type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996), between the two values around
+/// rank `quantile * (n - 1)`.
+#[must_use]
+pub fn percentile(ascending: &[u32], quantile: f64) -> Option<f64> {
+    let last = ascending.len().checked_sub(1)?;
+    let rank = quantile * last as f64;
+    let below = (rank.floor() as usize).min(last);
+    let above = (below + 1).min(last);
+    let (low, high) = (f64::from(ascending[below]), f64::from(ascending[above]));
+    Some(low + (high - low) * (rank - below as f64))
+}
+
+/// The samples of one series and hour.
+#[derive(Debug, Default)]
+pub struct SeriesHour {
+    answered: Vec<u32>,
+    unknown: u64,
+    lost: u64,
+    retransmitted: u64,
+}
+
+impl SeriesHour {
+    /// Counts a sample with its RTT in µs, if that is known. One that was not sent counts in nothing.
+    pub fn record(&mut self, outcome: Outcome, rtt_us: Option<u32>) {
+        match (outcome, rtt_us) {
+            (Outcome::Answered, Some(rtt)) => self.answered.push(rtt),
+            (Outcome::Answered, None) => self.unknown += 1,
+            _ => {
+                self.lost += u64::from(outcome.is_loss());
+                self.retransmitted += u64::from(outcome == Outcome::Retransmitted);
+            }
+        }
+    }
+
+    /// The numbers of the hour; `None` if nothing was sent.
+    #[must_use]
+    pub fn finish(mut self) -> Option<HourStatistics> {
+        let received = self.answered.len() as u64;
+        let sent = received + self.unknown + self.lost;
+        if sent == 0 {
+            return None;
+        }
+        self.answered.sort_unstable();
+        let summary = self.summary();
+        Some(HourStatistics {
+            sent,
+            received,
+            lost: self.lost,
+            retransmitted: self.retransmitted,
+            unknown: self.unknown,
+            min_us: summary.min_us(),
+            max_us: summary.max_us(),
+            mean_us: summary.mean_us(),
+            stddev_us: summary.stddev_us(),
+            percentiles_us: PERCENTILES.map(|(_, quantile)| percentile(&self.answered, quantile)),
+            digest: (received > 0).then(|| summary.digest().clone()),
+        })
+    }
+
+    /// The answered samples as a summary. Its parts hold so few values that each is exact, and they are compressed once: that is more accurate than
+    /// inserting one by one.
+    fn summary(&self) -> SeriesSummary {
+        let parts: Vec<SeriesSummary> = (self.answered.chunks(EXACT_LIMIT))
+            .map(|values| {
+                let mut part = SeriesSummary::new();
+                for &rtt in values {
+                    part.record_rtt(0, rtt);
+                }
+                part
+            })
+            .collect();
+        SeriesSummary::merge_many(&parts)
+    }
+}
+
+/// The numbers of one series and hour. Latencies are `None` where nothing was received.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HourStatistics {
+    /// Probes sent: received, unknown and lost.
+    pub sent: u64,
+    /// Probes answered at once, with a known RTT.
+    pub received: u64,
+    /// Probes lost.
+    pub lost: u64,
+    /// Those of the lost that were answered after a SYN retransmit.
+    pub retransmitted: u64,
+    /// Probes answered at once whose RTT the kernel did not know.
+    pub unknown: u64,
+    /// Least RTT in µs.
+    pub min_us: Option<u32>,
+    /// Greatest RTT in µs.
+    pub max_us: Option<u32>,
+    /// Mean RTT in µs.
+    pub mean_us: Option<f64>,
+    /// Standard deviation of the RTTs (population) in µs.
+    pub stddev_us: Option<f64>,
+    /// The exact quantiles of [`PERCENTILES`], in its order, in µs.
+    pub percentiles_us: [Option<f64>; PERCENTILES.len()],
+    /// The distribution, mergeable.
+    pub digest: Option<LatencyDigest>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn percentiles_are_numpys() {
+        // numpy.percentile([1, 2, 4, 8, 16], [0, 10, 25, 50, 95, 99.9, 100])
+        let values = [1, 2, 4, 8, 16];
+        let expected = [(0.0, 1.0), (0.1, 1.4), (0.25, 2.0), (0.5, 4.0), (0.95, 14.4), (0.999, 15.968), (1.0, 16.0)];
+        for (quantile, value) in expected {
+            let found = percentile(&values, quantile).unwrap();
+            assert!((found - value).abs() < 1e-9, "{quantile}: {found}");
+        }
+        assert_eq!(percentile(&[], 0.5), None);
+        assert_eq!(percentile(&[7], 0.999), Some(7.0));
+    }
+
+    #[test]
+    fn each_outcome_counts_where_it_belongs() {
+        let mut hour = SeriesHour::default();
+        for outcome in Outcome::ALL {
+            hour.record(outcome, (outcome == Outcome::Answered).then_some(500));
+        }
+        hour.record(Outcome::Answered, None);
+        let found = hour.finish().unwrap();
+        assert_eq!((found.sent, found.received, found.lost, found.retransmitted, found.unknown), (7, 1, 5, 1, 1));
+        assert_eq!((found.min_us, found.max_us, found.stddev_us), (Some(500), Some(500), Some(0.0)));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_nothing_and_loss_has_no_latency() {
+        let mut hour = SeriesHour::default();
+        hour.record(Outcome::NotSent, None);
+        hour.record(Outcome::DnsFailure, None);
+        assert_eq!(hour.finish(), None);
+        let mut hour = SeriesHour::default();
+        hour.record(Outcome::Timeout, None);
+        let lost = hour.finish().unwrap();
+        assert_eq!((lost.sent, lost.lost, lost.mean_us, lost.digest), (1, 1, None, None));
+        assert_eq!(lost.percentiles_us, [None; PERCENTILES.len()]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_percentile_lies_between_its_neighbours(mut values in prop::collection::vec(any::<u32>(), 1..300), quantile in 0.0..=1.0_f64) {
+            values.sort_unstable();
+            let found = percentile(&values, quantile).unwrap();
+            let rank = quantile * (values.len() - 1) as f64;
+            let low = f64::from(values[rank.floor() as usize]);
+            let high = f64::from(values[rank.ceil() as usize]);
+            prop_assert!(low <= found && found <= high, "{} {} {}", low, found, high);
+        }
+
+        #[test]
+        fn the_order_of_samples_does_not_matter(values in prop::collection::vec(0..1_000_000_u32, 1..2000)) {
+            let finish = |values: &[u32]| {
+                let mut hour = SeriesHour::default();
+                for &value in values {
+                    hour.record(Outcome::Answered, Some(value));
+                }
+                hour.finish().unwrap()
+            };
+            let mut reversed = values.clone();
+            reversed.reverse();
+            prop_assert_eq!(finish(&values), finish(&reversed));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The rollup is a function of the samples, at every moment.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
+use cloudping_batch_rollup::{Archiver, Rollup, RollupReport, Table, Tables};
+use cloudping_digest::trino::from_trino_bytes;
+use cloudping_model::{Outcome, Pane, Round, RoundId, UtcMicros};
+use cloudping_schemas::tables::PERCENTILES;
+use cloudping_testkit::MemoryLog;
+use common::*;
+
+/// Source, target, family and hour.
+type Key = (String, String, i64, UtcMicros);
+
+/// A rollup's row: sent, received, lost, retransmitted, unknown; min, max, mean, stddev, then the percentiles.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Numbers {
+    counts: [i64; 5],
+    latencies: Vec<Option<f64>>,
+}
+
+struct Setting {
+    _directory: tempfile::TempDir,
+    tables: Tables,
+    log: Arc<MemoryLog>,
+    rounds: Vec<Round>,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            tables: Tables::in_directory(directory.path()),
+            _directory: directory,
+            log: Arc::new(MemoryLog::default()),
+            rounds: Vec::new(),
+        }
+    }
+
+    async fn archive(&mut self, rounds: Vec<Round>) {
+        append(&self.log, &rounds).await;
+        self.rounds.extend(rounds);
+        Archiver::new(self.log.clone(), self.tables.clone()).run_once().await.unwrap();
+    }
+
+    async fn roll_up(&self) -> RollupReport {
+        Rollup::new(self.tables.clone()).run_once().await.unwrap()
+    }
+
+    async fn check(&self) {
+        let (stored, expected) = (stored(&self.tables).await, plain(&self.rounds));
+        assert_eq!(stored.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+        for (key, found) in &stored {
+            let wanted = &expected[key];
+            assert_eq!(found.counts, wanted.counts, "{key:?}");
+            for (found, wanted) in found.latencies.iter().zip(&wanted.latencies) {
+                match (found, wanted) {
+                    (Some(found), Some(wanted)) => {
+                        assert!((found - wanted).abs() <= 1e-6 * wanted.max(1.0), "{key:?}: {found} {wanted}")
+                    }
+                    _ => assert_eq!(found, wanted, "{key:?}"),
+                }
+            }
+        }
+    }
+}
+
+/// The rollup by the plainest means.
+fn plain(rounds: &[Round]) -> BTreeMap<Key, Numbers> {
+    let distinct: BTreeMap<RoundId, &Round> = rounds.iter().map(|round| (round.id.clone(), round)).collect();
+    let mut hours: BTreeMap<Key, (Numbers, Vec<f64>)> = BTreeMap::new();
+    for round in distinct.values() {
+        let sent = |outcome| !matches!(outcome, Outcome::NotSent | Outcome::DnsFailure);
+        for sample in round.samples.iter().filter(|sample| sent(sample.outcome)) {
+            let hour = Pane::Hour.start_of(round.sent_at(sample));
+            let family = i64::from(sample.family.number());
+            let key = (round.id.vantage.to_string(), sample.target.to_string(), family, hour);
+            let (numbers, rtts) = hours.entry(key).or_default();
+            let answered = sample.outcome == Outcome::Answered;
+            let steps = [
+                true,
+                sample.rtt_us.is_some(),
+                !answered,
+                sample.outcome == Outcome::Retransmitted,
+                answered && sample.rtt_us.is_none(),
+            ];
+            for (count, step) in numbers.counts.iter_mut().zip(steps) {
+                *count += i64::from(step);
+            }
+            rtts.extend(sample.rtt_us.map(f64::from));
+        }
+    }
+    (hours.into_iter())
+        .map(|(key, (numbers, rtts))| {
+            let latencies = latencies(rtts);
+            (key, Numbers { latencies, ..numbers })
+        })
+        .collect()
+}
+
+fn latencies(mut rtts: Vec<f64>) -> Vec<Option<f64>> {
+    if rtts.is_empty() {
+        return vec![None; 4 + PERCENTILES.len()];
+    }
+    rtts.sort_by(f64::total_cmp);
+    let n = rtts.len() as f64;
+    let mean = rtts.iter().sum::<f64>() / n;
+    let variance = rtts.iter().map(|rtt| (rtt - mean).powi(2)).sum::<f64>() / n;
+    let mut numbers = vec![rtts[0], rtts[rtts.len() - 1], mean, variance.sqrt()];
+    for (_, quantile) in PERCENTILES {
+        let rank = quantile * (n - 1.0);
+        let (low, high) = (rtts[rank.floor() as usize], rtts[rank.ceil() as usize]);
+        numbers.push(low * (1.0 - rank.fract()) + high * rank.fract());
+    }
+    numbers.into_iter().map(Some).collect()
+}
+
+async fn stored(tables: &Tables) -> BTreeMap<Key, Numbers> {
+    let found = sql(tables, "SELECT * FROM rollup_1h").await;
+    let hours = found.column_by_name("hour").unwrap().as_primitive::<TimestampMicrosecondType>();
+    let (source, target, family) = (texts(&found, "source"), texts(&found, "target"), ints(&found, "family"));
+    let counts = ["sent", "received", "lost", "retransmitted", "unknown"].map(|column| ints(&found, column));
+    let names = ["min_us", "max_us", "mean_us", "stddev_us"].into_iter().chain(PERCENTILES.map(|(name, _)| name));
+    let columns: Vec<_> = names.map(|column| floats(&found, column)).collect();
+    let digests = bytes(&found, "digest");
+    let mut rows = BTreeMap::new();
+    for at in 0..found.num_rows() {
+        let key =
+            (source[at].clone().unwrap(), target[at].clone().unwrap(), family[at].unwrap(), UtcMicros(hours.value(at)));
+        let numbers = Numbers {
+            counts: counts.each_ref().map(|column| column[at].unwrap()),
+            latencies: columns.iter().map(|column| column[at]).collect(),
+        };
+        let received = numbers.counts[1];
+        assert_eq!(digests[at].is_some(), received > 0);
+        if let Some(bytes) = &digests[at] {
+            let digest = from_trino_bytes(bytes).unwrap();
+            assert_eq!(digest.count().cast_signed(), received);
+            assert_eq!(digest.min_us().map(f64::from), numbers.latencies[0]);
+        }
+        assert_eq!(rows.insert(key.clone(), numbers), None, "{key:?} twice");
+    }
+    rows
+}
+
+#[tokio::test]
+async fn it_equals_the_plain_computation_and_follows_what_comes() {
+    let mut setting = Setting::new();
+    setting.archive(rounds(1, TEN - 30 * 60 * SECOND, 200, 20)).await;
+    let first = setting.roll_up().await;
+    assert_eq!((first.hours, first.commits), (2, 1));
+    setting.check().await;
+    assert_eq!(setting.roll_up().await, RollupReport::default());
+
+    setting.archive(rounds(2, TEN + 3 * HOUR, 20, 20)).await;
+    assert_eq!(setting.roll_up().await.hours, 1);
+    setting.check().await;
+    // The hour that is running grows.
+    setting.archive(rounds(3, TEN + 3 * HOUR + 400 * SECOND, 20, 20)).await;
+    assert_eq!(setting.roll_up().await.hours, 1);
+    setting.check().await;
+}
+
+#[tokio::test]
+async fn late_samples_change_their_hour_and_no_other() {
+    let mut setting = Setting::new();
+    // Three hours in one file of the rollup, across midnight.
+    let start = TEN + 12 * HOUR;
+    setting.archive(rounds(4, start, 130, 60)).await;
+    let first = setting.roll_up().await;
+    assert_eq!((first.hours, first.commits), (3, 2));
+    let before = stored(&setting.tables).await;
+
+    setting.archive(rounds(5, start + HOUR + 20 * SECOND, 5, 7)).await;
+    assert_eq!(setting.roll_up().await.hours, 1);
+    setting.check().await;
+    let late = UtcMicros(start + HOUR);
+    for (key, numbers) in stored(&setting.tables).await {
+        assert_eq!(before[&key] == numbers, key.3 != late, "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn samples_that_were_not_sent_make_no_row() {
+    let mut setting = Setting::new();
+    let mut unsent = rounds(6, TEN, 10, 10);
+    for sample in unsent.iter_mut().flat_map(|round| &mut round.samples) {
+        sample.outcome = Outcome::NotSent;
+        sample.rtt_us = None;
+        sample.connect_us = None;
+    }
+    setting.archive(unsent).await;
+    let report = setting.roll_up().await;
+    assert_eq!((report.hours, report.rows, report.commits), (1, 0, 1));
+    setting.check().await;
+    assert_eq!(setting.roll_up().await, RollupReport::default());
+}
+
+#[tokio::test]
+async fn an_hour_of_many_samples_keeps_exact_percentiles_and_a_compressed_digest() {
+    let mut setting = Setting::new();
+    setting.archive(rounds(7, TEN, 3_500, 1)).await;
+    setting.roll_up().await;
+    setting.check().await;
+    let digests = bytes(&sql(&setting.tables, "SELECT digest FROM rollup_1h").await, "digest");
+    let longest = digests.into_iter().flatten().map(|digest| digest.len()).max().unwrap();
+    assert!((1_000..=37 + 16 * 200).contains(&longest), "{longest}");
+}
+
+#[tokio::test]
+async fn without_samples_there_is_nothing_to_do() {
+    let setting = Setting::new();
+    assert_eq!(setting.roll_up().await, RollupReport::default());
+    setting.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rollups_that_race_or_are_cut_off_end_in_the_same_rows() {
+    let mut setting = Setting::new();
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut cut_off = 0;
+    for part in 0..12_i64 {
+        setting.archive(rounds(100 + part.cast_unsigned(), TEN + part * 25 * 60 * SECOND, 30, 60)).await;
+        let racing: Vec<_> = (0..2)
+            .map(|_| {
+                let rollup = Rollup::new(setting.tables.clone());
+                let patience = Duration::from_millis(random.u64(1..400));
+                tokio::spawn(async move { tokio::time::timeout(patience, rollup.run_once()).await })
+            })
+            .collect();
+        for run in racing {
+            match run.await.unwrap() {
+                Ok(done) => drop(done.unwrap()),
+                Err(_) => cut_off += 1,
+            }
+        }
+    }
+    assert!(cut_off > 3, "{cut_off}");
+    setting.roll_up().await;
+    setting.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rollups_that_start_together_write_each_hour_once() {
+    for seed in 0..3 {
+        let mut setting = Setting::new();
+        // Two dates, hence two commits, of which only the last says what it was computed from.
+        setting.archive(rounds(20 + seed, TEN + 13 * HOUR, 100, 100)).await;
+        let together: Vec<_> = (0..3)
+            .map(|_| {
+                let rollup = Rollup::new(setting.tables.clone());
+                tokio::spawn(async move { rollup.run_once().await })
+            })
+            .collect();
+        for run in together {
+            run.await.unwrap().unwrap();
+        }
+        setting.check().await;
+    }
+}
+
+#[tokio::test]
+async fn what_it_was_computed_from_is_part_of_the_commit() {
+    let mut setting = Setting::new();
+    setting.archive(rounds(9, TEN, 5, 10)).await;
+    setting.roll_up().await;
+    let rollup = open(&setting.tables, Table::Rollup1h).await;
+    let samples = open(&setting.tables, Table::Samples).await;
+    let app = cloudping_batch_rollup::checkpoint::ROLLUP_APP;
+    let computed = rollup.snapshot().unwrap().transaction_version(rollup.log_store().as_ref(), app).await.unwrap();
+    assert_eq!(computed, samples.version().map(u64::cast_signed));
+    let p50 = sql(&setting.tables, "SELECT p50_us FROM rollup_1h WHERE received > 0").await;
+    assert!(p50.column(0).as_primitive::<Float64Type>().iter().all(|value| value.is_some()));
+}
