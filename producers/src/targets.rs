@@ -142,7 +142,8 @@ pub async fn keep_resolved(targets: Vec<Target>, mut shutdown: watch::Receiver<b
 /// Resolves every name once, side by side.
 pub async fn resolve_all(targets: &[Target]) {
     let mut lookups = tokio::task::JoinSet::new();
-    for target in targets.iter().filter(|target| target.is_named()).cloned() {
+    for target in targets.iter().filter(|target| target.is_named()) {
+        let target = target.clone();
         lookups.spawn(async move { target.resolve().await });
     }
     lookups.join_all().await;

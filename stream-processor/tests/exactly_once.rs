@@ -130,7 +130,10 @@ async fn days(store: &MemoryStore) -> Totals {
     totals
 }
 
-fn counts(totals: &Totals) -> BTreeMap<&(String, SeriesKey, i64), (u64, u64, u64, u64, u64)> {
+/// Sent, received, lost, retransmitted, and the sum of the round-trip times.
+type Figures = (u64, u64, u64, u64, u64);
+
+fn counts(totals: &Totals) -> Vec<(&(String, SeriesKey, i64), Figures)> {
     let figures = |s: &SeriesSummary| (s.sent(), s.received(), s.lost(), s.retransmitted(), s.sum_us());
     totals.iter().map(|(key, summary)| (key, figures(summary))).collect()
 }
