@@ -15,6 +15,8 @@ use crate::clock;
 
 /// How long the local log keeps events that the archive and the live store have.
 const LOG_KEPT_US: i64 = 6 * 3_600_000_000;
+/// How often the hourly rollup follows the samples. It computes the running hour anew each time, so not with every archive run.
+const ROLLUP_EVERY_US: i64 = 5 * 60_000_000;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -37,15 +39,22 @@ impl Archiving {
         }
     }
 
-    /// Runs now, then every so often, and once more when `shutdown` turns true. A failed run is logged; the next one makes up for it.
+    /// Archives now, then every so often, and once more when `shutdown` turns true; rolls hours up at longer intervals.
     pub async fn run(self, every: Duration, mut shutdown: watch::Receiver<bool>) {
+        let mut rollup_due = clock::now();
         loop {
-            let last = *shutdown.borrow();
-            if let Err(error) = self.once(clock::now()).await {
+            let (last, now) = (*shutdown.borrow(), clock::now());
+            if let Err(error) = self.archive(now).await {
                 tracing::warn!(%error, "archive run failed, the next one goes on from there");
             }
             if last {
                 return;
+            }
+            if now >= rollup_due {
+                rollup_due = now + ROLLUP_EVERY_US;
+                if let Err(error) = self.rollup.run_once().await {
+                    tracing::warn!(%error, "rollup failed, the next one makes up for it");
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
@@ -54,12 +63,11 @@ impl Archiving {
         }
     }
 
-    async fn once(&self, now: UtcMicros) -> Result<(), Error> {
+    async fn archive(&self, now: UtcMicros) -> Result<(), Error> {
         let archived = self.archiver.run_once().await?;
         if archived.rows > 0 {
             tracing::debug!(rows = archived.rows, duplicates = archived.duplicates, "archived");
         }
-        self.rollup.run_once().await?;
         self.trim(now - LOG_KEPT_US).await
     }
 
