@@ -141,8 +141,12 @@ impl Shared {
     /// How the service is doing at `now`.
     pub(crate) fn health(&self, now: UtcMicros) -> Health {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let latest = self.view.borrow().as_of();
-        let reasons = reasons(&status, latest, self.started, now, self.settings.live.stale_after);
+        let (latest, unsent) = {
+            let view = self.view.borrow();
+            (view.as_of(), unsent(&view))
+        };
+        let mut reasons = reasons(&status, latest, self.started, now, self.settings.live.stale_after);
+        reasons.extend(unsent);
         let word = match (reasons.is_empty(), latest) {
             (false, _) => "degraded",
             (true, None) => "starting",
@@ -158,7 +162,19 @@ impl Shared {
     }
 }
 
-/// Everything that is wrong.
+/// Vantage points whose rounds come in with no probe sent in the newest hour.
+fn unsent(view: &LiveView) -> Vec<String> {
+    let newest = view.vantages.iter().filter_map(|(id, vantage)| Some((id, vantage.head.ledger.last()?)));
+    newest
+        .filter(|(_, hour)| hour.sent == 0 && hour.not_sent > 0)
+        .map(|(id, hour)| {
+            let count = hour.not_sent;
+            format!("{id} could send none of its {count} probes of this hour: check its name resolution (DNS) and its network")
+        })
+        .collect()
+}
+
+/// Everything that is wrong with the service itself.
 fn reasons(
     status: &Status,
     latest: Option<UtcMicros>,

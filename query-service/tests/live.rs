@@ -228,3 +228,17 @@ async fn health_starts_becomes_ok_and_degrades() {
     assert_eq!((degraded.status.as_u16(), &degraded.json()["status"]), (503, &json!("degraded")));
     assert_eq!(degraded.json()["reasons"], json!(["the newest round started 61 s ago"]));
 }
+
+#[tokio::test]
+async fn a_vantage_point_that_can_send_nothing_is_named() {
+    let world = World::new();
+    let mut head = head_at(NOW, NOON);
+    head.ledger.push(LedgerHour { start: NOON, rounds: 6, not_sent: 234, ..LedgerHour::default() });
+    world.head("local", &head).await;
+    world.service.refresh(NOW).await.unwrap();
+    let health = world.get("/healthz").await;
+    assert_eq!(health.status.as_u16(), 503);
+    let reason =
+        "local could send none of its 234 probes of this hour: check its name resolution (DNS) and its network";
+    assert_eq!(health.json()["reasons"], json!([reason]));
+}
