@@ -3,6 +3,7 @@
 mod browser;
 mod doctests;
 mod python;
+mod servers;
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,12 @@ struct Step {
     run: fn(&Project) -> Result<Vec<String>>,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy_step },
     Step { name: "dashboard", run: dashboard_step },
     Step { name: "python", run: python_step },
+    Step { name: "servers", run: servers_step },
     Step { name: "clippy", run: clippy },
     Step { name: "tests", run: tests },
     Step { name: "e2e", run: browser::run },
@@ -111,6 +113,12 @@ fn python_step(project: &Project) -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
+fn servers_step(project: &Project) -> Result<Vec<String>> {
+    let kinesis = servers::ensure_kinesis(project)?;
+    println!("==> servers for tests: {}", kinesis.display());
+    Ok(Vec::new())
+}
+
 fn clippy(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
     let mut command = project.cargo();
@@ -122,6 +130,7 @@ fn clippy(project: &Project) -> Result<Vec<String>> {
 fn tests(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
     let python = python::ensure(project)?;
+    let kinesis = servers::ensure_kinesis(project)?;
     let mut command = project.cargo();
     if shell::is_present("cargo-nextest") {
         command.args(["nextest", "run", "--workspace"]);
@@ -129,7 +138,7 @@ fn tests(project: &Project) -> Result<Vec<String>> {
         // nextest runs no doc tests, and neither does --all-targets: they have a command of their own below.
         command.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
     }
-    command.env("CLOUDPING_TEST_PYTHON", &python);
+    command.env("CLOUDPING_TEST_PYTHON", &python).env("CLOUDPING_TEST_KINESIS", &kinesis);
     let mut lines = shell::run_keeping("unit, contract and golden tests", &mut command, is_summary)?;
     if doctests::any(project)? {
         let mut command = project.cargo();
