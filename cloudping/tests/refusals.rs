@@ -79,6 +79,14 @@ fn a_data_directory_in_use() {
 }
 
 #[test]
+fn a_data_directory_of_the_simulated_network_for_real_measurements() {
+    let dir = tempfile::tempdir().unwrap();
+    support::Server::start(dir.path(), &["--regions", "us-east-1,us-east-2"]).stop();
+    let data = dir.path().to_str().unwrap();
+    refused(up(&["--data", data, "--listen", "127.0.0.1:0"]), &[data, "of the planet", "--data"]);
+}
+
+#[test]
 fn no_right_to_make_the_planets_network() {
     let dir = tempfile::tempdir().unwrap();
     // A user namespace of its own in which no network namespace may be made.

@@ -63,6 +63,7 @@ async fn legacy_errors_byte_for_byte() {
         let answer = world.get(&format!("/latencies?{query}")).await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (400, expected), "{query}");
         assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("cloudping-simulated"), "true", "{query}");
     }
 }
 

@@ -55,13 +55,24 @@ pub async fn run(
     }
 }
 
-/// One batch of every shard; gives the number of records.
+/// One batch of every shard; gives the number of records. A shard that fails does not keep the others waiting.
 async fn pass(log: &dyn EventLog, processor: &mut Processor, clock: fn() -> UtcMicros) -> Result<usize, StepError> {
-    let mut total = 0;
+    let (mut total, mut failed) = (0, None);
     for shard in log.shards().await? {
-        total += step(log, processor, &shard, clock()).await?;
+        match step(log, processor, &shard, clock()).await {
+            Ok(records) => total += records,
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(total)
+    match failed {
+        // What the others took on may have more to follow: they are not made to wait for the failed one's pause.
+        Some(error) if total == 0 => Err(error),
+        Some(error) => {
+            tracing::warn!(%error, "a shard's batch was not processed, trying again");
+            Ok(total)
+        }
+        None => Ok(total),
+    }
 }
 
 async fn step(

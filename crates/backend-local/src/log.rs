@@ -17,7 +17,7 @@ use crate::log_writer::{Append, Job, LogWriter, Shared, Trim, more_to_trim};
 use crate::open::{FileKind, OpenError, open};
 use crate::shards;
 
-/// (shard, sequence number from 1) → (arrival in µs since 1970, the event's bytes).
+/// (shard, sequence number) → (arrival in µs since 1970, the event's bytes).
 pub(crate) const RECORDS: TableDefinition<(u16, u64), (i64, &[u8])> = TableDefinition::new("records");
 
 /// One row a shard: the sequence number that its next record gets. Trimming never takes a number back.
@@ -30,8 +30,8 @@ pub const DEFAULT_SHARDS: NonZeroU16 = NonZeroU16::new(4).expect("four is not ze
 
 /// An [`EventLog`] in the file `log.redb` of a data directory.
 ///
-/// Appends that wait at the same time share one transaction and one sync. Sequence numbers count from 1 in each shard,
-/// without gaps. Dropping the log finishes the appends that were begun and closes the file.
+/// Appends that wait at the same time share one transaction and one sync. Sequence numbers have no gaps within a shard;
+/// the first is the moment in µs at which it was written, so a new log never takes numbers of an old one again. Dropping the log finishes the appends that were begun and closes the file.
 pub struct LocalLog {
     // Before the database: it is dropped first, and closes the file only when the writer has let go of it.
     writer: LogWriter,
@@ -42,7 +42,7 @@ pub struct LocalLog {
 impl LocalLog {
     /// Opens the log of a data directory, creating the directory and a log of [`DEFAULT_SHARDS`] where absent.
     ///
-    /// `clock` gives records their time of arrival, which only [`LocalLog::trim`] looks at.
+    /// `clock` gives records their time of arrival, which [`LocalLog::trim`] looks at, and a shard its first number.
     ///
     /// # Errors
     /// [`OpenError`].

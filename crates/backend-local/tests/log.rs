@@ -50,6 +50,22 @@ async fn a_reopened_log_holds_everything_and_goes_on_counting() {
 }
 
 #[tokio::test]
+async fn a_log_in_the_place_of_a_lost_one_goes_on_above_its_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let lost = LocalLog::open_or_create(dir.path(), ONE_SHARD, || UtcMicros(1_000_000)).unwrap();
+    for _ in 0..3 {
+        append(&lost, "before").await;
+    }
+    let place = lost.read(&only_shard(&lost).await, None, 10).await.unwrap().pop().unwrap().sequence;
+    drop(lost);
+    std::fs::remove_file(dir.path().join("log.redb")).unwrap();
+    let log = LocalLog::open_or_create(dir.path(), ONE_SHARD, || UtcMicros(2_000_000)).unwrap();
+    append(&log, "after").await;
+    let news = log.read(&only_shard(&log).await, Some(&place), 10).await.unwrap();
+    assert_eq!(news.len(), 1, "a reader at {place} misses what follows");
+}
+
+#[tokio::test]
 async fn a_log_keeps_the_shards_it_was_created_with() {
     let dir = tempfile::tempdir().unwrap();
     let three = NonZeroU16::new(3).unwrap();

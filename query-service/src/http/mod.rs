@@ -27,6 +27,9 @@ use crate::service::Shared;
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// On every answer, whatever its format: whether the network that it tells of is simulated.
+const SIMULATED: HeaderName = HeaderName::from_static("cloudping-simulated");
+
 /// Headers of every answer that does not set them itself.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -39,6 +42,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// Every route.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let simulated = shared.settings.simulated;
     let answers = Router::new()
         .route("/api/v1/matrix", get(matrix::get))
         .route("/api/v1/series", get(series::get))
@@ -59,6 +63,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .allow_headers(Any)
         .expose_headers(Any);
     let router = answers.merge(dashboard::router());
+    let simulated = HeaderValue::from_static(if simulated { "true" } else { "false" });
+    let router = router.layer(SetResponseHeaderLayer::overriding(SIMULATED, simulated));
     let router = HEADERS.into_iter().fold(router, |router, (name, value)| {
         router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     });
