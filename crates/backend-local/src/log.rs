@@ -31,7 +31,8 @@ pub const DEFAULT_SHARDS: NonZeroU16 = NonZeroU16::new(4).expect("four is not ze
 /// An [`EventLog`] in the file `log.redb` of a data directory.
 ///
 /// Appends that wait at the same time share one transaction and one sync. Sequence numbers have no gaps within a shard;
-/// the first is the moment in µs at which it was written, so a new log never takes numbers of an old one again. Dropping the log finishes the appends that were begun and closes the file.
+/// the first is the moment in µs at which the log was made, so a new log never takes numbers of an old one again. Dropping
+/// the log finishes the appends that were begun and closes the file.
 pub struct LocalLog {
     // Before the database: it is dropped first, and closes the file only when the writer has let go of it.
     writer: LogWriter,
@@ -56,7 +57,7 @@ impl LocalLog {
     /// # Errors
     /// [`OpenError`].
     pub fn open_or_create(dir: &Path, new_shards: NonZeroU16, clock: Clock) -> Result<Self, OpenError> {
-        let database = open(dir, &FILE, |transaction| initialise(transaction, new_shards))?;
+        let database = open(dir, &FILE, |transaction| initialise(transaction, new_shards, clock()))?;
         let shards = shard_count(&database).map_err(|reason| FILE.unreadable(dir, reason))?;
         Self::over(database, shards, clock).map_err(|error| OpenError::io(dir, error))
     }
@@ -130,11 +131,13 @@ impl EventLog for LocalLog {
     }
 }
 
-fn initialise(transaction: &WriteTransaction, new_shards: NonZeroU16) -> Result<(), redb::Error> {
+/// Numbers begin with the moment, in µs: so a log that takes the place of a lost one goes on above every number that its
+/// readers may have stored as their place, and they miss nothing.
+fn initialise(transaction: &WriteTransaction, new_shards: NonZeroU16, created: UtcMicros) -> Result<(), redb::Error> {
     transaction.open_table(RECORDS)?;
     let mut shards = transaction.open_table(SHARDS)?;
     for shard in 0..new_shards.get() {
-        shards.insert(shard, 1)?;
+        shards.insert(shard, u64::try_from(created.0).unwrap_or(0).max(1))?;
     }
     Ok(())
 }
@@ -200,7 +203,7 @@ mod tests {
     fn new_log(disk: &SyncedDisk) -> LocalLog {
         let database = disk.database();
         let transaction = begin_durable(&database).unwrap();
-        initialise(&transaction, DEFAULT_SHARDS).unwrap();
+        initialise(&transaction, DEFAULT_SHARDS, UtcMicros(0)).unwrap();
         transaction.commit().unwrap();
         drop(database);
         on(disk)

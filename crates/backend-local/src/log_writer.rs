@@ -131,19 +131,13 @@ fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
     Ok(transaction)
 }
 
-/// The sequence number of a shard's first record: the moment, in µs. So a log that takes the place of a lost one goes on
-/// above every number that its readers may have stored as their place, and they miss nothing.
-fn first_sequence(arrived: UtcMicros) -> u64 {
-    u64::try_from(arrived.0).unwrap_or(0).max(1)
-}
-
 fn append(database: &Database, batch: &[Append], arrived: UtcMicros) -> Result<(), redb::Error> {
     let transaction = begin(database)?;
     {
         let mut records = transaction.open_table(RECORDS)?;
         let mut shards = transaction.open_table(SHARDS)?;
         for Append { shard, data, .. } in batch {
-            let sequence = shards.get(shard)?.map_or_else(|| first_sequence(arrived), |next| next.value());
+            let sequence = shards.get(shard)?.map_or(1, |next| next.value());
             records.insert((*shard, sequence), (arrived.0, &data[..]))?;
             shards.insert(shard, sequence + 1)?;
         }
