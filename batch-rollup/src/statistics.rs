@@ -1,22 +1,8 @@
 //! What a rollup says about one series and hour.
 
-use cloudping_digest::{EXACT_LIMIT, LatencyDigest, SeriesSummary};
+use cloudping_digest::{EXACT_LIMIT, LatencyDigest, SeriesSummary, linear_quantile};
 use cloudping_model::Outcome;
 use cloudping_schemas::tables::PERCENTILES;
-
-/// The `quantile` (0 to 1) of values in ascending order; `None` without values.
-///
-/// numpy's default, `linear`: type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996), between the two values around
-/// rank `quantile * (n - 1)`.
-#[must_use]
-pub fn percentile(ascending: &[u32], quantile: f64) -> Option<f64> {
-    let last = ascending.len().checked_sub(1)?;
-    let rank = quantile * last as f64;
-    let below = (rank.floor() as usize).min(last);
-    let above = (below + 1).min(last);
-    let (low, high) = (f64::from(ascending[below]), f64::from(ascending[above]));
-    Some(low + (high - low) * (rank - below as f64))
-}
 
 /// The samples of one series and hour.
 #[derive(Debug, Default)]
@@ -60,7 +46,7 @@ impl SeriesHour {
             max_us: summary.max_us(),
             mean_us: summary.mean_us(),
             stddev_us: summary.stddev_us(),
-            percentiles_us: PERCENTILES.map(|(_, quantile)| percentile(&self.answered, quantile)),
+            percentiles_us: PERCENTILES.map(|(_, quantile)| linear_quantile(&self.answered, quantile)),
             digest: (received > 0).then(|| summary.digest().clone()),
         })
     }
@@ -115,19 +101,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_numpys() {
-        // numpy.percentile([1, 2, 4, 8, 16], [0, 10, 25, 50, 95, 99.9, 100])
-        let values = [1, 2, 4, 8, 16];
-        let expected = [(0.0, 1.0), (0.1, 1.4), (0.25, 2.0), (0.5, 4.0), (0.95, 14.4), (0.999, 15.968), (1.0, 16.0)];
-        for (quantile, value) in expected {
-            let found = percentile(&values, quantile).unwrap();
-            assert!((found - value).abs() < 1e-9, "{quantile}: {found}");
-        }
-        assert_eq!(percentile(&[], 0.5), None);
-        assert_eq!(percentile(&[7], 0.999), Some(7.0));
-    }
-
-    #[test]
     fn each_outcome_counts_where_it_belongs() {
         let mut hour = SeriesHour::default();
         for outcome in Outcome::ALL {
@@ -153,16 +126,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_percentile_lies_between_its_neighbours(mut values in prop::collection::vec(any::<u32>(), 1..300), quantile in 0.0..=1.0_f64) {
-            values.sort_unstable();
-            let found = percentile(&values, quantile).unwrap();
-            let rank = quantile * (values.len() - 1) as f64;
-            let low = f64::from(values[rank.floor() as usize]);
-            let high = f64::from(values[rank.ceil() as usize]);
-            prop_assert!(low <= found && found <= high, "{} {} {}", low, found, high);
-        }
-
         #[test]
         fn the_order_of_samples_does_not_matter(values in prop::collection::vec(0..1_000_000_u32, 1..2000)) {
             let finish = |values: &[u32]| {

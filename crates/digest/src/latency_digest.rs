@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use tdigest::{Centroid, TDigest};
 
+use crate::quantile::linear_quantile;
+
 /// Up to this many values a digest keeps every value, and its quantiles are exact.
 ///
 /// A minute or an hour of one series fits, and so small a t-digest would be larger than the values. Part of version 1 of the encoding.
@@ -187,7 +189,7 @@ impl LatencyDigest {
                     return None;
                 }
                 match &content {
-                    Content::Exact(sorted) => Some(linear_quantile(sorted, q)),
+                    Content::Exact(sorted) => linear_quantile(sorted, q),
                     Content::Sketch(sketch) => sketch.estimate_quantile(q),
                 }
             })
@@ -244,14 +246,6 @@ impl LatencyDigest {
 fn folded(sketch: &TDigest, values: &mut [u32]) -> TDigest {
     values.sort_unstable();
     sketch.merge_sorted(values.iter().map(|&value| f64::from(value)).collect())
-}
-
-/// Quantile of type 7. `sorted` is not empty, `q` is within 0..=1.
-fn linear_quantile(sorted: &[u32], q: f64) -> f64 {
-    let rank = q * (sorted.len() - 1) as f64;
-    let below = f64::from(sorted[rank.floor() as usize]);
-    let above = f64::from(sorted[rank.ceil() as usize]);
-    below + (above - below) * rank.fract()
 }
 
 impl Extend<u32> for LatencyDigest {

@@ -25,9 +25,11 @@
 mod bytes;
 pub mod encoding;
 mod latency_digest;
+mod quantile;
 mod summary;
 pub mod trino;
 
 pub use bytes::DecodeError;
 pub use latency_digest::{COMPRESSION, EXACT_LIMIT, LatencyDigest};
+pub use quantile::linear_quantile;
 pub use summary::SeriesSummary;
