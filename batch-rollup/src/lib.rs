@@ -21,7 +21,6 @@ pub mod statistics;
 mod tables;
 
 pub use archive::{ArchiveOptions, ArchiveReport, Archiver};
-pub use batch::Unreadable;
 pub use error::{ArchiveError, RollupError, TableError};
 pub use rollup::{Rollup, RollupReport};
 pub use tables::{Table, Tables};

@@ -48,6 +48,7 @@ fn round(random: &mut fastrand::Rng, from: u32, number: u64) -> Round {
             number,
         },
         started_at: UtcMicros(TEN + number.cast_signed() * SECONDS_A_ROUND * SECOND + random.i64(0..500_000)),
+        gap: None,
         samples,
     }
 }

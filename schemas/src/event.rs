@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use cloudping_model::{Family, IdError, Outcome, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId};
+use cloudping_model::{
+    Family, Gap, GapReason, IdError, Outcome, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId,
+};
 use prost::Message;
 
 #[allow(missing_docs, reason = "generated from proto/event.proto, which documents each field")]
@@ -14,10 +16,13 @@ mod wire {
 use wire::ProbeRound;
 
 /// The version that [`encode`] writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The longest that a round may take, in µs: ten minutes.
 pub const MAX_OFFSET_US: u32 = 600_000_000;
+
+/// The starts that a round may have, in µs: 1970 to 9998, so that each of its samples has a date of four digits.
+const STARTS: std::ops::Range<i64> = 0..253_370_764_800_000_000;
 
 /// Why bytes are no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +31,7 @@ pub enum EventError {
     #[error("event: not a ProbeRound: {0}")]
     Protobuf(#[from] prost::DecodeError),
     /// An unknown version.
-    #[error("event: schema_version {0}, expected {SCHEMA_VERSION}")]
+    #[error("event: schema_version {0}, expected 1 or {SCHEMA_VERSION}")]
     Version(u32),
     /// An identifier is malformed.
     #[error("event: {0}")]
@@ -64,6 +69,7 @@ pub fn encode(round: &Round) -> Vec<u8> {
         epoch: round.id.epoch,
         number: round.id.number,
         started_at_us: round.started_at.0,
+        gap: round.gap.map(write_gap),
         ..ProbeRound::default()
     };
     let mut targets: HashMap<&TargetId, u32> = HashMap::new();
@@ -139,18 +145,39 @@ fn outcome_code(outcome: Outcome) -> u32 {
     }
 }
 
+fn write_gap(gap: Gap) -> wire::Gap {
+    let reason = match gap.reason {
+        GapReason::ClockStep => 1,
+        GapReason::Suspended => 2,
+        GapReason::Overload => 3,
+        GapReason::SpoolFull => 4,
+    };
+    wire::Gap { reason, rounds: gap.rounds, micros: gap.micros }
+}
+
+fn read_gap(gap: &wire::Gap) -> Result<Gap, EventError> {
+    let at = (gap.reason as usize).wrapping_sub(1);
+    let reason = GapReason::ALL.get(at).copied();
+    let wrong = || wrong_value("gap.reason", 0, gap.reason, "1 to 4");
+    Ok(Gap { reason: reason.ok_or_else(wrong)?, rounds: gap.rounds, micros: gap.micros })
+}
+
 /// The code of a protocol in events and stored items.
 #[must_use]
 pub fn protocol_code(protocol: Protocol) -> u32 {
     match protocol {
         Protocol::TcpConnect => 0,
+        Protocol::TlsHandshake => 1,
+        Protocol::HttpsTtfb => 2,
+        Protocol::IcmpEcho => 3,
+        Protocol::UdpStamp => 4,
     }
 }
 
 /// The protocol of a code; `None` if there is none.
 #[must_use]
 pub fn protocol_of(code: u32) -> Option<Protocol> {
-    (code == 0).then_some(Protocol::TcpConnect)
+    Protocol::ALL.get(usize::try_from(code).ok()?).copied()
 }
 
 /// The address family of the number 4 or 6; `None` for others.
@@ -169,7 +196,7 @@ pub fn family_of(number: u32) -> Option<Family> {
 /// [`EventError`], naming the field and what was expected.
 pub fn decode(bytes: &[u8]) -> Result<Round, EventError> {
     let wire = ProbeRound::decode(bytes)?;
-    if wire.schema_version != SCHEMA_VERSION {
+    if !(1..=SCHEMA_VERSION).contains(&wire.schema_version) {
         return Err(EventError::Version(wire.schema_version));
     }
     check_lengths(&wire)?;
@@ -179,11 +206,32 @@ pub fn decode(bytes: &[u8]) -> Result<Round, EventError> {
         .collect::<Result<Vec<_>, _>>()?;
     let samples =
         (0..wire.target.len()).map(|at| read_sample(&wire, at, &targets, &addresses)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Round {
+    let round = Round {
         id: RoundId { vantage: VantageId::new(&wire.vantage_id)?, epoch: wire.epoch, number: wire.number },
         started_at: UtcMicros(wire.started_at_us),
+        gap: wire.gap.as_ref().map(read_gap).transpose()?,
         samples,
-    })
+    };
+    check_values(&round)?;
+    Ok(round)
+}
+
+/// Refuses what has no place in a table or a window, so that all readers of the log agree on what an event is.
+fn check_values(round: &Round) -> Result<(), EventError> {
+    let id = &round.id;
+    for (field, value) in [("epoch", id.epoch), ("number", id.number)] {
+        i64::try_from(value).map_err(|_| wrong_value(field, 0, value, "at most 2^63 - 1"))?;
+    }
+    if !STARTS.contains(&round.started_at.0) {
+        return Err(wrong_value("started_at_us", 0, round.started_at.0, "a time of the years 1970 to 9998"));
+    }
+    for (at, sample) in round.samples.iter().enumerate() {
+        let (rtt, connect) = (sample.rtt_us.unwrap_or(0), sample.connect_us.unwrap_or(0));
+        for (field, value) in [("rtt_us", rtt), ("connect", connect), ("retransmits", sample.retransmits)] {
+            i32::try_from(value).map_err(|_| wrong_value(field, at, value, "at most 2^31 - 1"))?;
+        }
+    }
+    Ok(())
 }
 
 fn check_lengths(wire: &ProbeRound) -> Result<(), EventError> {
@@ -241,7 +289,7 @@ fn read_sample(wire: &ProbeRound, at: usize, targets: &[TargetId], addresses: &[
     Ok(Sample {
         target: target.clone(),
         offset_us,
-        protocol: protocol_of(protocol).ok_or_else(|| wrong_value("protocol", at, protocol, "0"))?,
+        protocol: protocol_of(protocol).ok_or_else(|| wrong_value("protocol", at, protocol, "0 to 4"))?,
         outcome,
         rtt_us,
         connect_us: read_connect(wire, at, or(&wire.connected, 1))?,

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 const GOLDEN_V1: &str = include_str!("../golden/event-v1.hex");
+const GOLDEN_V2: &str = include_str!("../golden/event-v2.hex");
 
 fn sample(target: &str, outcome: Outcome) -> Sample {
     Sample {
@@ -32,6 +33,7 @@ fn golden_round() -> Round {
     Round {
         id: RoundId { vantage: VantageId::new("us-east-1").unwrap(), epoch: 1_767_225_600_000_000, number: 42 },
         started_at: UtcMicros(1_767_225_612_345_678),
+        gap: None,
         samples: vec![
             sample("eu-west-1", Outcome::Answered),
             late,
@@ -52,14 +54,44 @@ fn unhex(text: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
+/// The golden round of version 2: every protocol, and a gap.
+fn golden_round_2() -> Round {
+    let mut round = golden_round();
+    round.gap = Some(Gap { reason: GapReason::ClockStep, rounds: 3, micros: -12_000_000 });
+    round.samples.extend(Protocol::ALL.map(|protocol| {
+        let user_space = matches!(protocol, Protocol::TlsHandshake | Protocol::HttpsTtfb);
+        let sample = sample("eu-west-1", Outcome::Answered);
+        Sample { protocol, connect_us: sample.connect_us.filter(|_| !user_space), ..sample }
+    }));
+    round
+}
+
 #[test]
-fn golden_bytes_of_version_1_are_read_and_written_unchanged() {
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/event-v1.hex");
-        std::fs::write(path, hex(&encode(&golden_round())) + "\n").unwrap();
-    }
+fn golden_bytes_of_version_1_are_read() {
     assert_eq!(decode(&unhex(GOLDEN_V1)).unwrap(), golden_round());
-    assert_eq!(hex(&encode(&golden_round())), GOLDEN_V1.trim());
+}
+
+#[test]
+fn golden_bytes_of_version_2_are_read_and_written_unchanged() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/event-v2.hex");
+        std::fs::write(path, hex(&encode(&golden_round_2())) + "\n").unwrap();
+    }
+    assert_eq!(decode(&unhex(GOLDEN_V2)).unwrap(), golden_round_2());
+    assert_eq!(hex(&encode(&golden_round_2())), GOLDEN_V2.trim());
+}
+
+#[test]
+fn codes_are_places_in_the_lists_of_the_model() {
+    for (code, protocol) in (0..).zip(Protocol::ALL) {
+        assert_eq!((protocol_code(protocol), protocol_of(code)), (code, Some(protocol)));
+        assert_eq!(Protocol::from_name(protocol.name()), Some(protocol));
+    }
+    assert_eq!(protocol_of(5), None);
+    for (code, reason) in (1..).zip(GapReason::ALL) {
+        let gap = Gap { reason, rounds: 0, micros: 0 };
+        assert_eq!((write_gap(gap).reason, read_gap(&write_gap(gap))), (code, Ok(gap)));
+    }
 }
 
 #[test]
@@ -72,7 +104,7 @@ fn a_clean_round_leaves_out_its_default_columns() {
 }
 
 fn refused(change: impl FnOnce(&mut ProbeRound)) -> String {
-    let mut wire = ProbeRound::decode(unhex(GOLDEN_V1).as_slice()).unwrap();
+    let mut wire = ProbeRound::decode(unhex(GOLDEN_V2).as_slice()).unwrap();
     change(&mut wire);
     decode(&wire.encode_to_vec()).unwrap_err().to_string()
 }
@@ -80,7 +112,7 @@ fn refused(change: impl FnOnce(&mut ProbeRound)) -> String {
 #[test]
 fn errors_name_the_field_and_what_was_expected() {
     let cases = [
-        (refused(|wire| wire.schema_version = 9), "event: schema_version 9, expected 1"),
+        (refused(|wire| wire.schema_version = 9), "event: schema_version 9, expected 1 or 2"),
         (
             refused(|wire| wire.vantage_id = "US EAST".into()),
             "event: vantage id \"US EAST\": expected 1 to 64 characters out of a-z, 0-9 and . _ : -",
@@ -89,12 +121,26 @@ fn errors_name_the_field_and_what_was_expected() {
         (refused(|wire| wire.outcome[1] = 8), "event: outcome[1] is 8, expected 0 to 7"),
         (refused(|wire| wire.rtt_us[4] = 5), "event: rtt_us[4] is 5, expected 0 for a probe that was not answered"),
         (refused(|wire| wire.addresses[0] = vec![1, 2]), "event: addresses[0] is 2 bytes, expected 4 or 16 bytes"),
-        (refused(|wire| wire.offset_us.truncate(4)), "event: offset_us has 4 values, expected 5 as in target"),
+        (refused(|wire| wire.offset_us.truncate(4)), "event: offset_us has 4 values, expected 10 as in target"),
+        (refused(|wire| wire.epoch = u64::MAX), "event: epoch[0] is 18446744073709551615, expected at most 2^63 - 1"),
+        (
+            refused(|wire| wire.started_at_us = -1),
+            "event: started_at_us[0] is -1, expected a time of the years 1970 to 9998",
+        ),
+        (
+            refused(|wire| (wire.rtt_us[0], wire.connect_excess_us[0]) = (u32::MAX, 0)),
+            "event: rtt_us[0] is 4294967295, expected at most 2^31 - 1",
+        ),
         (
             refused(|wire| wire.offset_us[0] = 600_000_001),
             "event: offset_us[0] is 600000001, expected at most 600000000 (ten minutes)",
         ),
         (refused(|wire| wire.family[0] = 5), "event: family[0] is 5, expected 4 or 6"),
+        (refused(|wire| wire.protocol[5] = 5), "event: protocol[5] is 5, expected 0 to 4"),
+        (
+            refused(|wire| wire.gap = Some(wire::Gap { reason: 5, rounds: 0, micros: 0 })),
+            "event: gap.reason[0] is 5, expected 1 to 4",
+        ),
     ];
     for (found, expected) in cases {
         assert_eq!(found, expected);
@@ -107,11 +153,12 @@ fn any_sample() -> impl Strategy<Value = Sample> {
     let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
     let times =
         (0..=MAX_OFFSET_US, proptest::option::of(1..2_000_000_000_u32), proptest::option::of(0..2_000_000_000_u32));
-    (0..5, times, outcome, 0..4_u32, any::<bool>(), proptest::option::of(address)).prop_map(
-        |(target, (offset_us, rtt_us, connect_us), outcome, retransmits, v6, address)| Sample {
+    let protocol = (0..Protocol::ALL.len()).prop_map(|at| Protocol::ALL[at]);
+    (0..5, times, outcome, 0..4_u32, any::<bool>(), (proptest::option::of(address), protocol)).prop_map(
+        |(target, (offset_us, rtt_us, connect_us), outcome, retransmits, v6, (address, protocol))| Sample {
             target: TargetId::new(&format!("target-{target}")).unwrap(),
             offset_us,
-            protocol: Protocol::TcpConnect,
+            protocol,
             outcome,
             rtt_us: rtt_us.filter(|_| outcome == Outcome::Answered),
             connect_us,
@@ -122,14 +169,20 @@ fn any_sample() -> impl Strategy<Value = Sample> {
     )
 }
 
+fn any_gap() -> impl Strategy<Value = Option<Gap>> {
+    let gap = (0..GapReason::ALL.len(), any::<u64>(), any::<i64>());
+    let gap = gap.prop_map(|(at, rounds, micros)| Gap { reason: GapReason::ALL[at], rounds, micros });
+    proptest::option::of(gap)
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_is_read_back(
-        epoch: u64, number: u64, started: i64,
+        epoch in 0..1_u64 << 63, number in 0..1_u64 << 63, started in STARTS, gap in any_gap(),
         samples in proptest::collection::vec(any_sample(), 0..40),
     ) {
         let id = RoundId { vantage: VantageId::new("us-east-1").unwrap(), epoch, number };
-        let round = Round { id, started_at: UtcMicros(started), samples };
+        let round = Round { id, started_at: UtcMicros(started), gap, samples };
         prop_assert_eq!(decode(&encode(&round)).unwrap(), round);
     }
 
@@ -140,7 +193,7 @@ proptest! {
 
     #[test]
     fn no_damage_makes_the_reader_panic(at in 0..200_usize, value: u8) {
-        let mut bytes = unhex(GOLDEN_V1);
+        let mut bytes = unhex(GOLDEN_V2);
         let at = at % bytes.len();
         bytes[at] = value;
         let _ = decode(&bytes);

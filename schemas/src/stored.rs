@@ -1,7 +1,7 @@
 //! The items of the live store: heads, panes, dead letters; and the keys they are stored under.
 
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Family, IdError, Pane, Protocol, TargetId, UtcMicros};
+use cloudping_model::{Family, GapReason, IdError, Pane, Protocol, TargetId, UtcMicros};
 use prost::Message;
 
 use crate::event::{family_of, protocol_code, protocol_of};
@@ -78,6 +78,10 @@ pub struct LedgerHour {
     pub duplicates: u64,
     /// Rounds that came after their minute had been folded into its hour.
     pub late: u64,
+    /// Rounds that the gaps of counted rounds report missing.
+    pub dropped: u64,
+    /// Gaps reported, in the order of [`GapReason::ALL`].
+    pub gaps: [u64; GapReason::ALL.len()],
 }
 
 /// What is known of a vantage point.
@@ -143,6 +147,8 @@ impl VantageHead {
             not_sent: hour.not_sent,
             duplicates: hour.duplicates,
             late: hour.late,
+            dropped: hour.dropped,
+            gaps: if hour.gaps.iter().all(|count| *count == 0) { Vec::new() } else { hour.gaps.to_vec() },
         });
         wire::VantageHead {
             schema_version: SCHEMA_VERSION,
@@ -173,6 +179,8 @@ impl VantageHead {
             not_sent: hour.not_sent,
             duplicates: hour.duplicates,
             late: hour.late,
+            dropped: hour.dropped,
+            gaps: std::array::from_fn(|at| hour.gaps.get(at).copied().unwrap_or(0)),
         });
         Ok(Self {
             seen: seen.collect::<Result<_, StoredError>>()?,
@@ -235,7 +243,7 @@ fn read_series(item: wire::SeriesPane) -> Result<(SeriesKey, SeriesSummary), Sto
     let wrong =
         |field, found: u32, expected| StoredError::Field { item: "pane", field, found: found.to_string(), expected };
     let target = TargetId::new(&item.target)?;
-    let protocol = protocol_of(item.protocol).ok_or_else(|| wrong("protocol", item.protocol, "0"))?;
+    let protocol = protocol_of(item.protocol).ok_or_else(|| wrong("protocol", item.protocol, "0 to 4"))?;
     let family = family_of(item.family).ok_or_else(|| wrong("family", item.family, "4 or 6"))?;
     let summary = SeriesSummary::decode(&item.summary)
         .map_err(|source| StoredError::Summary { target: target.clone(), source })?;

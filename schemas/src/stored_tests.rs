@@ -30,6 +30,7 @@ fn head() -> VantageHead {
             not_sent: 1,
             duplicates: 2,
             late: 3,
+            ..LedgerHour::default()
         }],
         watermark: UtcMicros(1_767_225_712_345_678),
         folded_until: UtcMicros(1_767_225_660_000_000),
@@ -66,6 +67,15 @@ fn golden_bytes_of_version_1_are_read_and_written_unchanged() {
     assert_eq!(PaneItem::decode(&bytes).unwrap(), pane());
     let bytes = golden("dead-letter-v1.hex", &letter().encode());
     assert_eq!(DeadLetter::decode(&bytes).unwrap(), letter());
+}
+
+#[test]
+fn what_was_missing_is_kept_beside_version_1() {
+    let mut head = head();
+    head.ledger[0].dropped = 7;
+    head.ledger[0].gaps = [0, 1, 0, 2];
+    let bytes = golden("head-v1-gaps.hex", &head.encode());
+    assert_eq!(VantageHead::decode(&bytes).unwrap(), head);
 }
 
 #[test]

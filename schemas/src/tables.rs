@@ -40,7 +40,7 @@ fn series_columns() -> Vec<Field> {
     vec![
         column("source", DataType::Utf8, false, "vantage point that measured"),
         column("target", DataType::Utf8, false, "where the probe went"),
-        column("protocol", DataType::Utf8, false, "how it was made: tcp"),
+        column("protocol", DataType::Utf8, false, "how it was made: tcp, tls, https, icmp or udp"),
         column("family", DataType::Int32, false, "address family: 4 or 6"),
     ]
 }
@@ -61,12 +61,12 @@ pub fn samples() -> SchemaRef {
             false,
             "answered, retransmitted, timeout, refused, unreachable, reset, dns_failure or not_sent",
         ),
-        column("rtt_us", DataType::Int32, true, "the kernel's round-trip time, microseconds; null where there is none"),
+        column("rtt_us", DataType::Int32, true, "the protocol's own time (tcp: the kernel's round-trip time), microseconds; null where there is none"),
         column(
             "connect_us",
             DataType::Int32,
             true,
-            "user-space connect time, microseconds; less rtt_us it is the instrument's own error",
+            "what user space saw of the same exchange, microseconds; less rtt_us it is the instrument's own error; null where rtt_us is user space's",
         ),
         column("retransmits", DataType::Int32, false, "SYN retransmits"),
         column("address", text, true, "resolved address that was used"),

@@ -1,6 +1,6 @@
 //! The ledger: what was received of a vantage point, hour by hour.
 
-use cloudping_model::{Pane, Round, UtcMicros};
+use cloudping_model::{GapReason, Pane, Round, UtcMicros};
 use cloudping_schemas::stored::LedgerHour;
 
 use crate::retention::LEDGER_KEPT_US;
@@ -23,6 +23,11 @@ pub(crate) fn hour(ledger: &mut Vec<LedgerHour>, at: UtcMicros) -> &mut LedgerHo
 pub(crate) fn book(entry: &mut LedgerHour, round: &Round, late: bool) {
     entry.rounds += 1;
     entry.late += u64::from(late);
+    if let Some(gap) = round.gap {
+        entry.dropped += gap.rounds;
+        let of_reason = GapReason::ALL.iter().zip(&mut entry.gaps).find(|(reason, _)| **reason == gap.reason);
+        of_reason.into_iter().for_each(|(_, count)| *count += 1);
+    }
     for sample in &round.samples {
         if !sample.outcome.was_sent() {
             entry.not_sent += 1;

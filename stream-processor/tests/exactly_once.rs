@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Family, Outcome, Pane, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId};
+use cloudping_model::{
+    Family, Gap, GapReason, Outcome, Pane, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId,
+};
 use cloudping_ports::{CommitError, Key, LiveStore, Record, SequenceNumber, ShardId};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{DeadLetter, PaneItem, SeriesKey, VantageHead, keys};
@@ -35,6 +37,7 @@ fn round(vantage: &str, epoch: u64, number: u64, at: i64, rng: &mut fastrand::Rn
     Round {
         id: RoundId { vantage: VantageId::new(vantage).unwrap(), epoch, number },
         started_at: UtcMicros(at),
+        gap: None,
         samples: samples.into(),
     }
 }
@@ -214,6 +217,24 @@ async fn of_two_processors_alive_at_once_only_one_counts() {
     let mut next = Processor::new(store.clone());
     next.process_batch(&shard, &log[20..], now).await.unwrap();
     check(&store, &rounds, 7).await;
+}
+
+#[tokio::test]
+async fn what_a_round_reports_missing_is_booked_once() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let gap = |reason, rounds| Some(Gap { reason, rounds, micros: 1_000_000 });
+    let mut rounds: Vec<Round> =
+        (0..3).map(|number| round("v1", 1, number, START + number as i64 * MINUTE, &mut rng)).collect();
+    rounds[0].gap = gap(GapReason::Suspended, 4);
+    rounds[2].gap = gap(GapReason::SpoolFull, 3);
+    rounds.push(rounds[0].clone());
+    let store = Arc::new(MemoryStore::default());
+    let mut processor = Processor::new(store.clone());
+    let now = UtcMicros(START + 60 * MINUTE);
+    processor.process_batch(&ShardId("0".into()), &records(&rounds), now).await.unwrap();
+    let ledger = head(&store, "v1").await.unwrap().ledger;
+    assert_eq!(ledger.iter().map(|hour| (hour.rounds, hour.duplicates)).collect::<Vec<_>>(), [(3, 1)]);
+    assert_eq!((ledger[0].dropped, ledger[0].gaps), (7, [0, 1, 0, 1]));
 }
 
 #[tokio::test]

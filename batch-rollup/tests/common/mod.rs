@@ -30,6 +30,7 @@ pub fn round(random: &mut fastrand::Rng, vantage: &str, epoch: u64, number: u64,
     Round {
         id: RoundId { vantage: VantageId::new(vantage).unwrap(), epoch, number },
         started_at: UtcMicros(started_at),
+        gap: None,
         samples,
     }
 }

@@ -10,6 +10,6 @@ mod window;
 
 pub use geography::{LatLon, fibre_floor_ms, great_circle_km};
 pub use id::{IdError, TargetId, VantageId};
-pub use round::{Family, Outcome, Protocol, Round, RoundId, Sample};
+pub use round::{Family, Gap, GapReason, Outcome, Protocol, Round, RoundId, Sample};
 pub use time::UtcMicros;
 pub use window::{Pane, Rolling};

@@ -9,15 +9,36 @@ use crate::{TargetId, UtcMicros, VantageId};
 pub enum Protocol {
     /// One TCP handshake, timed by the kernel.
     TcpConnect,
+    /// The TLS handshake on a TCP connection that is open already, timed in user space.
+    TlsHandshake,
+    /// From sending an HTTP request over an open TLS connection to the first byte of the answer, timed in user space.
+    HttpsTtfb,
+    /// One ICMP echo.
+    IcmpEcho,
+    /// One STAMP test packet (RFC 8762) over UDP, less the time that the reflector held it.
+    UdpStamp,
 }
 
 impl Protocol {
+    /// Every protocol, in the order of the wire format.
+    pub const ALL: [Self; 5] = [Self::TcpConnect, Self::TlsHandshake, Self::HttpsTtfb, Self::IcmpEcho, Self::UdpStamp];
+
     /// The name used in tables and APIs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::TcpConnect => "tcp",
+            Self::TlsHandshake => "tls",
+            Self::HttpsTtfb => "https",
+            Self::IcmpEcho => "icmp",
+            Self::UdpStamp => "udp",
         }
+    }
+
+    /// The protocol of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|protocol| protocol.name() == name)
     }
 }
 
@@ -53,9 +74,9 @@ impl Family {
 /// What became of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// The first SYN was answered.
+    /// What was sent first was answered (TCP: the first SYN).
     Answered,
-    /// An answer came only after the SYN had been retransmitted: a lost probe with a late answer, never a latency.
+    /// An answer came only after a retransmission: a lost probe with a late answer, never a latency.
     Retransmitted,
     /// No answer within the probe's timeout.
     Timeout,
@@ -123,11 +144,13 @@ pub struct Sample {
     pub protocol: Protocol,
     /// What became of it.
     pub outcome: Outcome,
-    /// The kernel's round-trip time in µs; `None` when it is unknown. Only an [`Outcome::Answered`] sample has one.
+    /// The protocol's own time in µs (TCP: the kernel's round-trip time); `None` when it is unknown. Only an
+    /// [`Outcome::Answered`] sample has one.
     pub rtt_us: Option<u32>,
-    /// User-space time from connect to writable in µs, where the handshake completed: beside the kernel's time it is the instrument's own error.
+    /// What user space saw of the same exchange in µs, where it completed (TCP: from connect to writable): less `rtt_us` it is
+    /// the instrument's own error. `None` where `rtt_us` itself was taken in user space.
     pub connect_us: Option<u32>,
-    /// SYN retransmits that the kernel counted.
+    /// Retransmits that the kernel counted (TCP: of the SYN).
     pub retransmits: u32,
     /// Family asked for.
     pub family: Family,
@@ -146,6 +169,46 @@ pub struct RoundId {
     pub number: u64,
 }
 
+/// Why rounds are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GapReason {
+    /// The wall clock was set: times before and after do not fit together.
+    ClockStep,
+    /// The machine did not run.
+    Suspended,
+    /// The machine did not keep up with the schedule.
+    Overload,
+    /// The event log could not be reached for longer than the spool could hold.
+    SpoolFull,
+}
+
+impl GapReason {
+    /// Every reason, in the order of the wire format.
+    pub const ALL: [Self; 4] = [Self::ClockStep, Self::Suspended, Self::Overload, Self::SpoolFull];
+
+    /// The name used in tables and APIs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClockStep => "clock_step",
+            Self::Suspended => "suspended",
+            Self::Overload => "overload",
+            Self::SpoolFull => "spool_full",
+        }
+    }
+}
+
+/// What is known to be missing before a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Why.
+    pub reason: GapReason,
+    /// Rounds known to be missing; 0 where their number is unknown.
+    pub rounds: u64,
+    /// Wall time that was not measured, µs. A clock step has the sign of the step.
+    pub micros: i64,
+}
+
 /// One pass of a vantage point over its targets: one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Round {
@@ -153,6 +216,8 @@ pub struct Round {
     pub id: RoundId,
     /// When it started.
     pub started_at: UtcMicros,
+    /// What is missing before it, if anything.
+    pub gap: Option<Gap>,
     /// Its probes.
     pub samples: Vec<Sample>,
 }
