@@ -26,6 +26,10 @@ export interface Region {
   latitude: number;
   /** Degrees east. */
   longitude: number;
+  /** When it opened, `YYYY-MM-DD` or `YYYY-MM`; absent where not known. */
+  launched?: string;
+  /** The ids of its availability zones; absent where not known. */
+  zones?: string[];
   vantage: boolean;
 }
 
@@ -62,6 +66,8 @@ export interface Cell {
 export interface Matrix {
   window: Window;
   percentile: Percentile;
+  /** How the probes were made; the dashboard asks for the default. */
+  protocol: 'tcp';
   unit: 'ms';
   /** Time of the newest round in it, RFC 3339; null when there is none yet. */
   as_of: string | null;
@@ -98,6 +104,7 @@ export interface SeriesPoint {
 export interface Series {
   source: string;
   target: string;
+  protocol: 'tcp';
   start: string;
   end: string;
   step_seconds: number;

@@ -1,5 +1,7 @@
 //! The shapes of the HTTP API, version 1. Times are RFC 3339 in UTC, latencies milliseconds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Answer of `GET /api/v1/regions`.
@@ -34,6 +36,12 @@ pub struct Region {
     pub latitude: f64,
     /// Degrees east.
     pub longitude: f64,
+    /// When it opened, `YYYY-MM-DD` or `YYYY-MM`; absent where not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launched: Option<String>,
+    /// The ids of its availability zones; absent where not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
     /// Whether a vantage point measures from there.
     pub vantage: bool,
 }
@@ -54,6 +62,8 @@ pub struct Matrix {
     pub window: String,
     /// The percentile, such as `p50`.
     pub percentile: String,
+    /// How the probes were made: `tcp`, `tls`, `https`, `icmp` or `udp`.
+    pub protocol: String,
     /// Always `ms`.
     pub unit: String,
     /// The state of the live view that the answer shows.
@@ -107,6 +117,8 @@ pub struct Series {
     pub source: String,
     /// Target.
     pub target: String,
+    /// How the probes were made: `tcp`, `tls`, `https`, `icmp` or `udp`.
+    pub protocol: String,
     /// First window's start.
     pub start: String,
     /// End of the range, exclusive.
@@ -186,6 +198,12 @@ pub struct CoverageHour {
     pub duplicates: u64,
     /// Rounds that came after their minute had been folded into its hour; counted like all others.
     pub late: u64,
+    /// Rounds that were never received, and that the vantage point itself reports missing.
+    #[serde(default)]
+    pub dropped_rounds: u64,
+    /// How often the vantage point reported something missing, by the reason's name; a reason that never was is absent.
+    #[serde(default)]
+    pub gaps: BTreeMap<String, u64>,
 }
 
 /// Answer of `GET /healthz`.

@@ -1,56 +1,37 @@
-//! The region catalogue: which regions exist, where they are and what to probe there.
+//! The region catalogue: which regions exist, where they are and what to probe there. `schemas/regions/README.md` explains the
+//! format.
+
+mod endpoint;
+mod region;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 
-use cloudping_model::{LatLon, TargetId};
 use serde::Deserialize;
 
-/// One region of a provider.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Region {
-    /// Unique over all providers; the id of the region's target and of its vantage point.
-    pub id: String,
-    /// The provider, such as `aws`.
-    pub provider: String,
-    /// The provider's partition, such as `aws-cn`.
-    pub partition: String,
-    /// The provider's name for it.
-    pub name: String,
-    /// The metropolitan area it stands in.
-    pub city: String,
-    /// ISO 3166-1 alpha-2.
-    pub country: String,
-    /// AF, AN, AS, EU, NA, OC or SA.
-    pub continent: String,
-    /// Degrees north of the metropolitan area, WGS 84.
-    pub latitude: f64,
-    /// Degrees east of the metropolitan area, WGS 84.
-    pub longitude: f64,
-    /// Whether an account must enable it first.
-    pub opt_in: bool,
-    /// What to probe, `host:port`.
-    pub endpoint: String,
-    /// Where the row's facts come from.
-    pub source: String,
-    /// When they were checked, `YYYY-MM-DD`.
-    pub checked: String,
-}
+pub use self::endpoint::{EndpointSetting, EndpointSettingError};
+pub use self::region::{Region, Status};
 
-impl Region {
-    /// Where it is.
-    #[must_use]
-    pub fn place(&self) -> LatLon {
-        LatLon { latitude: self.latitude, longitude: self.longitude }
-    }
-}
+/// The files that the program was built with, in the order of the catalogue.
+const FILES: [(&str, &str); 4] = [
+    ("regions/aws.toml", include_str!("../regions/aws.toml")),
+    ("regions/azure.toml", include_str!("../regions/azure.toml")),
+    ("regions/gcp.toml", include_str!("../regions/gcp.toml")),
+    ("regions/oci.toml", include_str!("../regions/oci.toml")),
+];
 
-/// Why a text is no catalogue.
+/// Why a text is no catalogue, or what was asked of one cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// Not the expected TOML; the message names line and field.
-    #[error("region catalogue: {0}")]
-    Toml(#[from] toml::de::Error),
+    #[error("region catalogue: {file}: {source}")]
+    Toml {
+        /// Which file.
+        file: String,
+        /// What the parser says.
+        source: toml::de::Error,
+    },
     /// A row holds what it must not.
     #[error("region catalogue: region {id:?}: {field} is {found:?}, expected {expected}")]
     Row {
@@ -62,6 +43,20 @@ pub enum CatalogueError {
         found: String,
         /// What may stand there.
         expected: &'static str,
+    },
+    /// No region has that provider.
+    #[error("no provider {found:?} in the region catalogue; it has {}", known.join(", "))]
+    Provider {
+        /// What was asked for.
+        found: String,
+        /// What may be asked for.
+        known: Vec<String>,
+    },
+    /// No region has that id.
+    #[error("no region {found:?} in the region catalogue")]
+    Region {
+        /// What was asked for.
+        found: String,
     },
 }
 
@@ -78,38 +73,41 @@ struct File {
 }
 
 impl Catalogue {
-    /// The catalogue that the program was built with.
+    /// The catalogue that the program was built with: the regions of all providers, announced and isolated ones too.
     ///
     /// # Errors
     /// Never in a tested build; see [`CatalogueError`].
     pub fn built_in() -> Result<Self, CatalogueError> {
-        Self::parse(include_str!("../regions.toml"))
+        Self::of_files(&FILES)
     }
 
     /// Reads and checks a catalogue.
     ///
     /// # Errors
-    /// [`CatalogueError`], naming the row and the field.
+    /// [`CatalogueError::Toml`] and [`CatalogueError::Row`], naming the row and the field.
     pub fn parse(text: &str) -> Result<Self, CatalogueError> {
-        let file: File = toml::from_str(text)?;
-        let mut ids = HashSet::new();
-        for region in &file.region {
-            if let Some((field, found, expected)) = fault(region) {
-                return Err(CatalogueError::Row { id: region.id.clone(), field, found, expected });
-            }
-            if !ids.insert(region.id.as_str()) {
-                return Err(CatalogueError::Row {
-                    id: region.id.clone(),
-                    field: "id",
-                    found: region.id.clone(),
-                    expected: "an id that no other row has",
-                });
-            }
-        }
-        Ok(Self { regions: file.region })
+        Self::of_files(&[("the file", text)])
     }
 
-    /// The regions, in the file's order.
+    fn of_files(files: &[(&str, &str)]) -> Result<Self, CatalogueError> {
+        let mut regions = Vec::new();
+        for (file, text) in files {
+            let parsed: File =
+                toml::from_str(text).map_err(|source| CatalogueError::Toml { file: (*file).to_owned(), source })?;
+            regions.extend(parsed.region);
+        }
+        let mut ids = HashSet::new();
+        for region in &regions {
+            let twice = || ("id", region.id.clone(), "an id that no other row has");
+            let fault = region.fault().or_else(|| (!ids.insert(region.id.as_str())).then(twice));
+            if let Some((field, found, expected)) = fault {
+                return Err(CatalogueError::Row { id: region.id.clone(), field, found, expected });
+            }
+        }
+        Ok(Self { regions })
+    }
+
+    /// The regions, in the files' order.
     #[must_use]
     pub fn regions(&self) -> &[Region] {
         &self.regions
@@ -121,73 +119,47 @@ impl Catalogue {
         self.regions.iter().find(|region| region.id == id)
     }
 
+    /// The providers, each once, in the files' order.
+    #[must_use]
+    pub fn providers(&self) -> Vec<&str> {
+        let mut providers: Vec<&str> = Vec::new();
+        for region in &self.regions {
+            if !providers.contains(&region.provider.as_str()) {
+                providers.push(&region.provider);
+            }
+        }
+        providers
+    }
+
+    /// Keeps the regions of these providers.
+    ///
+    /// # Errors
+    /// [`CatalogueError::Provider`] when one of them has no region here; nothing is removed then.
+    pub fn keep_providers(&mut self, wanted: &[impl AsRef<str>]) -> Result<(), CatalogueError> {
+        let known = self.providers();
+        if let Some(unknown) = wanted.iter().find(|provider| !known.contains(&provider.as_ref())) {
+            return Err(CatalogueError::Provider {
+                found: unknown.as_ref().to_owned(),
+                known: known.into_iter().map(str::to_owned).collect(),
+            });
+        }
+        self.retain(|region| wanted.iter().any(|provider| provider.as_ref() == region.provider));
+        Ok(())
+    }
+
     /// Keeps the regions that `keep` says yes to.
     pub fn retain(&mut self, keep: impl FnMut(&Region) -> bool) {
         self.regions.retain(keep);
     }
-}
 
-/// The first field that is wrong: its name, what it holds, what was expected.
-fn fault(region: &Region) -> Option<(&'static str, String, &'static str)> {
-    const CONTINENTS: [&str; 7] = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
-    let port_of = |endpoint: &str| endpoint.rsplit_once(':')?.1.parse::<u16>().ok();
-    let country = &region.country;
-    let checks = [
-        (TargetId::new(&region.id).is_ok(), "id", region.id.clone(), "1 to 64 characters out of a-z, 0-9 and . _ : -"),
-        (
-            country.len() == 2 && country.bytes().all(|b| b.is_ascii_uppercase()),
-            "country",
-            country.clone(),
-            "two capital letters (ISO 3166-1)",
-        ),
-        (
-            CONTINENTS.contains(&region.continent.as_str()),
-            "continent",
-            region.continent.clone(),
-            "AF, AN, AS, EU, NA, OC or SA",
-        ),
-        (region.latitude.abs() <= 90.0, "latitude", region.latitude.to_string(), "-90 to 90 degrees"),
-        (region.longitude.abs() <= 180.0, "longitude", region.longitude.to_string(), "-180 to 180 degrees"),
-        (port_of(&region.endpoint).is_some_and(|port| port > 0), "endpoint", region.endpoint.clone(), "host:port"),
-    ];
-    let wrong = checks.into_iter().find(|(holds, ..)| !holds)?;
-    Some((wrong.1, wrong.2, wrong.3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_built_in_catalogue_has_every_aws_region_with_an_endpoint() {
-        let catalogue = Catalogue::built_in().unwrap();
-        let count = |partition: &str| {
-            let regions = catalogue.regions().iter();
-            regions.filter(|region| region.partition == partition).count()
-        };
-        assert_eq!(count("aws"), 34);
-        assert_eq!(count("aws-us-gov"), 2);
-        assert_eq!(count("aws-cn"), 2);
-        assert_eq!(count("aws-eusc"), 1);
-        let beijing = catalogue.get("cn-north-1").unwrap();
-        assert_eq!(beijing.endpoint, "dynamodb.cn-north-1.amazonaws.com.cn:443");
-        assert!(catalogue.get("sa-east-1").unwrap().latitude < 0.0);
-    }
-
-    #[test]
-    fn a_faulty_row_is_named() {
-        let text = include_str!("../regions.toml");
-        let row = &text[text.find("\n[[region]]").unwrap()..];
-        let row = &row[..row[1..].find("\n[[region]]").unwrap() + 1];
-        let error_of = |text: &str| Catalogue::parse(text).unwrap_err().to_string();
-        let error = error_of(&row.replace("country = \"", "country = \"x"));
-        assert!(error.contains("country is \"x"), "{error}");
-        let error = error_of(&row.replace("latitude = -", "latitude = -1"));
-        assert!(error.contains("latitude is \"-1"), "{error}");
-        let error = error_of(&row.repeat(2));
-        assert!(error.contains("an id that no other row has"), "{error}");
-        let error = error_of(&row.replace("city = ", "town = "));
-        assert!(error.contains("town"), "{error}");
-        assert!(Catalogue::parse(row).is_ok());
+    /// Lets the operator's host stand for a region, instead of the provider's own if it has one.
+    ///
+    /// # Errors
+    /// [`CatalogueError::Region`] when there is no such region here.
+    pub fn set_endpoint(&mut self, setting: &EndpointSetting) -> Result<(), CatalogueError> {
+        let region = self.regions.iter_mut().find(|region| region.id == setting.region);
+        let region = region.ok_or_else(|| CatalogueError::Region { found: setting.region.clone() })?;
+        region.endpoint = Some(setting.endpoint.clone());
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@ import type { CellUpdate, Matrix } from '../api';
 import { Feed, POLL_MS, REOPEN_MS, SILENCE_MS, type StreamLike } from './feed';
 
 const MATRIX: Matrix = {
-  window: '5m', percentile: 'p50', unit: 'ms', as_of: '2026-01-01T00:00:00Z', simulated: true, sources: [], targets: [], cells: [],
+  window: '5m', percentile: 'p50', protocol: 'tcp', unit: 'ms', as_of: '2026-01-01T00:00:00Z', simulated: true, sources: [], targets: [], cells: [],
 };
 const UPDATE: CellUpdate = { as_of: '2026-01-01T00:00:01Z', cells: [] };
 
