@@ -1,14 +1,25 @@
 //! What to probe. Names are resolved beside the measurement, never inside it.
+//!
+//! They are looked up by the system (`getaddrinfo`), since a name that is worth watching may stand in `/etc/hosts` or be known
+//! only to a VPN's resolver, which a DNS client of our own would not ask. The system tells no TTL, so each name is asked again
+//! every minute; a resolver that caches answers from its cache until the TTL is over.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use cloudping_model::{Family, TargetId};
-use tokio::sync::watch;
+use cloudping_model::{Family, Protocol, TargetId};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::schedule::Rate;
 
 /// How often a name is resolved again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(60);
+/// Look-ups at the same time: each holds a thread.
+const LOOKUPS: usize = 32;
 /// How long one look-up may take.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -60,20 +71,74 @@ impl Endpoint {
     }
 }
 
+/// How a target is probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetPlan {
+    /// With which kind of probe.
+    pub protocol: Protocol,
+    /// How often.
+    pub rate: Rate,
+    /// How many probes each time, [`crate::schedule::BURST_SPACING`] apart.
+    pub burst: NonZeroU32,
+    /// How long a probe may wait for its answer; `None` leaves it to the vantage point.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for TargetPlan {
+    /// One TCP probe a round.
+    fn default() -> Self {
+        Self { protocol: Protocol::TcpConnect, rate: Rate::EveryRound, burst: NonZeroU32::MIN, timeout: None }
+    }
+}
+
 /// A target and the address that its name has now.
 #[derive(Debug, Clone)]
 pub struct Target {
     id: TargetId,
     endpoint: Endpoint,
-    address: Arc<RwLock<Option<IpAddr>>>,
+    host: Arc<str>,
+    plan: TargetPlan,
+    resolved: Arc<Resolved>,
+}
+
+/// What is known of a name, for all clones of its target.
+#[derive(Debug)]
+struct Resolved {
+    address: RwLock<Option<IpAddr>>,
+    changes: AtomicU64,
 }
 
 impl Target {
     /// A target. An endpoint that holds an address needs no resolving; a name has no address before [`Target::resolve`].
     #[must_use]
     pub fn new(id: TargetId, endpoint: Endpoint) -> Self {
-        let address = Arc::new(RwLock::new(endpoint.host.parse().ok()));
-        Self { id, endpoint, address }
+        let resolved = Resolved { address: RwLock::new(endpoint.host.parse().ok()), changes: AtomicU64::new(0) };
+        let host = endpoint.host.as_str().into();
+        Self { id, host, endpoint, plan: TargetPlan::default(), resolved: Arc::new(resolved) }
+    }
+
+    /// The target, probed as planned.
+    #[must_use]
+    pub fn planned(self, plan: TargetPlan) -> Self {
+        Self { plan, ..self }
+    }
+
+    /// How it is probed.
+    #[must_use]
+    pub fn plan(&self) -> &TargetPlan {
+        &self.plan
+    }
+
+    /// Its name or address, as the user gave it.
+    #[must_use]
+    pub fn host(&self) -> Arc<str> {
+        Arc::clone(&self.host)
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.endpoint.port
     }
 
     /// Its id.
@@ -85,7 +150,7 @@ impl Target {
     /// The address to probe, if the name has one.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
-        let address = *self.address.read().unwrap_or_else(PoisonError::into_inner);
+        let address = *self.resolved.address.read().unwrap_or_else(PoisonError::into_inner);
         address.map(|ip| SocketAddr::new(ip, self.endpoint.port))
     }
 
@@ -113,12 +178,24 @@ impl Target {
                 return;
             }
         };
-        let mut address = self.address.write().unwrap_or_else(PoisonError::into_inner);
-        let chosen = choose(*address, &found);
+        self.settle(&found);
+    }
+
+    /// Takes what a look-up found.
+    fn settle(&self, found: &[IpAddr]) {
+        let mut address = self.resolved.address.write().unwrap_or_else(PoisonError::into_inner);
+        let chosen = choose(*address, found);
         if *address != chosen && address.is_some() {
-            tracing::info!(host, from = ?*address, to = ?chosen, "address changed");
+            let changes = self.resolved.changes.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::info!(host = %self.host, from = ?*address, to = ?chosen, changes, "address changed");
         }
         *address = chosen;
+    }
+
+    /// How often the name has got another address since the start.
+    #[must_use]
+    pub fn address_changes(&self) -> u64 {
+        self.resolved.changes.load(Ordering::Relaxed)
     }
 }
 
@@ -139,12 +216,17 @@ pub async fn keep_resolved(targets: Vec<Target>, mut shutdown: watch::Receiver<b
     }
 }
 
-/// Resolves every name once, side by side.
+/// Resolves every name once, some side by side.
 pub async fn resolve_all(targets: &[Target]) {
-    let mut lookups = tokio::task::JoinSet::new();
+    let places = Arc::new(Semaphore::new(LOOKUPS));
+    let mut lookups = JoinSet::new();
     for target in targets.iter().filter(|target| target.is_named()) {
-        let target = target.clone();
-        lookups.spawn(async move { target.resolve().await });
+        let (target, places) = (target.clone(), Arc::clone(&places));
+        lookups.spawn(async move {
+            // The semaphore is never closed, so there always is a permit to wait for.
+            let _place = places.acquire().await;
+            target.resolve().await;
+        });
     }
     lookups.join_all().await;
 }
@@ -175,6 +257,20 @@ mod tests {
         assert_eq!(choose(Some(b), &[a]), Some(a));
         assert_eq!(choose(None, &[v6]), Some(v6));
         assert_eq!(choose(Some(a), &[]), Some(a));
+    }
+
+    #[test]
+    fn every_change_of_an_address_is_counted_for_all_who_share_the_target() {
+        let target = Target::new(TargetId::new("shop").unwrap(), Endpoint::parse("shop.example:443").unwrap());
+        let shared = target.clone();
+        let [a, b]: [IpAddr; 2] = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
+        for (found, address, changes) in
+            [(vec![a], a, 0), (vec![b, a], a, 0), (vec![b], b, 1), (vec![], b, 1), (vec![a], a, 2)]
+        {
+            target.settle(&found);
+            assert_eq!(shared.address(), Some(SocketAddr::new(address, 443)));
+            assert_eq!(shared.address_changes(), changes);
+        }
     }
 
     #[tokio::test]

@@ -11,26 +11,10 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What one probe found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The kernel's round-trip time of the handshake, µs. Only an answered probe has one.
-    pub rtt_us: Option<u32>,
-    /// From the connect call until user space saw the connection established, µs.
-    pub connect_us: Option<u32>,
-    /// SYN retransmits that the kernel counted.
-    pub retransmits: u32,
-}
+pub use crate::probers::Reading;
 
-impl Reading {
-    /// A probe without an answer.
-    #[must_use]
-    pub fn failed(outcome: Outcome) -> Self {
-        Self { outcome, rtt_us: None, connect_us: None, retransmits: 0 }
-    }
-}
+/// `tcpi_state` of an open connection (`enum` in the kernel's `include/net/tcp_states.h`).
+const TCP_ESTABLISHED: u8 = 1;
 
 /// Connects to `target`, from `source` if given, and closes by reset, so that neither end keeps a TIME_WAIT.
 ///
@@ -46,9 +30,9 @@ pub async fn connect(target: SocketAddr, source: Option<IpAddr>, limit: Duration
     };
     let started = Instant::now();
     match socket.connect(&target.into()) {
-        Ok(()) => return established(&socket, started),
+        Ok(()) => return concluded(&socket, started),
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        Err(error) => return Reading::failed(outcome_of(&error)),
+        Err(error) => return Reading::failed(outcome_at_once(&error)),
     }
     let stream = match TcpStream::from_std(socket.into()) {
         Ok(stream) => stream,
@@ -59,19 +43,35 @@ pub async fn connect(target: SocketAddr, source: Option<IpAddr>, limit: Duration
     };
     let ready = timeout(limit, stream.writable()).await;
     let socket = SockRef::from(&stream);
-    let failed = |outcome| Reading { retransmits: retransmits(&socket), ..Reading::failed(outcome) };
-    match (ready, socket.take_error()) {
-        (Ok(Ok(())), Ok(None)) => established(&socket, started),
-        (Ok(Ok(())), Ok(Some(error)) | Err(error)) | (Ok(Err(error)), _) => failed(outcome_of(&error)),
-        (Err(_elapsed), _) => failed(Outcome::Timeout),
+    match ready {
+        Ok(Ok(())) => concluded(&socket, started),
+        Ok(Err(error)) => gone(&socket, outcome_of(&error)),
+        Err(_elapsed) => gone(&socket, Outcome::Timeout),
     }
 }
 
-fn retransmits(socket: &Socket) -> u32 {
+/// What became of a connect that is over, one way or the other.
+fn concluded(socket: &Socket, started: Instant) -> Reading {
+    let elapsed = started.elapsed();
+    let info = tcp_info(socket.as_raw_fd());
+    // An established connection has no error pending: asking would be one system call in eight of a probe.
+    if info.is_none_or(|info| info.tcpi_state != TCP_ESTABLISHED)
+        && let Some(error) = socket.take_error().unwrap_or_else(Some)
+    {
+        return gone(socket, outcome_of(&error));
+    }
+    established(elapsed, info)
+}
+
+fn gone(socket: &Socket, outcome: Outcome) -> Reading {
+    Reading { retransmits: retransmits(socket), ..Reading::failed(outcome) }
+}
+
+pub(crate) fn retransmits(socket: &Socket) -> u32 {
     tcp_info(socket.as_raw_fd()).map_or(0, |info| info.tcpi_total_retrans)
 }
 
-fn open(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Socket> {
+pub(crate) fn open(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Socket> {
     let domain = Domain::for_address(target);
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_linger(Some(Duration::ZERO))?;
@@ -107,9 +107,8 @@ impl BindAddressNoPort for Socket {
     }
 }
 
-fn established(socket: &Socket, started: Instant) -> Reading {
-    let elapsed = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
-    let info = tcp_info(socket.as_raw_fd());
+fn established(elapsed: Duration, info: Option<libc::tcp_info>) -> Reading {
+    let elapsed = u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX);
     let retransmits = info.as_ref().map_or(0, |info| info.tcpi_total_retrans);
     let rtt = info.map(|info| info.tcpi_rtt).filter(|rtt| *rtt > 0);
     let outcome = match retransmits {
@@ -131,8 +130,17 @@ fn tcp_info(socket: RawFd) -> Option<libc::tcp_info> {
     (status == 0).then_some(info)
 }
 
-/// What an error of connect says about the network.
-fn outcome_of(error: &io::Error) -> Outcome {
+/// What an error says that connect gives at once. Without a route, or where this machine forbids it, no packet left: that is
+/// no statement about the network.
+pub(crate) fn outcome_at_once(error: &io::Error) -> Outcome {
+    match outcome_of(error) {
+        Outcome::Unreachable => Outcome::NotSent,
+        outcome => outcome,
+    }
+}
+
+/// What an error that came later says about the network.
+pub(crate) fn outcome_of(error: &io::Error) -> Outcome {
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) => Outcome::Refused,
         Some(libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE) => Outcome::Reset,

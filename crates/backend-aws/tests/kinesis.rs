@@ -1,10 +1,5 @@
-//! The event log's contract on a real Kinesis server: kinesis-local from npm.
-//!
-//! `CLOUDPING_TEST_KINESIS` names the folder of that package; `cargo xtask test` installs it and sets the variable.
+//! The event log's contract on a real Kinesis server.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,49 +9,15 @@ use aws_sdk_kinesis::{Client, Config};
 use cloudping_backend_aws::KinesisLog;
 use cloudping_ports::{EventLog, LogError, ShardId};
 use cloudping_testkit::log_contract;
+use cloudping_testkit::servers::Server;
 
-/// A server on ports of its own, ended with the test.
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start(folder: PathBuf) -> Self {
-        let [port, plain] = [free_port(), free_port()];
-        let child = Command::new("node")
-            .arg("main.js")
-            .current_dir(folder)
-            .env("KINESIS_MOCK_CERT_PATH", "server.json")
-            .env("KINESIS_MOCK_TLS_PORT", port.to_string())
-            .env("KINESIS_MOCK_PLAIN_PORT", plain.to_string())
-            .env("SHARD_LIMIT", "500")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { child, port: plain }
-    }
-
-    fn client(&self) -> Client {
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .endpoint_url(format!("http://127.0.0.1:{}", self.port));
-        Client::from_conf(config.build())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+fn client(server: &Server) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(format!("http://{}", server.address()));
+    Client::from_conf(config.build())
 }
 
 /// A fresh stream with that many shards, ready for use.
@@ -82,12 +43,8 @@ async fn stream(client: &Client, shards: i32) -> KinesisLog {
 
 #[test]
 fn keeps_the_contract_of_the_event_log() {
-    let Some(folder) = std::env::var_os("CLOUDPING_TEST_KINESIS") else {
-        eprintln!("SKIPPED: set CLOUDPING_TEST_KINESIS, as `cargo xtask test` does");
-        return;
-    };
-    let server = Server::start(folder.into());
-    let client = server.client();
+    let Some(server) = Server::kinesis() else { return };
+    let client = client(&server);
     log_contract::run(async || stream(&client, 3).await);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(a_stream_that_is_not_there_is_no_missing_shard(&client));

@@ -8,6 +8,7 @@ mod faulty;
 pub mod log_contract;
 mod memory_log;
 mod memory_store;
+pub mod servers;
 pub mod store_contract;
 
 pub use faulty::{FaultPlan, Faulty, InjectedFault, Operation, When};

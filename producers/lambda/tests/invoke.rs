@@ -1,0 +1,90 @@
+//! The function's binary under a real Lambda Runtime API, writing to a real Kinesis server.
+
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_kinesis::{Client, Config};
+use cloudping_backend_aws::KinesisLog;
+use cloudping_model::Round;
+use cloudping_ports::EventLog;
+use cloudping_schemas::event;
+use cloudping_testkit::servers::Server;
+use serde_json::Value;
+
+const STREAM: &str = "events";
+
+struct Function(Child);
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn function(runtime: &Server, kinesis: &Server) -> Function {
+    let child = Command::new(env!("CARGO_BIN_EXE_cloudping-producer-lambda"))
+        .env("AWS_LAMBDA_RUNTIME_API", format!("{}/producer", runtime.address()))
+        .env("AWS_LAMBDA_FUNCTION_NAME", "producer")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_ENDPOINT_URL_KINESIS", format!("http://{}", kinesis.address()))
+        .env("CLOUDPING_STREAM", STREAM)
+        .env("CLOUDPING_ROUNDS", "2")
+        .env("CLOUDPING_INTERVAL_MS", "500")
+        .env("CLOUDPING_TIMEOUT_MS", "300")
+        .spawn();
+    Function(child.unwrap())
+}
+
+async fn stream(kinesis: &Server) -> KinesisLog {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(format!("http://{}", kinesis.address()));
+    let client = Client::from_conf(config.build());
+    for _ in 0..60 {
+        if client.create_stream().stream_name(STREAM).shard_count(1).send().await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return KinesisLog::new(client, STREAM);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("no stream was made in 30 s");
+}
+
+/// Invokes the function as Lambda's own API does.
+fn invoke(runtime: &Server) -> Value {
+    let url = format!("http://{}/2015-03-31/functions/producer/invocations", runtime.address());
+    let mut answer = ureq::post(url).send("{}").unwrap();
+    answer.body_mut().read_json().unwrap()
+}
+
+async fn logged(log: &KinesisLog) -> Vec<Round> {
+    let shard = &log.shards().await.unwrap()[0];
+    let records = log.read(shard, None, 100).await.unwrap();
+    records.iter().map(|record| event::decode(&record.data).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_invocation_measures_and_logs_its_rounds() {
+    let (Some(runtime), Some(kinesis)) = (Server::lambda_runtime(), Server::kinesis()) else { return };
+    let log = stream(&kinesis).await;
+    let _function = function(&runtime, &kinesis);
+    for times in 1..=2 {
+        let report = invoke(&runtime);
+        assert_eq!((&report["rounds"], &report["appended"]), (&2.into(), &2.into()), "{report}");
+        let rounds = logged(&log).await;
+        let numbers: Vec<u64> = rounds.iter().map(|round| round.id.number).collect();
+        assert_eq!(numbers, (0..2 * times).collect::<Vec<_>>());
+        for round in &rounds {
+            assert_eq!((round.id.vantage.as_str(), round.id.epoch), ("eu-west-1", rounds[0].id.epoch));
+            assert_eq!(round.samples.len(), 38);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! On the way to the event log: rounds are appended in the order in which they were finished, however long the log is away.
+//!
+//! With a spool a finished round is on disk before it is offered to the log, so that neither an outage nor the end of the
+//! process loses it. Without one rounds wait in memory, and those beyond the bound are counted and reported as a gap.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloudping_model::{Round, VantageId};
+use cloudping_ports::EventLog;
+use cloudping_schemas::event;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::timeout;
+
+use crate::gaps;
+use crate::spool::{Spool, SpoolError, Waiting};
+
+/// Rounds that wait in memory.
+const QUEUE: usize = 1_000;
+/// First and longest pause before a failed append is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How long the log may take for one append; then it counts as failed, and is tried again.
+const APPEND_LIMIT: Duration = Duration::from_secs(30);
+
+/// The producer's end: takes finished rounds and never waits.
+pub struct Outbox {
+    queue: mpsc::Sender<Round>,
+    /// Rounds that found the queue full and are not reported yet.
+    missing: Arc<Mutex<u64>>,
+    interval: Duration,
+}
+
+impl Outbox {
+    /// An outbox, and the task that empties it: it ends when the outbox is dropped and all was appended, or, after
+    /// `shutdown`, when the log does not answer; what is in the spool goes out after the next start.
+    pub fn new(
+        vantage: VantageId,
+        interval: Duration,
+        log: Arc<dyn EventLog>,
+        spool: Option<Spool>,
+        shutdown: watch::Receiver<bool>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, finished) = mpsc::channel(QUEUE);
+        let sender = Sender { log, vantage, shutdown };
+        let emptying = async move {
+            match spool {
+                Some(spool) => sender.with_spool(spool, finished).await,
+                None => sender.without_spool(finished).await,
+            }
+        };
+        (Self { queue, missing: Arc::default(), interval }, emptying)
+    }
+
+    /// Takes a round. When there is no room it is dropped, and counted in the gap of the next that finds room.
+    pub fn put(&self, mut round: Round) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let reports = *missing > 0 && round.gap.is_none();
+        if reports {
+            round.gap = gaps::dropped(*missing, self.interval);
+        }
+        match self.queue.try_send(round) {
+            Ok(()) if reports => *missing = 0,
+            Ok(()) => {}
+            Err(_full) => {
+                *missing += 1;
+                tracing::error!(dropped = *missing, "the event log does not keep up and no more rounds can wait");
+            }
+        }
+    }
+}
+
+fn next_pause(pause: Duration) -> Duration {
+    (pause * 2).min(RETRY.1)
+}
+
+struct Sender {
+    log: Arc<dyn EventLog>,
+    vantage: VantageId,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Sender {
+    async fn append(&self, data: Bytes) -> Result<(), String> {
+        match timeout(APPEND_LIMIT, self.log.append(self.vantage.as_str(), data)).await {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(_elapsed) => Err(format!("no answer within {APPEND_LIMIT:?}")),
+        }
+    }
+
+    async fn without_spool(self, mut finished: mpsc::Receiver<Round>) {
+        while let Some(round) = finished.recv().await {
+            let data = Bytes::from(event::encode(&round));
+            let mut pause = RETRY.0;
+            while let Err(error) = self.append(data.clone()).await {
+                if *self.shutdown.borrow() && pause >= RETRY.1 {
+                    tracing::error!(%error, round = round.id.number, "a round could not be appended before the end");
+                    break;
+                }
+                tracing::warn!(%error, "round not appended, trying again");
+                tokio::time::sleep(pause).await;
+                pause = next_pause(pause);
+            }
+        }
+    }
+
+    async fn with_spool(self, spool: Spool, mut finished: mpsc::Receiver<Round>) {
+        let desk = Desk { spool: Arc::new(Mutex::new(spool)), pushed: Notify::new() };
+        let ended = watch::Sender::new(false);
+        let taking = async {
+            while let Some(round) = finished.recv().await {
+                self.take(&desk, round).await;
+            }
+            ended.send_replace(true);
+            desk.pushed.notify_one();
+        };
+        tokio::join!(taking, self.empty(&desk, ended.subscribe()));
+    }
+
+    /// Puts a round into the spool; if the disk fails, straight into the log.
+    async fn take(&self, desk: &Desk, round: Round) {
+        let round = Arc::new(round);
+        let spooled = Arc::clone(&round);
+        match desk.with(move |spool| spool.push(&spooled)).await {
+            Ok(0) => {}
+            Ok(dropped) => {
+                tracing::error!(dropped, vantage = %self.vantage, "the spool is full: its oldest rounds are dropped")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the spool cannot be written, the round goes straight to the log");
+                if let Err(error) = self.append(Bytes::from(event::encode(&round))).await {
+                    tracing::error!(%error, round = round.id.number, "a round is lost: neither spool nor log takes it");
+                    // If even this fails, the gap in the round numbers remains as the trace.
+                    let _ = desk.with(|spool| spool.missing(1)).await;
+                }
+            }
+        }
+        desk.pushed.notify_one();
+    }
+
+    /// Sends what is in the spool, the oldest first, until all is sent and no more will come.
+    async fn empty(&self, desk: &Desk, mut ended: watch::Receiver<bool>) {
+        let mut pause = RETRY.0;
+        loop {
+            let last = *ended.borrow();
+            match self.send_one(desk).await {
+                Ok(true) => pause = RETRY.0,
+                Ok(false) if last => return,
+                Ok(false) => desk.pushed.notified().await,
+                Err(error) if last => {
+                    tracing::warn!(%error, "rounds wait in the spool, to be sent after the next start");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "round not appended, it waits in the spool");
+                    // When no more rounds will come there is one last attempt, at once.
+                    let _elapsed = timeout(pause, ended.wait_for(|ended| *ended)).await;
+                    pause = next_pause(pause);
+                }
+            }
+        }
+    }
+
+    /// Whether there was a round to send.
+    async fn send_one(&self, desk: &Desk) -> Result<bool, String> {
+        let offered = desk.with(Spool::offer).await.map_err(|error| error.to_string())?;
+        let Some(Waiting { place, data }) = offered else { return Ok(false) };
+        self.append(data).await?;
+        desk.with(move |spool| spool.sent(place)).await.map_err(|error| error.to_string())?;
+        Ok(true)
+    }
+}
+
+/// The spool, shared by who fills and who empties it. Its syncs block, so they run beside the probes.
+struct Desk {
+    spool: Arc<Mutex<Spool>>,
+    pushed: Notify,
+}
+
+impl Desk {
+    async fn with<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Spool) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
+        let spool = Arc::clone(&self.spool);
+        let acting =
+            tokio::task::spawn_blocking(move || act(&mut spool.lock().unwrap_or_else(PoisonError::into_inner)));
+        acting.await.map_err(SpoolError::Panicked)?
+    }
+}
