@@ -5,6 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cloudping_schemas::catalogue::EndpointSetting;
+
+use crate::nearest::NearestArgs;
+use crate::probe::ProbeArgs;
+use crate::targets::TargetsArgs;
 
 /// Where `up` listens and the other commands ask, unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -18,6 +23,7 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
   cloudping up --planet                       every region simulated on this machine
   cloudping up                                this machine measures the real regions
   cloudping probe example.com dns.google:53   round-trip times, live
+  cloudping nearest                           the nearest cloud regions from here
   cloudping matrix --from eu-west-1           who is near, by the running cloudping
   cloudping sql 'select count(*) from samples'"
 )]
@@ -32,8 +38,12 @@ pub struct Cli {
 pub enum Command {
     /// Run everything in this process: measure, keep, archive, answer, show
     Up(UpArgs),
-    /// Measure TCP round-trip times from here
+    /// Measure round-trip times from here
     Probe(ProbeArgs),
+    /// Rank the cloud regions by their round-trip time from here
+    Nearest(NearestArgs),
+    /// List the catalogue: the cloud regions and what is probed there
+    Targets(TargetsArgs),
     /// Show the latency matrix of a running cloudping
     Matrix(MatrixArgs),
     /// Ask a running cloudping's archive in SQL (read-only)
@@ -46,6 +56,8 @@ pub enum Command {
   cloudping up --planet
   cloudping up --planet --scenario storm.toml --interval 500ms
   cloudping up --data /var/lib/cloudping --listen 0.0.0.0:8080 --regions eu-west-1,us-east-1
+  cloudping up --no-catalogue --target shop=shop.example:443/https --targets own.toml
+  cloudping up --providers aws,gcp,azure --endpoint westeurope=myaccount.blob.core.windows.net:443
 
 Ctrl-C stops cleanly; the next start with the same --data goes on where it was.")]
 pub struct UpArgs {
@@ -55,9 +67,27 @@ pub struct UpArgs {
     /// TOML file of route changes, loss and outages of the planet; re-read whenever it changes
     #[arg(long, requires = "planet", value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Only the regions of these providers: aws, azure, gcp, oci [default: aws, or all if --regions names some].
+    /// Every region measures every other: 39 regions are 1,500 probes a round, all four clouds 40,000, and two cores
+    /// carry a few thousand a second, so give more regions a longer --interval
+    #[arg(long, value_delimiter = ',', value_name = "NAME,NAME,…")]
+    pub providers: Vec<String>,
     /// Only these regions of the catalogue, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "ID,ID,…")]
     pub regions: Vec<String>,
+    /// Your own host in a region, instead of the catalogue's. Azure's regions need one: Azure has no host of its own there.
+    /// May be given many times
+    #[arg(long = "endpoint", conflicts_with = "planet", value_name = "REGION=HOST:PORT")]
+    pub endpoints: Vec<EndpointSetting>,
+    /// TOML file of your own targets and vantage points, measured beside the catalogue's regions
+    #[arg(long, conflicts_with = "planet", value_name = "FILE")]
+    pub targets: Option<PathBuf>,
+    /// A target of your own; may be given many times. PROTOCOL is tcp (unless given), tls, https, icmp or udp
+    #[arg(long, conflicts_with = "planet", value_name = "ID=HOST:PORT[/PROTOCOL]")]
+    pub target: Vec<String>,
+    /// Only your own targets, none of the catalogue's regions
+    #[arg(long, conflicts_with_all = ["planet", "regions", "providers", "endpoints"])]
+    pub no_catalogue: bool,
     /// Where everything is kept [default: data/planet with --planet, else data/world]
     #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -85,30 +115,6 @@ pub enum Format {
     Table,
     /// JSON for programs
     Json,
-}
-
-/// Arguments of `probe`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  cloudping probe example.com
-  cloudping probe 192.0.2.1:22 [2001:db8::1]:443 --count 20 --interval 200ms
-  cloudping probe example.com --count 5 -o json | jq '.[0].p50_ms'")]
-pub struct ProbeArgs {
-    /// HOST[:PORT] (port 443 unless given)
-    #[arg(required = true, value_name = "HOST[:PORT]")]
-    pub targets: Vec<String>,
-    /// Probes to each target; 0 goes on until Ctrl-C
-    #[arg(short = 'n', long, default_value_t = 10)]
-    pub count: u64,
-    /// Time between probes to a target
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "1s", value_name = "TIME")]
-    pub interval: Duration,
-    /// How long a probe waits for its answer
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "2s", value_name = "TIME")]
-    pub timeout: Duration,
-    /// table in a terminal, json in a pipe, unless given
-    #[arg(short, long, value_enum)]
-    pub output: Option<Format>,
 }
 
 /// Which running cloudping to ask.

@@ -10,6 +10,10 @@ pub enum Failure {
     Setting(String),
     /// It could not be done this time. Exit code 1.
     Runtime(String),
+    /// It was done, and a latency is above the threshold that was set. Exit code 3.
+    TooSlow(String),
+    /// It was done, and a loss is above the threshold that was set. Exit code 4.
+    TooLossy(String),
 }
 
 impl Failure {
@@ -23,18 +27,20 @@ impl Failure {
         Self::Runtime(message.to_string())
     }
 
-    /// 2 for a setting, 1 else.
+    /// As at each variant.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Setting(_) => ExitCode::from(2),
             Self::Runtime(_) => ExitCode::from(1),
+            Self::TooSlow(_) => ExitCode::from(3),
+            Self::TooLossy(_) => ExitCode::from(4),
         }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Setting(message) | Self::Runtime(message)) = self;
+        let (Self::Setting(message) | Self::Runtime(message) | Self::TooSlow(message) | Self::TooLossy(message)) = self;
         f.write_str(message)
     }
 }

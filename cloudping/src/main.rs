@@ -5,9 +5,12 @@ mod cli;
 mod clock;
 mod failure;
 mod matrix;
+mod nearest;
 mod output;
 mod probe;
+mod resolve;
 mod sql;
+mod targets;
 mod up;
 
 use std::io::IsTerminal;
@@ -23,6 +26,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(args) => up::run(args),
         Command::Probe(args) => probe::run(args),
+        Command::Nearest(args) => nearest::run(args),
+        Command::Targets(args) => targets::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Sql(args) => sql::run(args),
     };

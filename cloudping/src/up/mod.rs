@@ -5,6 +5,7 @@
 
 mod archiving;
 mod network;
+mod own;
 mod pipeline;
 mod plan;
 mod selection;

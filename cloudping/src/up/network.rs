@@ -58,13 +58,18 @@ fn simulated(plan: &Plan, planet: &PlanetPlan) -> Result<Network, Failure> {
 }
 
 fn real(plan: &Plan) -> Result<Network, Failure> {
-    let targets = plan.catalogue.regions().iter().map(|region| {
-        let endpoint = Endpoint::parse(&region.endpoint).map_err(Failure::setting)?;
-        target(&region.id, endpoint)
-    });
-    let targets = targets.collect::<Result<Vec<_>, Failure>>()?;
+    let hosts = plan.catalogue.regions().iter().filter_map(|region| Some((&region.id, region.endpoint.as_ref()?)));
+    let targets = hosts.map(|(id, host)| target(id, Endpoint::parse(host).map_err(Failure::setting)?));
+    let mut targets = targets.collect::<Result<Vec<_>, Failure>>()?;
+    targets.extend(plan.own.targets.iter().cloned());
+    let own = plan.own.vantages.iter();
+    let mut vantages: Vec<Vantage> =
+        own.map(|line| vantage(plan, line.id.clone(), line.source, targets.clone())).collect();
+    if vantages.is_empty() {
+        vantages.push(vantage(plan, plan.vantage.clone(), None, targets));
+    }
     let runtime = producer_threads().build().map_err(Failure::runtime)?;
-    Ok(Network { vantages: vec![vantage(plan, plan.vantage.clone(), None, targets)], runtime, _planet: None })
+    Ok(Network { vantages, runtime, _planet: None })
 }
 
 fn vantage(plan: &Plan, id: VantageId, source: Option<IpAddr>, targets: Vec<Target>) -> Vantage {

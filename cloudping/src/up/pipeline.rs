@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloudping_batch_rollup::Tables;
 use cloudping_producers::producer::{self, Surroundings};
-use cloudping_producers::{sockets, targets};
+use cloudping_producers::{gaps, measure, sockets, targets};
 use cloudping_query_service::{Service, Settings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,7 +24,7 @@ use crate::{clock, output};
 
 /// The live view is read at most this often, and at least once a second.
 const REFRESH_PAUSE: Duration = Duration::from_millis(100);
-/// How long an orderly end may take; what is missing then is made up for at the next start.
+/// How long an orderly end may take beyond the round that is under way.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// One component's end of a stop signal.
@@ -66,6 +66,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     announce(&plan, address)?;
 
     stop_signal(&mut signals).await;
+    let limit = plan.interval + plan.timeout + STOP_LIMIT;
     eprintln!("stopping; Ctrl-C again ends at once");
     let orderly = async {
         producing.now();
@@ -83,8 +84,8 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     };
     tokio::select! {
         () = orderly => {}
-        () = tokio::time::sleep(STOP_LIMIT) => tracing::warn!("not all was finished in {STOP_LIMIT:?}; the next start goes on from there"),
-        () = stop_signal(&mut signals) => tracing::warn!("ended at once; the next start goes on from there"),
+        () = tokio::time::sleep(limit) => tracing::warn!("not all was finished in {limit:?}; what is logged is taken up at the next start"),
+        () = stop_signal(&mut signals) => tracing::warn!("ended at once: the rounds under way are lost; what is logged is taken up at the next start"),
     }
     network.runtime.shutdown_background();
     Ok(())
@@ -119,7 +120,8 @@ fn archive_thread(archiving: Archiving, every: Duration, stop: &Stop) -> Result<
 fn start_producers(network: &Network, stores: &Stores, stop: &Stop) -> Result<Vec<Task<()>>, Failure> {
     let surroundings = Surroundings {
         log: stores.log.clone(),
-        clock: clock::now,
+        clocks: gaps::now,
+        probers: measure::every_kind(),
         sockets: sockets::permits().map_err(Failure::runtime)?,
         shutdown: stop.0.subscribe(),
     };
@@ -130,7 +132,7 @@ fn start_producers(network: &Network, stores: &Stores, stop: &Stop) -> Result<Ve
         network.runtime.spawn(async move {
             targets::resolve_all(&names).await;
             let resolving = tokio::spawn(resolving);
-            producer::run(vantage, surroundings).await;
+            producer::run(vantage, surroundings, None).await;
             resolving.abort();
         })
     };
@@ -153,10 +155,10 @@ async fn refresh(service: Service, mut commits: watch::Receiver<u64>, mut shutdo
 }
 
 fn announce(plan: &Plan, address: std::net::SocketAddr) -> Result<(), Failure> {
-    let regions = plan.catalogue.regions().len();
+    let (regions, own) = (plan.catalogue.regions().len(), plan.own.targets.len());
     let what = match plan.planet {
         Some(_) => format!("SIMULATED network of {regions} regions on this machine"),
-        None => format!("{regions} regions, measured from this machine as {:?}", plan.vantage),
+        None => format!("{regions} regions and {own} targets of your own, measured from this machine"),
     };
     output::print(format_args!("cloudping {}: {what}", env!("CARGO_PKG_VERSION")))?;
     output::print(format_args!("data in {}, a round every {:?}", plan.data.display(), plan.interval))?;

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use cloudping_model::VantageId;
 use cloudping_planet::scenario::Scenario;
-use cloudping_schemas::catalogue::{Catalogue, Region};
+use cloudping_producers::target_file::TargetFile;
+use cloudping_schemas::catalogue::Catalogue;
 
+use super::own;
+use super::selection::{self, Choice};
 use crate::cli::UpArgs;
 use crate::failure::Failure;
 
@@ -22,6 +25,8 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(540);
 pub struct Plan {
     /// The regions to probe.
     pub catalogue: Catalogue,
+    /// The user's own targets, and vantage points if there are any but this machine.
+    pub own: TargetFile,
     /// The simulated network, if the network is simulated.
     pub planet: Option<PlanetPlan>,
     /// This machine's name as a vantage point, without a planet.
@@ -55,13 +60,16 @@ impl Plan {
         within("--interval", interval, Duration::from_millis(100), LONGEST_INTERVAL)?;
         within("--timeout", args.timeout, Duration::from_millis(10), Duration::from_secs(60))?;
         within("--archive-every", args.archive_every, Duration::from_secs(1), Duration::from_secs(86_400))?;
+        let catalogue = catalogue(&args)?;
+        let own = own::read(&args, &catalogue)?;
         let planet = match args.planet {
             true => Some(planet_plan(args.scenario)?),
             false => None,
         };
         let default_data = if args.planet { "data/planet" } else { "data/world" };
         Ok(Self {
-            catalogue: catalogue(&args.regions)?,
+            catalogue,
+            own,
             planet,
             vantage: VantageId::new(&args.vantage).map_err(|error| Failure::setting(format!("--vantage: {error}")))?,
             data: args.data.unwrap_or_else(|| PathBuf::from(default_data)),
@@ -89,17 +97,26 @@ fn planet_plan(file: Option<PathBuf>) -> Result<PlanetPlan, Failure> {
     Ok(PlanetPlan { scenario, file })
 }
 
-fn catalogue(only: &[String]) -> Result<Catalogue, Failure> {
-    let mut catalogue = Catalogue::built_in().map_err(Failure::setting)?;
-    if let Some(unknown) = only.iter().find(|id| catalogue.get(id).is_none()) {
-        let known: Vec<&str> = catalogue.regions().iter().map(|region| region.id.as_str()).collect();
-        return Err(Failure::setting(format!(
-            "--regions: no region {unknown:?}; the catalogue has {}",
-            known.join(", ")
-        )));
+/// The regions to run with. Those without a host to probe are left out, which is said once.
+fn catalogue(args: &UpArgs) -> Result<Catalogue, Failure> {
+    let choice = Choice {
+        providers: &args.providers,
+        regions: &args.regions,
+        endpoints: &args.endpoints,
+        simulated: args.planet,
+    };
+    if args.no_catalogue {
+        let mut none = Catalogue::built_in().map_err(Failure::setting)?;
+        none.retain(|_| false);
+        return Ok(none);
     }
-    if !only.is_empty() {
-        catalogue.retain(|region: &Region| only.contains(&region.id));
+    let (catalogue, left_out) = selection::select(Catalogue::built_in().map_err(Failure::setting)?, &choice)?;
+    if !left_out.is_empty() {
+        tracing::warn!(
+            "{} regions are not measured, as no host is known there; give your own with --endpoint REGION=HOST:PORT: {}",
+            left_out.len(),
+            left_out.join(", ")
+        );
     }
     Ok(catalogue)
 }

@@ -14,18 +14,23 @@ pub fn cloudping() -> Command {
     Command::new(env!("CARGO_BIN_EXE_cloudping"))
 }
 
-/// A running `cloudping up --planet`.
+/// A running `cloudping up`.
 pub struct Server {
     child: Child,
     pub url: String,
 }
 
 impl Server {
-    /// Starts on a free port and waits until it listens.
+    /// Starts the planet on a free port and waits until it listens.
     pub fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::up(data, &[&["--planet"], arguments].concat())
+    }
+
+    /// Starts on a free port and waits until it listens.
+    pub fn up(data: &Path, arguments: &[&str]) -> Self {
         let started = Instant::now();
         let mut child = cloudping()
-            .args(["up", "--planet", "--listen", "127.0.0.1:0", "--data"])
+            .args(["up", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(arguments)
             .stdout(Stdio::piped())
