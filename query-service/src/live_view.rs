@@ -73,6 +73,8 @@ pub struct Selection {
     pub window: Rolling,
     /// The number in the cell.
     pub statistic: Statistic,
+    /// Probes of this kind.
+    pub protocol: Protocol,
     /// Only this source.
     pub source: Option<String>,
     /// Only this target.
@@ -102,22 +104,25 @@ impl LiveView {
         Self { now, vantages: vantages.map(|(id, view)| (id.clone(), Arc::new(view.at(now)))).collect() }
     }
 
-    /// The pairs of a window, ordered by source and target: TCP, and of a pair that was measured over both families IPv4.
+    /// The pairs of a window and protocol, ordered by source and target; of a pair that was measured over both families IPv4.
     pub fn pairs(
         &self,
         window: Rolling,
+        protocol: Protocol,
         source: Option<&str>,
     ) -> impl Iterator<Item = (&VantageId, &SeriesKey, &SeriesSummary)> {
         let wanted = move |id: &VantageId| source.is_none_or(|source| source == id.as_str());
         let views = self.vantages.iter().filter(move |(id, _)| wanted(id));
-        views.flat_map(move |(id, view)| preferred(view.series(window)).map(move |(key, summary)| (id, key, summary)))
+        views.flat_map(move |(id, view)| {
+            preferred(view.series(window), protocol).map(move |(key, summary)| (id, key, summary))
+        })
     }
 
     /// The selected cells, ordered by source and target.
     #[must_use]
     pub fn cells(&self, selection: &Selection) -> Vec<Cell> {
         let target = selection.target.as_deref();
-        let pairs = self.pairs(selection.window, selection.source.as_deref());
+        let pairs = self.pairs(selection.window, selection.protocol, selection.source.as_deref());
         let wanted = pairs.filter(|(_, key, _)| target.is_none_or(|target| target == key.target.as_str()));
         wanted.map(|(source, key, summary)| cell(source, key, summary, selection.statistic)).collect()
     }
@@ -133,10 +138,10 @@ impl LiveView {
     }
 }
 
-/// One series a target: TCP, IPv4 where there is a choice.
-fn preferred(series: &Merged) -> impl Iterator<Item = (&SeriesKey, &SeriesSummary)> {
-    let tcp = series.iter().filter(|(key, _)| key.protocol == Protocol::TcpConnect);
-    tcp.filter(|(key, _)| {
+/// One series a target: of one protocol, IPv4 where there is a choice.
+fn preferred(series: &Merged, protocol: Protocol) -> impl Iterator<Item = (&SeriesKey, &SeriesSummary)> {
+    let of_protocol = series.iter().filter(move |(key, _)| key.protocol == protocol);
+    of_protocol.filter(|(key, _)| {
         let v4 = SeriesKey { family: Family::V4, ..(*key).clone() };
         key.family == Family::V4 || !series.contains_key(&v4)
     })

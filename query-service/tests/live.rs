@@ -2,9 +2,9 @@
 
 mod common;
 
-use cloudping_model::{Family, Pane, UtcMicros};
+use cloudping_model::{Family, Pane, Protocol, UtcMicros};
 use cloudping_ports::Key;
-use cloudping_schemas::stored::{DeadLetter, LedgerHour, keys};
+use cloudping_schemas::stored::{DeadLetter, LedgerHour, SeriesKey, keys};
 use common::*;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ async fn an_empty_store_gives_an_empty_matrix() {
     let world = World::new();
     world.service.refresh(NOW).await.unwrap();
     let matrix = world.get("/api/v1/matrix").await.ok();
-    let expected = json!({"window": "5m", "percentile": "p50", "unit": "ms", "as_of": null, "simulated": true, "sources": [], "targets": [], "cells": []});
+    let expected = json!({"window": "5m", "percentile": "p50", "protocol": "tcp", "unit": "ms", "as_of": null, "simulated": true, "sources": [], "targets": [], "cells": []});
     assert_eq!(matrix, expected);
 }
 
@@ -52,6 +52,31 @@ async fn a_pair_that_only_loses_has_no_latency() {
 }
 
 #[tokio::test]
+async fn protocols_are_never_mixed() {
+    let world = World::new();
+    let start = NOW.floor(MINUTE);
+    let mut pane = pane_of(start, "eu-west-1", Family::V4, &[10_000; 3], 0);
+    let tls = pane_of(start, "eu-west-1", Family::V4, &[30_000; 5], 1).series;
+    pane.series.extend(tls.into_iter().map(|(key, summary)| {
+        let protocol = Protocol::TlsHandshake;
+        (SeriesKey { protocol, ..key }, summary)
+    }));
+    world.pane("local", Pane::Minute, &pane).await;
+    world.head("local", &head_at(NOW, start)).await;
+    world.service.refresh(NOW).await.unwrap();
+    for (query, name, rtt_ms, count) in [("", "tcp", 10.0, 3), ("protocol=tls", "tls", 30.0, 5)] {
+        let matrix = world.get(&format!("/api/v1/matrix?{query}")).await.ok();
+        let cells = matrix["cells"].as_array().unwrap();
+        assert_eq!((cells.len(), &matrix["protocol"]), (1, &json!(name)));
+        assert_eq!((&cells[0]["rtt_ms"], &cells[0]["count"]), (&json!(rtt_ms), &json!(count)));
+        let series = world.get(&format!("/api/v1/series?source=local&target=eu-west-1&{query}")).await.ok();
+        assert_eq!((&series["protocol"], &series["points"][0]["count"]), (&json!(name), &json!(count)));
+    }
+    assert_eq!(world.get("/api/v1/matrix?protocol=icmp").await.ok()["cells"], json!([]));
+    assert_eq!(world.get("/latencies").await.ok()["data"]["local"]["eu-west-1"], json!(10.0));
+}
+
+#[tokio::test]
 async fn a_matrix_as_csv() {
     let world = World::new();
     world.fill().await;
@@ -68,8 +93,9 @@ async fn bad_parameters_are_named() {
     for (query, detail) in [
         ("percentile=p101", "percentile is \"p101\", expected p0 to p100 (such as p50 or p99.9), mean, min or max"),
         ("window=2h", "window is \"2h\", expected 5m, 1h or 1d"),
-        ("from=a", "unknown parameter \"from\", expected percentile, window, source, target, format"),
+        ("from=a", "unknown parameter \"from\", expected percentile, window, protocol, source, target, format"),
         ("window=5m&window=1h", "window is given twice, expected once"),
+        ("protocol=ping", "protocol is \"ping\", expected tcp, tls, https, icmp or udp"),
         ("format=xml", "format is \"xml\", expected json or csv"),
     ] {
         assert_eq!(world.get(&format!("/api/v1/matrix?{query}")).await.problem(400), detail);
@@ -202,13 +228,15 @@ async fn coverage_is_the_ledger_and_the_dead_letters() {
         not_sent: 1,
         duplicates: 3,
         late: 2,
+        dropped: 5,
+        gaps: [0, 1, 0, 2],
     });
     world.head("local", &head).await;
     let letter = DeadLetter { shard: "shard-0".into(), sequence: "7".into(), reason: "no event".into(), data: vec![1] };
     world.put(Key::new(keys::DEAD_LETTERS, keys::dead_letter("shard-0", "7")), letter.encode()).await;
     world.service.refresh(NOW).await.unwrap();
     let coverage = world.get("/api/v1/coverage").await.ok();
-    let hour = json!({"source": "local", "hour": "2026-01-02T12:00:00.000Z", "rounds": 9, "sent": 20, "received": 15, "lost": 4, "not_sent": 1, "duplicates": 3, "late": 2});
+    let hour = json!({"source": "local", "hour": "2026-01-02T12:00:00.000Z", "rounds": 9, "sent": 20, "received": 15, "lost": 4, "not_sent": 1, "duplicates": 3, "late": 2, "dropped_rounds": 5, "gaps": {"suspended": 1, "spool_full": 2}});
     assert_eq!(coverage, json!({"simulated": true, "dead_letters": 1, "hours": [hour]}));
 }
 

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use cloudping_model::{Rolling, UtcMicros};
+use cloudping_model::{Protocol, Rolling, UtcMicros};
 use serde::Serialize;
 
 use super::legacy_archive::rolled_up;
@@ -134,7 +134,7 @@ fn choose<T: Copy>(
 
 fn rolling_day(view: &LiveView, statistic: Statistic, filter: &Filter) -> Data {
     let mut data = Data::new();
-    for (source, key, summary) in view.pairs(Rolling::Day, filter.from.as_deref()) {
+    for (source, key, summary) in view.pairs(Rolling::Day, Protocol::TcpConnect, filter.from.as_deref()) {
         let wanted = filter.to.as_deref().is_none_or(|to| to == key.target.as_str());
         if let Some(rtt_ms) = statistic.of(summary).filter(|_| wanted) {
             let of_source = data.entry(source.to_string()).or_default();

@@ -17,18 +17,19 @@ use crate::service::Shared;
 use crate::statistic::Statistic;
 use crate::text::{push_csv_row, rfc3339};
 
-/// Which cells a query asks for: `percentile` (p50), `window` (5m), `source`, `target` (all).
+/// Which cells a query asks for: `percentile` (p50), `window` (5m), `protocol` (tcp), `source`, `target` (all).
 pub(super) fn selection(params: &Params) -> Result<Selection, Failure> {
     Ok(Selection {
         window: params.parse("window", Rolling::FiveMinutes, "5m, 1h or 1d", Rolling::from_name)?,
         statistic: params.parse("percentile", Statistic::Quantile(0.5), Statistic::EXPECTED, Statistic::parse)?,
+        protocol: params.protocol()?,
         source: params.get("source").map(str::to_owned),
         target: params.get("target").map(str::to_owned),
     })
 }
 
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
-    let params = Params::read(&uri, &["percentile", "window", "source", "target", "format"])?;
+    let params = Params::read(&uri, &["percentile", "window", "protocol", "source", "target", "format"])?;
     let selection = selection(&params)?;
     let csv = params.csv(&headers)?;
     let simulated = shared.settings.simulated;
@@ -55,6 +56,7 @@ fn matrix(view: &LiveView, selection: &Selection, simulated: bool) -> Matrix {
     Matrix {
         window: selection.window.name().to_owned(),
         percentile: selection.statistic.to_string(),
+        protocol: selection.protocol.name().to_owned(),
         unit: "ms".to_owned(),
         as_of: view.as_of().map(rfc3339),
         simulated,

@@ -3,6 +3,8 @@
 use axum::extract::Query;
 use axum::http::{HeaderMap, Uri, header};
 
+use cloudping_model::Protocol;
+
 use super::problem::Failure;
 
 /// The parameters of a query string.
@@ -49,6 +51,11 @@ impl Params {
             return Ok(default);
         };
         parse(text).ok_or_else(|| Failure::parameter(name, text, expected))
+    }
+
+    /// The protocol that is asked for by `protocol` (tcp).
+    pub(super) fn protocol(&self) -> Result<Protocol, Failure> {
+        self.parse("protocol", Protocol::TcpConnect, "tcp, tls, https, icmp or udp", Protocol::from_name)
     }
 
     /// A parameter that must be given.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use cloudping_model::VantageId;
+use cloudping_model::{GapReason, VantageId};
 use cloudping_schemas::api::{Coverage, CoverageHour, Region, Regions, Vantage};
 use cloudping_schemas::catalogue;
 use cloudping_schemas::stored::{LedgerHour, keys};
@@ -46,6 +46,8 @@ fn shown(region: &catalogue::Region, vantage: bool) -> Region {
         continent: region.continent.clone(),
         latitude: region.latitude,
         longitude: region.longitude,
+        launched: region.launched.clone(),
+        zones: region.zones.clone(),
         vantage,
     }
 }
@@ -69,6 +71,7 @@ pub(super) async fn coverage(State(shared): State<Arc<Shared>>, uri: Uri) -> Res
 }
 
 fn of_hour(id: &VantageId, hour: &LedgerHour) -> CoverageHour {
+    let reported = GapReason::ALL.into_iter().zip(hour.gaps).filter(|(_, count)| *count > 0);
     CoverageHour {
         source: id.to_string(),
         hour: rfc3339(hour.start),
@@ -79,5 +82,7 @@ fn of_hour(id: &VantageId, hour: &LedgerHour) -> CoverageHour {
         not_sent: hour.not_sent,
         duplicates: hour.duplicates,
         late: hour.late,
+        dropped_rounds: hour.dropped,
+        gaps: reported.map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /api/v1/series`: the history of one pair in tumbling windows.
 //!
-//! Windows are aligned to multiples of the step since 1970 (UTC), and the range is widened to whole windows. Where the step is a
+//! Of one `protocol` (tcp). Windows are aligned to multiples of the step since 1970 (UTC), and the range is widened to whole windows. Where the step is a
 //! multiple of a minute, the last 75 minutes come from the live store's minutes, which know what the archive does not hold yet;
 //! everything else comes from the archive's samples, exact. `answered_from` is `live` when the whole range came from the live store.
 
@@ -27,7 +27,7 @@ const LIVE_US: i64 = 75 * 60 * SECOND_US;
 const TIME: &str = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
 
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Series>, Failure> {
-    let params = Params::read(&uri, &["source", "target", "start", "end", "step"])?;
+    let params = Params::read(&uri, &["source", "target", "protocol", "start", "end", "step"])?;
     let now = (shared.clock)();
     let span = span(&params, now)?;
     known(&shared, &span)?;
@@ -53,6 +53,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
         simulated: shared.settings.simulated,
         source: span.source,
         target: span.target,
+        protocol: span.protocol.name().to_owned(),
         points,
     }))
 }
@@ -66,6 +67,7 @@ fn live_points(view: &crate::live_view::LiveView, span: &Span) -> Vec<cloudping_
 fn span(params: &Params, now: UtcMicros) -> Result<Span, Failure> {
     let source = params.required("source", "a vantage point's id")?.to_owned();
     let target = params.required("target", "a target's id")?.to_owned();
+    let protocol = params.protocol()?;
     let seconds = |text: &str| text.parse::<i64>().ok().filter(|step| (1..=366 * 86_400).contains(step));
     let step = params.parse("step", 60, "whole seconds, 1 to 31622400", seconds)?;
     let end = params.parse("end", now, TIME, parse_rfc3339)?;
@@ -87,7 +89,7 @@ fn span(params: &Params, now: UtcMicros) -> Result<Span, Failure> {
         );
         return Err(Failure::bad_request(text));
     }
-    Ok(Span { source, target, start, end, step_us })
+    Ok(Span { source, target, protocol, start, end, step_us })
 }
 
 /// From which window on the live store answers; the span's end where it cannot.
@@ -154,6 +156,7 @@ mod tests {
     #[test]
     fn bad_values_are_named() {
         for (query, part) in [
+            ("protocol=ping", "protocol is \"ping\", expected tcp, tls, https, icmp or udp"),
             ("step=0", "step is \"0\", expected whole seconds"),
             ("step=1.5", "step is \"1.5\""),
             ("start=1767225600", "start is \"1767225600\", expected a time by RFC 3339"),

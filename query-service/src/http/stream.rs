@@ -31,7 +31,7 @@ pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let params = Params::read(&uri, &["percentile", "window", "source", "target"])?;
+    let params = Params::read(&uri, &["percentile", "window", "protocol", "source", "target"])?;
     let selection = selection(&params)?;
     let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| {
         let text = "as many clients as may follow the stream are following it: try again later, or poll /api/v1/matrix";
