@@ -13,6 +13,8 @@ use crate::targets::TargetsArgs;
 
 /// Where `up` listens and the other commands ask, unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// Where `reflect` answers unless told otherwise: STAMP's port (RFC 8762, section 4.1).
+const DEFAULT_REFLECT: &str = "0.0.0.0:862";
 
 /// A truthful, live and historical record of network latency between cloud regions.
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ pub enum Command {
     Up(UpArgs),
     /// Measure round-trip times from here
     Probe(ProbeArgs),
+    /// Answer the UDP probes of other cloudpings (STAMP)
+    Reflect(ReflectArgs),
     /// Rank the cloud regions by their round-trip time from here
     Nearest(NearestArgs),
     /// List the catalogue: the cloud regions and what is probed there
@@ -106,6 +110,24 @@ pub struct UpArgs {
     /// How often the log is written to Parquet
     #[arg(long, value_parser = humantime::parse_duration, default_value = "1m", value_name = "TIME")]
     pub archive_every: Duration,
+}
+
+/// Arguments of `reflect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping reflect
+  cloudping reflect --listen 192.0.2.1:8620
+  cloudping probe 192.0.2.1:8620 --kind udp             (elsewhere)
+
+A stateless STAMP Session-Reflector (RFC 8762, unauthenticated). Its standard port, 862,
+needs root or CAP_NET_BIND_SERVICE. On a machine with several addresses, listen on the one
+that is probed: answers from another one do not count.
+
+Ctrl-C or SIGTERM ends it with exit code 0. Where it cannot listen, the exit code is 2.")]
+pub struct ReflectArgs {
+    /// UDP address to answer on
+    #[arg(long, default_value = DEFAULT_REFLECT, value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
 }
 
 /// How to print.

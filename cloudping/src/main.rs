@@ -8,7 +8,9 @@ mod matrix;
 mod nearest;
 mod output;
 mod probe;
+mod reflect;
 mod resolve;
+mod signals;
 mod sql;
 mod targets;
 mod up;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(args) => up::run(args),
         Command::Probe(args) => probe::run(args),
+        Command::Reflect(args) => reflect::run(&args),
         Command::Nearest(args) => nearest::run(args),
         Command::Targets(args) => targets::run(args),
         Command::Matrix(args) => matrix::run(args),

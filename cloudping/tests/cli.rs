@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -36,6 +36,11 @@ fn probe(targets: &[&str], options: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
 }
 
 #[test]
@@ -119,12 +124,33 @@ fn ctrl_c_ends_with_the_summary() {
     let child = child.unwrap();
     // After the fifth probe it surely listens for the signal.
     (0..5).for_each(|_| drop(listener.accept().unwrap()));
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupt.unwrap().success());
+    signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(json[0]["sent"].as_u64().unwrap() >= 4, "{json}");
+}
+
+#[test]
+fn udp_probes_are_answered_until_the_reflector_is_stopped() {
+    for (listen, stop) in [("127.0.0.1:0", "INT"), ("[::1]:0", "TERM")] {
+        let mut reflector = cloudping().args(["reflect", "--listen", listen]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(reflector.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let address = ready.strip_prefix("reflecting on ").unwrap_or_else(|| panic!("{ready:?}")).trim_end();
+        let output = run(&["probe", address, "--kind", "udp", "-n", "3", "--interval", "50ms", "-o", "json"]);
+        signal(&reflector, stop);
+        let ended = reflector.wait().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&json[0]["sent"], &json[0]["lost"], &json[0]["kind"]), (&3.into(), &0.into(), &"udp".into()));
+        let p50 = json[0]["p50_ms"].as_f64().unwrap();
+        assert!(p50 > 0.0 && p50 < 50.0, "{p50} ms within one machine");
+        assert_eq!(ended.code(), Some(0), "after SIG{stop}: {ended}");
+        let gone = run(&["probe", address, "--kind", "udp", "-n", "1", "-o", "json"]);
+        let json: Value = serde_json::from_slice(&gone.stdout).unwrap();
+        assert_eq!(json[0]["outcomes"]["refused"], 1, "{json}");
+    }
 }
 
 #[test]
@@ -267,7 +293,7 @@ fn nearest_says_what_to_check_when_nothing_is_reached() {
 
 #[test]
 fn every_command_shows_examples() {
-    for command in ["up", "probe", "nearest", "targets", "matrix", "sql"] {
+    for command in ["up", "probe", "reflect", "nearest", "targets", "matrix", "sql"] {
         let output = run(&[command, "--help"]);
         let help = text(&output.stdout);
         assert!(help.contains("Examples:\n") && help.contains(&format!("  cloudping {command}")), "{help}");

@@ -70,6 +70,28 @@ fn a_port_in_use() {
 }
 
 #[test]
+fn an_address_that_cannot_be_reflected_on() {
+    let reflect = |address: &str| {
+        let mut command = cloudping();
+        command.args(["reflect", "--listen", address]);
+        command
+    };
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    refused(reflect(&address), &[&address, "in use", "another port with --listen"]);
+    refused(reflect("192.0.2.1:0"), &["192.0.2.1:0", "an address of this machine with --listen"]);
+}
+
+#[test]
+fn no_right_to_reflect_on_the_standard_port() {
+    // In a network of its own, where the port is free and ports below 1024 are reserved whatever this machine allows.
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--net", "setpriv", "--bounding-set", "-net_bind_service"]);
+    command.args([env!("CARGO_BIN_EXE_cloudping"), "reflect"]);
+    refused(command, &["0.0.0.0:862", "CAP_NET_BIND_SERVICE", "--listen"]);
+}
+
+#[test]
 fn a_data_directory_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let server = support::Server::start(dir.path(), &["--regions", "us-east-1,us-east-2"]);

@@ -12,6 +12,7 @@
 
 pub mod gaps;
 pub mod measure;
+mod names;
 pub mod outbox;
 pub mod probers;
 pub mod producer;

@@ -1,27 +1,22 @@
 //! What to probe. Names are resolved beside the measurement, never inside it.
 //!
-//! They are looked up by the system (`getaddrinfo`), since a name that is worth watching may stand in `/etc/hosts` or be known
-//! only to a VPN's resolver, which a DNS client of our own would not ask. The system tells no TTL, so each name is asked again
-//! every minute; a resolver that caches answers from its cache until the TTL is over.
+//! A name is looked up again when the TTL of its answer is over, so an address is followed as fast as its owner wants it to be.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use cloudping_model::{Family, Protocol, TargetId};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::names::{Ended, Names, Source, next_lookup};
 use crate::schedule::Rate;
 
-/// How often a name is resolved again.
-const RESOLVE_EVERY: Duration = Duration::from_secs(60);
-/// Look-ups at the same time: each holds a thread.
+/// Look-ups at the same time: many resolvers drop what comes in greater bursts.
 const LOOKUPS: usize = 32;
-/// How long one look-up may take.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a text names no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,13 +101,23 @@ pub struct Target {
 struct Resolved {
     address: RwLock<Option<IpAddr>>,
     changes: AtomicU64,
+    upkeep: Mutex<Upkeep>,
+}
+
+/// When a name is to be looked up again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Upkeep {
+    /// `None` before the first look-up.
+    due: Option<Instant>,
+    failures_in_a_row: u32,
 }
 
 impl Target {
     /// A target. An endpoint that holds an address needs no resolving; a name has no address before [`Target::resolve`].
     #[must_use]
     pub fn new(id: TargetId, endpoint: Endpoint) -> Self {
-        let resolved = Resolved { address: RwLock::new(endpoint.host.parse().ok()), changes: AtomicU64::new(0) };
+        let address = RwLock::new(endpoint.host.parse().ok());
+        let resolved = Resolved { address, changes: AtomicU64::new(0), upkeep: Mutex::default() };
         let host = endpoint.host.as_str().into();
         Self { id, host, endpoint, plan: TargetPlan::default(), resolved: Arc::new(resolved) }
     }
@@ -162,23 +167,33 @@ impl Target {
     ///
     /// Prefers the address in use, so that a rotating answer does not change the path that is measured; then IPv4.
     pub async fn resolve(&self) {
-        if !self.is_named() {
-            return;
+        if self.is_named() {
+            self.look_up(&Names::default().source(Instant::now()).await).await;
         }
+    }
+
+    async fn look_up(&self, source: &Source) {
         let host = self.endpoint.host.as_str();
-        let lookup = tokio::time::timeout(LOOKUP_LIMIT, tokio::net::lookup_host((host, self.endpoint.port)));
-        let found: Vec<IpAddr> = match lookup.await {
-            Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
-            Ok(Err(error)) => {
-                tracing::debug!(host, %error, "name not resolved");
-                return;
+        let ended = match source.look_up(host).await {
+            Ok(answer) => {
+                self.settle(&answer.addresses);
+                Ended::Found { ttl: answer.ttl }
             }
-            Err(_elapsed) => {
-                tracing::debug!(host, "name not resolved in {LOOKUP_LIMIT:?}");
-                return;
+            Err(error) => {
+                tracing::debug!(host, %error, "name not resolved");
+                Ended::Failed { in_a_row: self.upkeep().failures_in_a_row.saturating_add(1) }
             }
         };
-        self.settle(&found);
+        let failures_in_a_row = match ended {
+            Ended::Found { .. } => 0,
+            Ended::Failed { in_a_row } => in_a_row,
+        };
+        let due = Some(next_lookup(ended, Instant::now()));
+        *self.resolved.upkeep.lock().unwrap_or_else(PoisonError::into_inner) = Upkeep { due, failures_in_a_row };
+    }
+
+    fn upkeep(&self) -> Upkeep {
+        *self.resolved.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes what a look-up found.
@@ -205,35 +220,52 @@ fn choose(current: Option<IpAddr>, found: &[IpAddr]) -> Option<IpAddr> {
     kept.or(v4.copied()).or(found.first().copied()).or(current)
 }
 
-/// Resolves every name now and then every minute, until `shutdown` turns true.
-pub async fn keep_resolved(targets: Vec<Target>, mut shutdown: watch::Receiver<bool>) {
-    while !*shutdown.borrow() {
-        resolve_all(&targets).await;
-        tokio::select! {
-            () = tokio::time::sleep(RESOLVE_EVERY) => {}
-            _ = shutdown.changed() => {}
-        }
+/// Looks every name up whenever its last answer is over, at once if it has had none, until `shutdown` turns true.
+pub async fn keep_resolved(targets: Vec<Target>, shutdown: watch::Receiver<bool>) {
+    keep_resolved_from(Names::default(), targets, shutdown).await;
+}
+
+async fn keep_resolved_from(names: Names, targets: Vec<Target>, mut shutdown: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(LOOKUPS));
+    // Dropped with this future, which ends every task.
+    let mut upkeep = JoinSet::new();
+    for target in targets.into_iter().filter(Target::is_named) {
+        let (names, places) = (names.clone(), Arc::clone(&places));
+        upkeep.spawn(async move {
+            loop {
+                if let Some(due) = target.upkeep().due {
+                    tokio::time::sleep_until(due.into()).await;
+                }
+                look_up_in_turn(&target, &names, &places).await;
+            }
+        });
     }
+    // An error means that nobody is left to tell.
+    let _told = shutdown.wait_for(|stop| *stop).await;
 }
 
 /// Resolves every name once, some side by side.
 pub async fn resolve_all(targets: &[Target]) {
-    let places = Arc::new(Semaphore::new(LOOKUPS));
+    let (names, places) = (Names::default(), Arc::new(Semaphore::new(LOOKUPS)));
     let mut lookups = JoinSet::new();
     for target in targets.iter().filter(|target| target.is_named()) {
-        let (target, places) = (target.clone(), Arc::clone(&places));
-        lookups.spawn(async move {
-            // The semaphore is never closed, so there always is a permit to wait for.
-            let _place = places.acquire().await;
-            target.resolve().await;
-        });
+        let (target, names, places) = (target.clone(), names.clone(), Arc::clone(&places));
+        lookups.spawn(async move { look_up_in_turn(&target, &names, &places).await });
     }
     lookups.join_all().await;
+}
+
+async fn look_up_in_turn(target: &Target, names: &Names, places: &Semaphore) {
+    // The semaphore is never closed, so there always is a permit to wait for.
+    let _place = places.acquire().await;
+    let source = names.source(Instant::now()).await;
+    target.look_up(&source).await;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::tests::Server;
 
     #[test]
     fn endpoints_are_read_or_named_in_the_error() {
@@ -271,6 +303,42 @@ mod tests {
             assert_eq!(shared.address(), Some(SocketAddr::new(address, 443)));
             assert_eq!(shared.address_changes(), changes);
         }
+    }
+
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        let waiting = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("never {what}"));
+    }
+
+    #[tokio::test]
+    async fn an_address_is_followed_when_its_ttl_ends_and_kept_while_the_server_fails() {
+        let server = Server::start(Some(([192, 0, 2, 1].into(), 1))).await;
+        let target = Target::new(TargetId::new("shop").unwrap(), Endpoint::parse("shop.example:443").unwrap());
+        let fixed = Target::new(TargetId::new("fixed").unwrap(), Endpoint::parse("192.0.2.9:443").unwrap());
+        let (stop, stopped) = watch::channel(false);
+        let keeping =
+            tokio::spawn(keep_resolved_from(server.names(), vec![target.clone(), fixed.clone()], stopped.clone()));
+        let at = |last: u8| Some(SocketAddr::from(([192, 0, 2, last], 443)));
+
+        until("the first address", || target.address() == at(1)).await;
+        *server.record.lock().unwrap() = Some(([192, 0, 2, 2].into(), 1));
+        until("the second address", || target.address() == at(2)).await;
+        assert_eq!(target.address_changes(), 1);
+        *server.record.lock().unwrap() = None;
+        until("a failure", || target.upkeep().failures_in_a_row == 1).await;
+        assert_eq!((target.address(), target.address_changes()), (at(2), 1));
+
+        let asked = server.asked.lock().unwrap().clone();
+        let waits: Vec<_> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        // A TTL of a second is asked for again after 5 s, the soonest; how late beyond that is up to the machine's load.
+        assert!(waits.len() == 2 && waits.iter().all(|wait| (5..30).contains(&wait.as_secs())), "{waits:?}");
+        assert_eq!((fixed.address(), fixed.upkeep().due), (at(9), None));
+        stop.send(true).unwrap();
+        keeping.await.unwrap();
     }
 
     #[tokio::test]

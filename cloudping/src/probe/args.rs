@@ -26,6 +26,7 @@ pub enum ProbeFormat {
   cloudping probe 192.0.2.1:22 [2001:db8::1]:443 --count 0 --interval 200ms
   cloudping probe example.com --count 5 -o json | jq '.[0].p50_ms'
   cloudping probe example.com --kind https
+  cloudping probe 192.0.2.1:862 --kind udp         (there: cloudping reflect)
   cloudping probe example.com --count 0 -o csv > example.csv
   cloudping probe api.example.com --count 50 --fail-above 80ms --fail-loss 1% || alert
 
@@ -44,7 +45,7 @@ pub struct ProbeArgs {
     #[arg(required = true, value_name = "HOST[:PORT]")]
     pub targets: Vec<String>,
     /// What a probe is: a TCP handshake, a TLS handshake, the time to an HTTPS answer's first byte, an ICMP echo, or a STAMP
-    /// test packet over UDP (which another cloudping must reflect)
+    /// test packet over UDP (`cloudping reflect` must run at the target)
     #[arg(long, default_value = "tcp", value_parser = kinds())]
     pub kind: Protocol,
     /// Probes to each target; 0 goes on until Ctrl-C

@@ -11,7 +11,6 @@ use cloudping_producers::producer::{self, Surroundings};
 use cloudping_producers::{gaps, measure, sockets, targets};
 use cloudping_query_service::{Service, Settings};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
@@ -20,6 +19,7 @@ use super::archiving::Archiving;
 use super::network::Network;
 use super::plan::Plan;
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::{clock, output};
 
 /// The live view is read at most this often, and at least once a second.
@@ -42,7 +42,7 @@ impl Stop {
 
 /// Runs everything until Ctrl-C or SIGTERM.
 pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdListener) -> Result<(), Failure> {
-    let mut signals = signals()?;
+    let mut signals = Signals::catch()?;
     let root = tables_url(&plan.data)?;
     let tables = Tables::at(&root);
     let service = service(&plan, &stores, &network, &root)?;
@@ -65,7 +65,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let producers = start_producers(&network, &stores, &producing)?;
     announce(&plan, address)?;
 
-    stop_signal(&mut signals).await;
+    signals.next().await;
     let limit = plan.interval + plan.timeout + STOP_LIMIT;
     eprintln!("stopping; Ctrl-C again ends at once");
     let orderly = async {
@@ -85,7 +85,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     tokio::select! {
         () = orderly => {}
         () = tokio::time::sleep(limit) => tracing::warn!("not all was finished in {limit:?}; what is logged is taken up at the next start"),
-        () = stop_signal(&mut signals) => tracing::warn!("ended at once: the rounds under way are lost; what is logged is taken up at the next start"),
+        () = signals.next() => tracing::warn!("ended at once: the rounds under way are lost; what is logged is taken up at the next start"),
     }
     network.runtime.shutdown_background();
     Ok(())
@@ -163,19 +163,6 @@ fn announce(plan: &Plan, address: std::net::SocketAddr) -> Result<(), Failure> {
     output::print(format_args!("cloudping {}: {what}", env!("CARGO_PKG_VERSION")))?;
     output::print(format_args!("data in {}, a round every {:?}", plan.data.display(), plan.interval))?;
     output::print(format_args!("listening on http://{address}"))
-}
-
-/// Ctrl-C and SIGTERM, caught from here on.
-fn signals() -> Result<[Signal; 2], Failure> {
-    let caught = |kind| signal(kind).map_err(Failure::runtime);
-    Ok([caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?])
-}
-
-async fn stop_signal([interrupt, terminate]: &mut [Signal; 2]) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 fn report<T, E: std::fmt::Display>(what: &str, ended: Result<T, E>) {

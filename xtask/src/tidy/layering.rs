@@ -12,7 +12,7 @@ use crate::project::{Dependency, Package, Project};
 /// In a list of names: every package of this workspace.
 const OURS: &str = "(ours)";
 /// The thin packages in which a component meets the cloud.
-const LAMBDAS: &str = "*/lambda";
+const AWS_PACKAGES: &str = "*/aws";
 const COMPONENTS: &[&str] = &[
     "cloudping-producers",
     "cloudping-stream-processor",
@@ -55,10 +55,10 @@ const RULES: &[Rule] = &[
         expected: "the planet to know nothing of the pipeline" },
     Rule { who: &["cloudping-ports"], but: &[], kinds: Kinds::All, never: &["cloudping-backend-*", "aws-*"],
         expected: "ports without a backend or an SDK" },
-    Rule { who: &["*"], but: &["cloudping", LAMBDAS], kinds: Kinds::Shipped, never: &["cloudping-backend-*"],
+    Rule { who: &["*"], but: &["cloudping", AWS_PACKAGES], kinds: Kinds::Shipped, never: &["cloudping-backend-*"],
         expected: "backends to be chosen by the binary (tests: dev-dependencies)" },
-    Rule { who: &["*"], but: &["cloudping-backend-aws", LAMBDAS], kinds: Kinds::All, never: AWS_SDK,
-        expected: "the AWS SDK in cloudping-backend-aws and lambda packages only" },
+    Rule { who: &["*"], but: &["cloudping-backend-aws", AWS_PACKAGES], kinds: Kinds::All, never: AWS_SDK,
+        expected: "the AWS SDK in cloudping-backend-aws and aws packages only" },
     Rule { who: &["*"], but: &[], kinds: Kinds::All, never: &["xtask"],
         expected: "nothing to depend on the automation" },
 ];
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(count("producers", "cloudping-producers", "cloudping-query-service", Some("dev")), 1);
         assert_eq!(count("producers", "cloudping-producers", "cloudping-producers", Some("dev")), 0);
         assert_eq!(count("producers", "cloudping-producers", "cloudping-ports", None), 0);
-        assert_eq!(count("producers/lambda", "cloudping-producers-lambda", "cloudping-producers", None), 0);
+        assert_eq!(count("producers/aws", "cloudping-producers-aws", "cloudping-producers", None), 0);
     }
 
     #[test]
@@ -213,13 +213,13 @@ mod tests {
         assert_eq!(count("crates/testkit", "cloudping-testkit", local, None), 1);
         assert_eq!(count("crates/testkit", "cloudping-testkit", local, Some("dev")), 0);
         assert_eq!(count("crates/ports", "cloudping-ports", local, Some("dev")), 1);
-        assert_eq!(count("stream-processor/lambda", "cloudping-stream-lambda", "cloudping-backend-aws", None), 0);
+        assert_eq!(count("stream-processor/aws", "cloudping-stream-aws", "cloudping-backend-aws", None), 0);
     }
 
     #[test]
     fn the_sdk_stays_in_its_corner() {
         assert_eq!(count("crates/backend-aws", "cloudping-backend-aws", "aws-sdk-kinesis", None), 0);
-        assert_eq!(count("stream-processor/lambda", "cloudping-stream-lambda", "aws-config", None), 0);
+        assert_eq!(count("stream-processor/aws", "cloudping-stream-aws", "aws-config", None), 0);
         assert_eq!(count("cloudping", "cloudping", "aws-sdk-kinesis", None), 1);
         assert_eq!(count("batch-rollup", "cloudping-batch-rollup", "aws-config", Some("dev")), 1);
         assert_eq!(count("cloudping", "cloudping", "xtask", Some("dev")), 1);

@@ -1,5 +1,6 @@
-//! The settings of the Lambda function: environment variables, all faults named at once.
+//! The settings of both programs: environment variables, all faults named at once.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudping_model::VantageId;
@@ -7,21 +8,25 @@ use cloudping_model::VantageId;
 /// Rounds of one invocation, at the most: an invocation lasts fifteen minutes at the most.
 const MOST_ROUNDS: u64 = 900;
 
-/// What the function was deployed with.
+/// What a function or an agent was deployed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `CLOUDPING_STREAM`: the Kinesis stream of the event log.
     pub stream: String,
-    /// `CLOUDPING_STREAM_REGION`: where that stream is; the function's own region unless given.
+    /// `CLOUDPING_STREAM_REGION`: where that stream is; the region of the AWS settings unless given.
     pub stream_region: Option<String>,
-    /// `CLOUDPING_VANTAGE`: who measures; the function's own region unless given.
+    /// `CLOUDPING_VANTAGE`: who measures; the region (`AWS_REGION`) unless given.
     pub vantage: VantageId,
-    /// `CLOUDPING_ROUNDS`: rounds an invocation makes. Default 1.
+    /// `CLOUDPING_ROUNDS`: rounds that an invocation of the function makes; the agent goes on for ever. Default 1.
     pub rounds: u64,
     /// `CLOUDPING_INTERVAL_MS`: from one round to the next, milliseconds. Default 10,000.
     pub interval: Duration,
     /// `CLOUDPING_TIMEOUT_MS`: how long a probe waits for its answer, milliseconds. Default 2,000.
     pub timeout: Duration,
+    /// `CLOUDPING_SPOOL`: where the agent keeps rounds while the stream cannot be reached. Default `/var/lib/cloudping`.
+    pub spool: PathBuf,
+    /// `CLOUDPING_SPOOL_MIB`: how much it keeps, MiB. Default 256.
+    pub spool_bytes: u64,
 }
 
 impl Settings {
@@ -50,6 +55,7 @@ impl Settings {
         let rounds = number("CLOUDPING_ROUNDS", 1, MOST_ROUNDS);
         let interval = Duration::from_millis(number("CLOUDPING_INTERVAL_MS", 10_000, 540_000));
         let timeout = Duration::from_millis(number("CLOUDPING_TIMEOUT_MS", 2_000, 60_000));
+        let spool_bytes = number("CLOUDPING_SPOOL_MIB", 256, 1 << 20) << 20;
         match vantage.filter(|_| faults.is_empty()) {
             Some(vantage) => Ok(Self {
                 stream,
@@ -58,6 +64,8 @@ impl Settings {
                 rounds,
                 interval,
                 timeout,
+                spool: variable("CLOUDPING_SPOOL").unwrap_or_else(|| "/var/lib/cloudping".to_owned()).into(),
+                spool_bytes,
             }),
             None => Err(faults),
         }
