@@ -63,7 +63,9 @@ impl Project {
     /// # Errors
     /// When a `Cargo.toml` cannot be read; cargo's own message is passed on.
     pub fn discover() -> Result<Self> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Asked for when it runs, not when it was built: clones that share a target directory share this binary.
+        let running = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let here = running.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
         let mut command = cargo();
         command
             .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
