@@ -14,10 +14,9 @@ use cloudping_ports::{EventLog, LiveStore};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{PaneItem, VantageHead, keys};
 use datafusion::prelude::SessionContext;
-use support::Server;
+use support::{REGIONS, Server};
 
 const KILLS: usize = 22;
-const REGIONS: &str = "us-east-1,us-west-2,eu-west-1,eu-central-1,ap-south-1,ap-northeast-1,ap-southeast-2,sa-east-1,af-south-1,me-south-1,ca-central-1,il-central-1";
 /// Some loss, so that rounds wait for late answers when the process dies.
 const SCENARIO: &str = "[defaults]\njitter_ms = 0.2\nloss = 0.02\n";
 

@@ -12,9 +12,7 @@ use cloudping_planet::scenario::Scenario;
 use cloudping_planet::{Place, World};
 use cloudping_schemas::catalogue::Catalogue;
 use serde_json::Value;
-use support::Server;
-
-const REGIONS: &str = "us-east-1,us-west-2,eu-west-1,eu-central-1,ap-south-1,ap-northeast-1,ap-southeast-2,sa-east-1,af-south-1,me-south-1,ca-central-1,il-central-1";
+use support::{REGIONS, Server};
 
 /// One lossy pair from the start.
 const BEFORE: &str = r#"

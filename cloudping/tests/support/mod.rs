@@ -14,6 +14,9 @@ pub fn cloudping() -> Command {
     Command::new(env!("CARGO_BIN_EXE_cloudping"))
 }
 
+/// Twelve regions on all continents that have some.
+pub const REGIONS: &str = "us-east-1,us-west-2,eu-west-1,eu-central-1,ap-south-1,ap-northeast-1,ap-southeast-2,sa-east-1,af-south-1,me-south-1,ca-central-1,il-central-1";
+
 /// A running `cloudping up`.
 pub struct Server {
     child: Child,
