@@ -21,8 +21,17 @@ impl DecodeError {
 }
 
 /// Appends `value` as an LEB128 varint: seven bits a byte, least significant first, the high bit set on all bytes but the last.
-pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
-    put_varint_u128(out, u128::from(value));
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// How many bytes [`put_varint`] appends.
+pub(crate) fn varint_len(value: u64) -> usize {
+    ((value | 1).ilog2() / 7 + 1) as usize
 }
 
 /// [`put_varint`] for 128 bits.
@@ -54,9 +63,9 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// How many bytes are left.
-    pub(crate) fn remaining(&self) -> usize {
-        self.rest.len()
+    /// The bytes that are left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     pub(crate) fn byte(&mut self, field: &'static str) -> Result<u8, DecodeError> {
@@ -72,7 +81,40 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a varint as [`put_varint`] writes it: the shortest form is the only one accepted, so that equal values have equal bytes.
+    #[inline]
     pub(crate) fn varint(&mut self, field: &'static str) -> Result<u64, DecodeError> {
+        match *self.rest {
+            [byte, ref tail @ ..] if byte < 0x80 => {
+                self.rest = tail;
+                Ok(u64::from(byte))
+            }
+            [low, high, ref tail @ ..] if high < 0x80 && high > 0 => {
+                self.rest = tail;
+                Ok(u64::from(high) << 7 | u64::from(low & 0x7f))
+            }
+            _ => self.long_varint(field),
+        }
+    }
+
+    fn long_varint(&mut self, field: &'static str) -> Result<u64, DecodeError> {
+        let mut value = 0;
+        // Nine bytes hold 63 bits, so that nothing is shifted out.
+        for (i, &byte) in self.rest.iter().take(9).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * i);
+            if byte < 0x80 && (byte > 0 || i == 0) {
+                self.rest = &self.rest[i + 1..];
+                return Ok(value);
+            }
+            if byte < 0x80 {
+                break;
+            }
+        }
+        self.odd_varint(field)
+    }
+
+    /// A varint of ten bytes, or one that must be refused.
+    #[cold]
+    fn odd_varint(&mut self, field: &'static str) -> Result<u64, DecodeError> {
         let value = self.varint_u128(field)?;
         u64::try_from(value).map_err(|_| DecodeError::new(field, "at most 64 bits", value))
     }
@@ -163,6 +205,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn varints_of_64_bits_come_back(value: u64, bits in 0u32..64) {
+            let value = value >> bits;
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            prop_assert_eq!(out.len(), varint_len(value));
+            let mut reader = Reader::new(&out);
+            prop_assert_eq!(reader.varint("value"), Ok(value));
+            prop_assert!(reader.finish().is_ok());
+        }
+
+        #[test]
+        fn both_widths_read_alike(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0x80), Just(0)], 0..12)) {
+            let narrow = Reader::new(&bytes).varint("value").ok();
+            let wide = Reader::new(&bytes).varint_u128("value").ok();
+            prop_assert_eq!(narrow, wide.and_then(|value| u64::try_from(value).ok()));
+        }
+
         #[test]
         fn varints_come_back(value: u128) {
             let mut out = Vec::new();

@@ -5,24 +5,26 @@ use std::borrow::Cow;
 use tdigest::{Centroid, TDigest};
 
 use crate::quantile::linear_quantile;
+use crate::{DecodeError, compress, sketch, sorting};
 
 /// Up to this many values a digest keeps every value, and its quantiles are exact.
 ///
-/// A minute or an hour of one series fits, and so small a t-digest would be larger than the values. Part of version 1 of the encoding.
+/// A minute or an hour of one series fits, and so small a sketch would be no smaller than the values. Part of the encoding.
 pub const EXACT_LIMIT: usize = 512;
 
-/// The t-digest's compression: at most this many centroids. Part of version 1 of the encoding.
-///
-/// At 100 the p75 of a series whose route drifts is 2.5 % off, at 200 it is 0.06 % off.
+/// The compression that Trino's bytes state: what an engine that merges our digests should go on with.
 pub const COMPRESSION: usize = 200;
+
+/// Sketches are merged in pieces of no more than about one part in so many of the values.
+const PIECES: f64 = 400.0;
 
 /// A mergeable distribution of RTTs in whole microseconds.
 ///
-/// Count, sum, minimum and maximum are exact always, whatever the order of insertion and merging. Quantiles are exact up to
-/// [`EXACT_LIMIT`] values; beyond, they come from a t-digest of compression [`COMPRESSION`] (Dunning and Ertl, "Computing extremely
-/// accurate quantiles using t-digests", 2019; the crate `tdigest`), whose error in rank is a fraction of a percent at the median and
-/// shrinks towards the tails, and which depends slightly on the order of insertion and merging. Its weak spot: between two levels
-/// far apart (before and after a route change) it interpolates values that nobody measured.
+/// Count, sum, sum of squares, minimum and maximum are exact always, whatever the order of insertion and merging. Quantiles are exact up
+/// to [`EXACT_LIMIT`] values, and beyond as long as the distinct values fit into a kilobyte. Else they come from a sketch that depends
+/// slightly on the order of insertion and merging: t-digests (the crate `tdigest`), one for each level that the values have, with single
+/// values at the levels' edges. Measured on days of 86,400 values of 35 kinds, clean, stepping, drifting and hostile, built from minutes:
+/// the rank of p50 within 0.1 %, of p99 and p99.9 within 0.02 %; p50 within 0.1 ms at the edge between two levels.
 ///
 /// Values that wait to be folded into the t-digest are part of every answer, merge, comparison and encoding: there is no flush to forget.
 #[derive(Debug, Clone, Default)]
@@ -30,9 +32,10 @@ pub struct LatencyDigest {
     totals: Totals,
     /// All values while exact, else those not yet in the sketch. At most `EXACT_LIMIT`.
     values: Vec<u32>,
-    /// The t-digest of all values that are not in `values`; none while exact. The crate's own buffer is never used: it loses what it
+    /// The sketch of all values that are not in `values`; none while exact. The crate's own buffer is never used: it loses what it
     /// holds in reads, merges and copies.
-    sketch: Option<TDigest>,
+    /// In a box, because most digests are exact and should be small.
+    sketch: Option<Box<TDigest>>,
 }
 
 /// What is exact for any number of values.
@@ -44,11 +47,14 @@ pub(crate) struct Totals {
     pub(crate) min: u32,
     /// 0 while empty.
     pub(crate) max: u32,
+    /// Sum of the squares. An integer, so that it is exact and the same in every order of merging; 128 bits, because 64 overflow after
+    /// 18 million RTTs of 1 s.
+    pub(crate) sum_sq: u128,
 }
 
 impl Default for Totals {
     fn default() -> Self {
-        Self { count: 0, sum: 0, min: u32::MAX, max: 0 }
+        Self { count: 0, sum: 0, min: u32::MAX, max: 0, sum_sq: 0 }
     }
 }
 
@@ -66,6 +72,7 @@ impl Totals {
         self.sum = self.sum.saturating_add(u64::from(value));
         self.min = self.min.min(value);
         self.max = self.max.max(value);
+        self.sum_sq = self.sum_sq.saturating_add(u128::from(u64::from(value) * u64::from(value)));
     }
 
     fn merge(&mut self, other: &Self) {
@@ -73,6 +80,46 @@ impl Totals {
         self.sum = self.sum.saturating_add(other.sum);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        self.sum_sq = self.sum_sq.saturating_add(other.sum_sq);
+    }
+
+    /// With the sum of squares that `centroids` suggest, for want of the true one.
+    pub(crate) fn with_estimated_squares(self, centroids: &[Centroid]) -> Self {
+        let estimate: f64 = centroids.iter().map(|c| c.mean() * c.mean() * c.weight()).sum();
+        let (least, most) = self.squares();
+        Self { sum_sq: (estimate.round() as u128).clamp(least, most), ..self }
+    }
+
+    /// Refuses totals that no values have.
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
+        self.check_sum()?;
+        let (least, most) = self.squares();
+        if (least..=most).contains(&self.sum_sq) {
+            Ok(())
+        } else {
+            let expected = format_args!("sum² / n to sum * max, {least} to {most}");
+            Err(DecodeError::new("sum_sq", expected, self.sum_sq))
+        }
+    }
+
+    /// The part of [`Totals::check`] that leaves out the squares.
+    pub(crate) fn check_sum(&self) -> Result<(), DecodeError> {
+        if self.count == 1 && self.min != self.max {
+            return Err(DecodeError::new("range", "0 for a single value", self.max - self.min));
+        }
+        let least = u128::from(self.count) * u128::from(self.min);
+        let most = u128::from(self.count) * u128::from(self.max);
+        if (least..=most).contains(&u128::from(self.sum)) {
+            Ok(())
+        } else {
+            Err(DecodeError::new("sum", format_args!("n * min to n * max, {least} to {most}"), self.sum))
+        }
+    }
+
+    /// Between what the sum of squares lies: no variance is negative, and no value is above the maximum.
+    fn squares(&self) -> (u128, u128) {
+        let sum = u128::from(self.sum);
+        ((sum * sum).div_ceil(u128::from(self.count)), sum * u128::from(self.max))
     }
 }
 
@@ -81,7 +128,7 @@ impl Totals {
 pub(crate) enum Content<'a> {
     /// Every value, ascending.
     Exact(Cow<'a, [u32]>),
-    /// The t-digest of every value.
+    /// The sketch of every value.
     Sketch(Cow<'a, TDigest>),
 }
 
@@ -90,6 +137,25 @@ impl LatencyDigest {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The digest of values in ascending order, in µs: exact up to [`EXACT_LIMIT`], else compressed in one pass.
+    #[must_use]
+    pub fn from_sorted(values: &[u32]) -> Self {
+        debug_assert!(values.is_sorted());
+        let totals = Totals::of(values);
+        if values.len() <= EXACT_LIMIT {
+            return Self { totals, values: values.to_vec(), sketch: None };
+        }
+        let centroids = distinct(values).collect();
+        Self::from_centroids(totals, centroids)
+    }
+
+    /// The digest of values in any order, in µs: [`LatencyDigest::from_sorted`] after a sort that is made for it.
+    #[must_use]
+    pub fn from_unsorted(mut values: Vec<u32>) -> Self {
+        sorting::sort_by_key(&mut values, |&value| value.into());
+        Self::from_sorted(&values)
     }
 
     /// Adds one RTT in µs.
@@ -116,21 +182,16 @@ impl LatencyDigest {
     pub fn merge_many<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut totals = Totals::default();
         let mut values = Vec::new();
-        let mut centroids = Vec::new();
+        let mut sketches = Vec::new();
         for part in parts {
             totals.merge(&part.totals);
             values.extend_from_slice(&part.values);
-            if let Some(sketch) = &part.sketch {
-                centroids.extend_from_slice(sketch.centroids());
-            }
+            sketches.extend(part.sketch.as_deref().map(|sketch| (sketch, &part.totals)));
         }
-        if centroids.is_empty() && values.len() <= EXACT_LIMIT {
+        if sketches.is_empty() && values.len() <= EXACT_LIMIT {
             return Self { totals, values, sketch: None };
         }
-        // Sorted before they become centroids: integers sort faster, and the crate's sort finds the run.
-        values.sort_unstable();
-        centroids.extend(values.iter().map(|&value| Centroid::new(value.into(), 1.0)));
-        Self::from_centroids(totals, centroids)
+        Self::from_centroids(totals, joined(&totals, &sketches, values))
     }
 
     /// How many values were added.
@@ -172,7 +233,7 @@ impl LatencyDigest {
     /// The `q`-quantile in µs; `None` when empty or when `q` is not within 0..=1.
     ///
     /// Exact: numpy's default `linear` (type 7 of Hyndman and Fan, 1996): between the two values around rank `q * (n - 1)`.
-    /// Beyond [`EXACT_LIMIT`]: the t-digest's interpolation between centroids' centres, within the exact minimum and maximum.
+    /// Beyond [`EXACT_LIMIT`]: the same between estimates of these two values, within the exact minimum and maximum.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         self.quantiles(&[q]).pop().flatten()
@@ -190,7 +251,7 @@ impl LatencyDigest {
                 }
                 match &content {
                     Content::Exact(sorted) => linear_quantile(sorted, q),
-                    Content::Sketch(sketch) => sketch.estimate_quantile(q),
+                    Content::Sketch(sketch) => Some(sketch::quantile(sketch.centroids(), &self.totals, q)),
                 }
             })
             .collect()
@@ -202,19 +263,21 @@ impl LatencyDigest {
         Self { totals: Totals::of(&values), values, sketch: None }
     }
 
-    /// A digest that is not exact. The totals must be those of the centroids' values, of which there must be at least one.
-    pub(crate) fn from_centroids(totals: Totals, centroids: Vec<Centroid>) -> Self {
+    /// A digest that is not exact. The totals must be those of the values behind the ascending centroids, of which there must be one.
+    pub(crate) fn from_centroids(totals: Totals, ascending: Vec<Centroid>) -> Self {
+        let centroids = compress::compressed(&totals, ascending);
+        Self::from_sketch(totals, centroids)
+    }
+
+    /// [`LatencyDigest::from_centroids`] of centroids that need no compression and have the form in which they are kept.
+    pub(crate) fn from_sketch(totals: Totals, centroids: Vec<Centroid>) -> Self {
         debug_assert!(totals.count > 0 && !centroids.is_empty());
-        // Sorts, and compresses once if there are too many.
-        let sketch = TDigest::new(
-            centroids,
-            totals.sum as f64,
-            totals.count as f64,
-            Some(totals.max.into()),
-            Some(totals.min.into()),
-            COMPRESSION,
-        );
-        Self { totals, values: Vec::new(), sketch: Some(sketch) }
+        Self { totals, values: Vec::new(), sketch: Some(Box::new(sketch_of(&totals, centroids))) }
+    }
+
+    /// The same distribution with other totals.
+    pub(crate) fn with_totals(self, totals: Totals) -> Self {
+        Self { totals, ..self }
     }
 
     pub(crate) fn totals(&self) -> &Totals {
@@ -230,22 +293,51 @@ impl LatencyDigest {
                 Content::Exact(Cow::Owned(sorted))
             }
             Some(sketch) if self.values.is_empty() => Content::Sketch(Cow::Borrowed(sketch)),
-            Some(sketch) => Content::Sketch(Cow::Owned(folded(sketch, &mut self.values.clone()))),
+            Some(_) => Content::Sketch(Cow::Owned(self.folded())),
         }
     }
 
     fn fold_values(&mut self) {
-        let empty = TDigest::new_with_size(COMPRESSION);
-        let sketch = self.sketch.as_ref().unwrap_or(&empty);
-        self.sketch = Some(folded(sketch, &mut self.values));
+        self.sketch = Some(Box::new(self.folded()));
         self.values.clear();
+    }
+
+    /// The sketch of all values, those that wait too.
+    fn folded(&self) -> TDigest {
+        let mut values = self.values.clone();
+        sorting::sort_by_key(&mut values, |&value| value.into());
+        let mut centroids = self.sketch.as_ref().map_or_else(Vec::new, |sketch| sketch.centroids().to_vec());
+        centroids.extend(distinct(&values));
+        sketch::sort(&mut centroids);
+        sketch_of(&self.totals, compress::compressed(&self.totals, centroids))
     }
 }
 
-/// The sketch with `values` added; sorts them in place.
-fn folded(sketch: &TDigest, values: &mut [u32]) -> TDigest {
-    values.sort_unstable();
-    sketch.merge_sorted(values.iter().map(|&value| f64::from(value)).collect())
+/// Ascending values as centroids, equal ones as one.
+fn distinct(ascending: &[u32]) -> impl Iterator<Item = Centroid> {
+    ascending.chunk_by(|a, b| a == b).map(|equal| Centroid::new(equal[0].into(), equal.len() as f64))
+}
+
+/// Sketches, each with totals that have its extremes, and values together, ascending and in the form in which a sketch keeps them.
+fn joined(totals: &Totals, sketches: &[(&TDigest, &Totals)], mut values: Vec<u32>) -> Vec<Centroid> {
+    sorting::sort_by_key(&mut values, |&value| value.into());
+    if sketches.is_empty() {
+        return distinct(&values).collect();
+    }
+    let mut centroids = Vec::new();
+    let most = totals.count as f64 / PIECES;
+    for (sketch, totals) in sketches {
+        sketch::extend_in_pieces(&mut centroids, sketch.centroids(), totals, most);
+    }
+    centroids.extend(distinct(&values));
+    sketch::sort(&mut centroids);
+    centroids
+}
+
+/// Centroids as they are, in the crate's type.
+fn sketch_of(totals: &Totals, centroids: Vec<Centroid>) -> TDigest {
+    let (min, max) = (Some(totals.min.into()), Some(totals.max.into()));
+    TDigest::new(centroids, totals.sum as f64, totals.count as f64, max, min, sketch::MAX_CENTROIDS)
 }
 
 impl Extend<u32> for LatencyDigest {

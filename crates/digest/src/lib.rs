@@ -1,6 +1,6 @@
 //! What a window of latencies is remembered as: counts that are exact and a distribution that can be merged.
 //!
-//! - [`LatencyDigest`]: the distribution. Exact while it is small, a t-digest beyond.
+//! - [`LatencyDigest`]: the distribution. Exact while it is small, t-digests of its levels beyond.
 //! - [`SeriesSummary`]: everything a window of one series holds, loss apart from latency.
 //! - [`encoding`]: both as compact, versioned bytes.
 //! - [`trino`]: the digest as bytes that Trino and Athena cast to `tdigest`.
@@ -22,14 +22,23 @@
 //! assert_eq!(SeriesSummary::decode(&stored), Ok(minute));
 //! ```
 
+mod body;
 mod bytes;
+mod compress;
+mod counts;
 pub mod encoding;
 mod latency_digest;
 mod quantile;
+mod sketch;
+mod sorting;
 mod summary;
 pub mod trino;
+mod version1;
 
+pub use body::STORED_EXACT_LIMIT;
 pub use bytes::DecodeError;
+pub use counts::{Counts, Parts};
 pub use latency_digest::{COMPRESSION, EXACT_LIMIT, LatencyDigest};
 pub use quantile::linear_quantile;
+pub use sketch::MAX_CENTROIDS;
 pub use summary::SeriesSummary;

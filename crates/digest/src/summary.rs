@@ -1,6 +1,6 @@
 //! Everything that a window of one series holds.
 
-use crate::LatencyDigest;
+use crate::{Counts, LatencyDigest};
 
 /// What became of the probes of one series in one window: counts of each outcome and the distribution of the round-trip times.
 ///
@@ -9,14 +9,8 @@ use crate::LatencyDigest;
 /// [`EXACT_LIMIT`](crate::EXACT_LIMIT) values depend slightly on the order (see [`LatencyDigest`]).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeriesSummary {
-    pub(crate) lost: u64,
-    pub(crate) retransmitted: u64,
-    pub(crate) unknown: u64,
-    /// Sum of the squares. An integer, so that it is exact and the same in every order of merging; 128 bits, because 64 overflow after
-    /// 18 million RTTs of 1 s.
-    pub(crate) sum_sq_us: u128,
-    /// `None` exactly while nothing was sent.
-    pub(crate) last_at_us: Option<i64>,
+    /// The time is `None` exactly while nothing was sent.
+    counts: Counts,
     pub(crate) digest: LatencyDigest,
 }
 
@@ -27,10 +21,22 @@ impl SeriesSummary {
         Self::default()
     }
 
+    /// The summary of RTTs in µs, which must be ascending, and of what is counted beside them. A time is taken (1970 for want of one) if
+    /// anything was sent, and no more is retransmitted than was lost.
+    #[must_use]
+    pub fn from_sorted(rtts_us: &[u32], counts: Counts) -> Self {
+        Self::from_digest(LatencyDigest::from_sorted(rtts_us), counts)
+    }
+
+    /// The summary of a distribution, and of what is counted beside it, under the rules of [`SeriesSummary::from_sorted`].
+    #[must_use]
+    pub fn from_digest(digest: LatencyDigest, counts: Counts) -> Self {
+        Self { counts: counts.settled(digest.count()), digest }
+    }
+
     /// Counts an answer: a probe that started at `at_us` (UTC, µs since 1970) and took `rtt_us` µs.
     pub fn record_rtt(&mut self, at_us: i64, rtt_us: u32) {
         self.seen(at_us);
-        self.sum_sq_us = self.sum_sq_us.saturating_add(u128::from(rtt_us).pow(2));
         self.digest.insert(rtt_us);
     }
 
@@ -38,19 +44,19 @@ impl SeriesSummary {
     /// sent again, so its time says nothing about latency.
     pub fn record_loss(&mut self, at_us: i64, retransmitted: bool) {
         self.seen(at_us);
-        self.lost = self.lost.saturating_add(1);
-        self.retransmitted = self.retransmitted.saturating_add(u64::from(retransmitted));
+        self.counts.lost = self.counts.lost.saturating_add(1);
+        self.counts.retransmitted = self.counts.retransmitted.saturating_add(u64::from(retransmitted));
     }
 
     /// Counts an answer for which the kernel gave no RTT, to a probe that started at `at_us` (UTC, µs since 1970).
     pub fn record_unknown(&mut self, at_us: i64) {
         self.seen(at_us);
-        self.unknown = self.unknown.saturating_add(1);
+        self.counts.unknown = self.counts.unknown.saturating_add(1);
     }
 
     /// Adds all that `other` counted.
     pub fn merge(&mut self, other: &Self) {
-        self.merge_counts(other);
+        self.counts.merge(&other.counts);
         self.digest.merge(&other.digest);
     }
 
@@ -59,17 +65,23 @@ impl SeriesSummary {
     pub fn merge_many<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut merged = Self::new();
         let digest = LatencyDigest::merge_many(parts.into_iter().map(|part| {
-            merged.merge_counts(part);
+            merged.counts.merge(&part.counts);
             &part.digest
         }));
         merged.digest = digest;
         merged
     }
 
+    /// All that is counted beside the RTTs.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Probes sent.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.received().saturating_add(self.lost).saturating_add(self.unknown)
+        self.received().saturating_add(self.counts.lost).saturating_add(self.counts.unknown)
     }
 
     /// Answers whose RTT is known: the sample count of every latency number here.
@@ -81,19 +93,19 @@ impl SeriesSummary {
     /// Probes that got no answer in time, and those answered only after a SYN retransmit.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost
+        self.counts.lost
     }
 
     /// Those of the lost probes that were answered after a SYN retransmit.
     #[must_use]
     pub fn retransmitted(&self) -> u64 {
-        self.retransmitted
+        self.counts.retransmitted
     }
 
     /// Answers for which the kernel gave no RTT.
     #[must_use]
     pub fn unknown(&self) -> u64 {
-        self.unknown
+        self.counts.unknown
     }
 
     /// Sum of the RTTs in µs.
@@ -105,7 +117,7 @@ impl SeriesSummary {
     /// Sum of the squares of the RTTs in µs².
     #[must_use]
     pub fn sum_sq_us(&self) -> u128 {
-        self.sum_sq_us
+        self.digest.totals().sum_sq
     }
 
     /// The smallest RTT in µs; `None` without any.
@@ -123,7 +135,7 @@ impl SeriesSummary {
     /// Start of the newest probe, whatever its outcome (UTC, µs since 1970); `None` when nothing was sent.
     #[must_use]
     pub fn last_at_us(&self) -> Option<i64> {
-        self.last_at_us
+        self.counts.last_at_us
     }
 
     /// The distribution of the RTTs.
@@ -143,14 +155,22 @@ impl SeriesSummary {
     #[must_use]
     pub fn stddev_us(&self) -> Option<f64> {
         let n = self.received();
-        (n > 0).then(|| (squared_deviations(n, self.sum_us(), self.sum_sq_us) / n as f64).sqrt())
+        (n > 0).then(|| (squared_deviations(n, self.sum_us(), self.sum_sq_us()) / n as f64).sqrt())
+    }
+
+    /// Jitter: the mean packet delay variation in µs, by RFC 5481 the delay of each answer over that of the fastest; mean minus minimum.
+    /// `None` without any RTT. Unlike a range of quantiles it is exact after any merging.
+    #[must_use]
+    pub fn jitter_us(&self) -> Option<f64> {
+        let (mean, min) = (self.mean_us()?, self.min_us()?);
+        Some((mean - f64::from(min)).max(0.0))
     }
 
     /// The share of the sent probes that were lost, 0 to 1; `None` when nothing was sent.
     #[must_use]
     pub fn loss(&self) -> Option<f64> {
         let sent = self.sent();
-        (sent > 0).then(|| self.lost as f64 / sent as f64)
+        (sent > 0).then(|| self.counts.lost as f64 / sent as f64)
     }
 
     /// The `q`-quantile of the RTTs in µs: see [`LatencyDigest::quantile`].
@@ -175,16 +195,7 @@ impl SeriesSummary {
     }
 
     fn seen(&mut self, at_us: i64) {
-        self.last_at_us = self.last_at_us.max(Some(at_us));
-    }
-
-    /// Everything but the digest.
-    fn merge_counts(&mut self, other: &Self) {
-        self.lost = self.lost.saturating_add(other.lost);
-        self.retransmitted = self.retransmitted.saturating_add(other.retransmitted);
-        self.unknown = self.unknown.saturating_add(other.unknown);
-        self.sum_sq_us = self.sum_sq_us.saturating_add(other.sum_sq_us);
-        self.last_at_us = self.last_at_us.max(other.last_at_us);
+        self.counts.last_at_us = self.counts.last_at_us.max(Some(at_us));
     }
 }
 

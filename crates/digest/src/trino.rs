@@ -3,11 +3,10 @@
 //! Little-endian: format byte 0; min, max, compression, total weight as `f64`; centroid count as `i32`; the means as `f64`,
 //! ascending; the weights as `f64`. Means are in µs. `merge(CAST(x AS tdigest))` and `value_at_quantile(…, q)` then work on a column.
 
-use tdigest::Centroid;
-
+use crate::body::MAX_COUNT;
 use crate::bytes::Reader;
-use crate::encoding::MAX_COUNT;
 use crate::latency_digest::{Content, Totals};
+use crate::sketch::{MAX_CENTROIDS, canonical};
 use crate::{COMPRESSION, DecodeError, EXACT_LIMIT, LatencyDigest};
 
 const FORMAT: u8 = 0;
@@ -50,7 +49,8 @@ pub fn to_trino_bytes(digest: &LatencyDigest) -> Vec<u8> {
 
 /// Reads Trino's bytes of latencies in whole µs, ours or those of an engine that merged ours.
 ///
-/// The format knows no sum: it becomes the centroids', rounded to whole µs, which is exact only for an exact digest. Nor does it say
+/// The format knows no sum: it becomes the centroids', rounded to whole µs, which is exact only for an exact digest; elsewhere it is
+/// near, as is the sum of squares. Nor does it say
 /// whether it is exact: it is taken to be so if it has at most [`EXACT_LIMIT`] values and every centroid, the first at the minimum and the
 /// last at the maximum, is a whole number of µs. An engine's merge of few values can look so by chance.
 ///
@@ -84,12 +84,12 @@ pub fn from_trino_bytes(bytes: &[u8]) -> Result<LatencyDigest, DecodeError> {
 
 fn read_centroid_count(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let count = reader.i32_le("centroid count")?;
-    let fits = reader.remaining() / CENTROID_BYTES;
+    let fits = reader.rest().len() / CENTROID_BYTES;
     match usize::try_from(count) {
-        Ok(count) if count == fits && reader.remaining().is_multiple_of(CENTROID_BYTES) => Ok(count),
+        Ok(count) if count == fits && reader.rest().len().is_multiple_of(CENTROID_BYTES) => Ok(count),
         _ => Err(DecodeError::new(
             "centroid count",
-            format_args!("one for each 16 of the {} bytes that follow", reader.remaining()),
+            format_args!("one for each 16 of the {} bytes that follow", reader.rest().len()),
             count,
         )),
     }
@@ -141,9 +141,13 @@ fn digest_of(count: u64, min: u32, max: u32, centroids: &[(f64, u64)]) -> Result
     let sum = (sum.round() as u128).clamp(least, most);
     let sum =
         u64::try_from(sum).map_err(|_| DecodeError::new("weights", "values whose sum is at most 64 bits", sum))?;
-    let totals = Totals { count, sum, min, max };
-    let centroids = centroids.iter().map(|&(mean, weight)| Centroid::new(mean, weight as f64)).collect();
-    Ok(LatencyDigest::from_centroids(totals, centroids))
+    let centroids = canonical(centroids.iter().map(|&(mean, weight)| (mean, weight as f64)));
+    let totals = Totals { count, sum, min, max, sum_sq: 0 }.with_estimated_squares(&centroids);
+    Ok(if centroids.len() > MAX_CENTROIDS {
+        LatencyDigest::from_centroids(totals, centroids)
+    } else {
+        LatencyDigest::from_sketch(totals, centroids)
+    })
 }
 
 /// A whole number within bounds that `f64` counts exactly.

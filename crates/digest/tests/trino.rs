@@ -53,6 +53,21 @@ fn rounding_of_a_merge_is_forgiven() {
 }
 
 #[test]
+fn no_number_is_nan_or_infinite() {
+    let (head, means, weights) = ([1.0, 9.0, 200.0, 2.0], [1.0, 9.0], [1.0, 1.0]);
+    let lay_out = |numbers: [f64; 8]| lay_out(0, numbers[..4].try_into().unwrap(), 2, &numbers[4..6], &numbers[6..]);
+    let valid: [f64; 8] = [&head[..], &means, &weights].concat().try_into().unwrap();
+    assert!(from_trino_bytes(&lay_out(valid)).is_ok());
+    for at in 0..valid.len() {
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut numbers = valid;
+            numbers[at] = odd;
+            assert!(from_trino_bytes(&lay_out(numbers)).is_err(), "{odd} as number {at}");
+        }
+    }
+}
+
+#[test]
 fn a_refusal_names_the_field_and_what_was_expected() {
     let head = [1.0, 9.0, 200.0, 2.0];
     let (means, weights) = ([1.0, 9.0], [1.0, 1.0]);
@@ -108,8 +123,8 @@ proptest! {
         let back = from_trino_bytes(&bytes).unwrap();
         prop_assert_eq!(to_trino_bytes(&back), bytes);
         prop_assert_eq!((back.count(), back.min_us(), back.max_us(), back.is_exact()), (digest.count(), digest.min_us(), digest.max_us(), digest.is_exact()));
-        // The format has no sum: half a µs of rounding, and what f64 loses over 3,000 terms.
-        prop_assert!(back.sum_us().abs_diff(digest.sum_us()) <= 1);
+        // The format has no sum: a mean of differing values is out by up to a quarter of a µs.
+        prop_assert!(back.sum_us().abs_diff(digest.sum_us()) <= 1 + digest.count() / 4);
         prop_assert_eq!(back.quantiles(&[0.01, 0.3, 0.5, 0.99]), digest.quantiles(&[0.01, 0.3, 0.5, 0.99]));
     }
 
