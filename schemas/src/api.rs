@@ -58,7 +58,7 @@ pub struct Vantage {
 /// Answer of `GET /api/v1/matrix`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
-    /// The rolling window: `5m`, `1h`, `1d`.
+    /// The rolling window: `5m`, `1h`, `1d`, `7d`, `30d` or `365d`.
     pub window: String,
     /// The percentile, such as `p50`.
     pub percentile: String,
@@ -93,8 +93,17 @@ pub struct Cell {
     pub sent: u64,
     /// Probes lost.
     pub lost: u64,
+    /// Those of the lost probes that were answered, but only after something was sent again.
+    #[serde(default)]
+    pub retransmitted: u64,
     /// `lost / sent`.
     pub loss: f64,
+    /// The population standard deviation of the round-trip times, ms; null when no probe was answered.
+    #[serde(default)]
+    pub stddev_ms: Option<f64>,
+    /// The mean packet delay variation (RFC 5481), ms: the mean round-trip time less the least one.
+    #[serde(default)]
+    pub jitter_ms: Option<f64>,
     /// Whether `count` is too small to carry the percentile (n < 10/(1-q)).
     pub low_count: bool,
     /// When the newest probe left.
@@ -142,6 +151,9 @@ pub struct SeriesPoint {
     pub sent: u64,
     /// Probes lost.
     pub lost: u64,
+    /// Those of the lost probes that were answered, but only after something was sent again.
+    #[serde(default)]
+    pub retransmitted: u64,
     /// How many round-trip times the percentiles are of.
     pub count: u64,
     /// Whether `count` is too small to carry the p99 (n < 1000).
@@ -164,6 +176,12 @@ pub struct SeriesPoint {
     pub max_ms: Option<f64>,
     /// Mean, ms.
     pub mean_ms: Option<f64>,
+    /// Population standard deviation, ms.
+    #[serde(default)]
+    pub stddev_ms: Option<f64>,
+    /// Mean packet delay variation (RFC 5481), ms: `mean_ms` less `min_ms`.
+    #[serde(default)]
+    pub jitter_ms: Option<f64>,
 }
 
 /// Answer of `GET /api/v1/coverage`: the ledger of what was received.
@@ -178,7 +196,7 @@ pub struct Coverage {
 }
 
 /// One vantage point's hour, by the start of the rounds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CoverageHour {
     /// Vantage point.
     pub source: String,
@@ -196,8 +214,20 @@ pub struct CoverageHour {
     pub not_sent: u64,
     /// Deliveries of rounds that had been counted before; they changed no number.
     pub duplicates: u64,
-    /// Rounds that came after their minute had been folded into its hour; counted like all others.
+    /// Rounds that came later than the allowed lateness; counted like all others.
     pub late: u64,
+    /// Probes that should have been made so far: those of the rounds that came and, by their average, of those that did not.
+    #[serde(default)]
+    pub due: u64,
+    /// Probes that are counted in the live view: those sent, but for rounds that came when all their windows had gone.
+    #[serde(default)]
+    pub counted: u64,
+    /// `counted` as percent of `due`, 0 to 100; null when nothing was due.
+    #[serde(default)]
+    pub completeness: Option<f64>,
+    /// Rounds that should have come by now and did not: by the numbers of those that did, and by what the vantage point reports.
+    #[serde(default)]
+    pub missing_rounds: u64,
     /// Rounds that were never received, and that the vantage point itself reports missing.
     #[serde(default)]
     pub dropped_rounds: u64,
@@ -219,6 +249,133 @@ pub struct Health {
     pub latest: Option<String>,
     /// What is wrong.
     pub reasons: Vec<String>,
+    /// How far the live view's digests were off in the newest hour that was recounted; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<HealthAudit>,
+}
+
+/// The worst figures of an [`Audit`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HealthAudit {
+    /// Start of the hour.
+    pub hour: String,
+    /// Series whose counts, sum or extremes are not the events'.
+    pub mismatches: u64,
+    /// The greatest distance in rank of any percentile of any series, 0 to 1.
+    pub rank_error_max: f64,
+    /// The greatest distance of any percentile of any series, ms.
+    pub error_ms_max: f64,
+}
+
+/// Answer of `GET /api/v1/changes`, and data of the event `change` of `GET /api/v1/stream`: route steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteChanges {
+    /// Whether the network is simulated.
+    pub simulated: bool,
+    /// The newest first.
+    pub changes: Vec<RouteChange>,
+}
+
+/// A lasting step in the level of one series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteChange {
+    /// Vantage point.
+    pub source: String,
+    /// Target.
+    pub target: String,
+    /// How the probes were made: `tcp`, `tls`, `https`, `icmp` or `udp`.
+    pub protocol: String,
+    /// Address family: 4 or 6.
+    pub family: u8,
+    /// Start of the first minute at the new level.
+    pub minute: String,
+    /// The newest start of a round when the step was found.
+    pub found_at: String,
+    /// The level before: median of the minutes' medians, ms.
+    pub before_ms: f64,
+    /// The level since, ms.
+    pub after_ms: f64,
+    /// `after_ms - before_ms`.
+    pub delta_ms: f64,
+    /// How clear the step is: 1 is just clear enough.
+    pub score: f64,
+    /// What was measured on the level that ended.
+    pub ended: Regime,
+}
+
+/// Answer of `GET /api/v1/regimes`: a pair's levels, each from one route step to the next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Regimes {
+    /// Vantage point.
+    pub source: String,
+    /// Target.
+    pub target: String,
+    /// How the probes were made: `tcp`, `tls`, `https`, `icmp` or `udp`.
+    pub protocol: String,
+    /// Whether the network is simulated.
+    pub simulated: bool,
+    /// The oldest first; the last one is the current one.
+    pub regimes: Vec<Regime>,
+}
+
+/// All round-trip times of a series on one level. Percentiles are null without any.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Regime {
+    /// Start of its first minute.
+    pub since: String,
+    /// End of its last minute; null while it lasts.
+    pub until: Option<String>,
+    /// How many round-trip times the percentiles are of.
+    pub count: u64,
+    /// 10th percentile, ms.
+    pub p10_ms: Option<f64>,
+    /// Median, ms.
+    pub p50_ms: Option<f64>,
+    /// 90th percentile, ms.
+    pub p90_ms: Option<f64>,
+    /// 99th percentile, ms.
+    pub p99_ms: Option<f64>,
+}
+
+/// Answer of `GET /api/v1/audit`: the live view's digests against the events, recounted exactly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audits {
+    /// Whether the network is simulated.
+    pub simulated: bool,
+    /// One entry an hour, the newest first.
+    pub audits: Vec<Audit>,
+}
+
+/// How far the digests of one hour were off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Start of the hour.
+    pub hour: String,
+    /// When it was recounted.
+    pub at: String,
+    /// How many series were recounted.
+    pub series: u64,
+    /// Their round-trip times.
+    pub samples: u64,
+    /// Series whose counts, sum or extremes are not the events'.
+    pub mismatches: u64,
+    /// One entry a percentile.
+    pub percentiles: Vec<AuditPercentile>,
+}
+
+/// How far one percentile was off, over all series that were recounted. Distances in rank are 0 to 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditPercentile {
+    /// Which, such as `p99`.
+    pub percentile: String,
+    /// The greatest distance in rank.
+    pub rank_error_max: f64,
+    /// The mean distance in rank.
+    pub rank_error_mean: f64,
+    /// The greatest distance, ms.
+    pub error_ms_max: f64,
+    /// The mean distance, ms.
+    pub error_ms_mean: f64,
 }
 
 /// Body of `POST /api/v1/sql`.

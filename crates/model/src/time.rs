@@ -10,6 +10,7 @@ pub struct UtcMicros(pub i64);
 
 impl UtcMicros {
     /// The latest multiple of `step_us` (µs, positive) at or before this moment.
+    #[inline]
     #[must_use]
     pub fn floor(self, step_us: i64) -> Self {
         Self(self.0.div_euclid(step_us) * step_us)

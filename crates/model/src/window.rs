@@ -22,6 +22,7 @@ impl Pane {
     pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
 
     /// Its length in µs.
+    #[inline]
     #[must_use]
     pub fn micros(self) -> i64 {
         match self {
@@ -42,6 +43,7 @@ impl Pane {
     }
 
     /// The start of the pane that holds `at`.
+    #[inline]
     #[must_use]
     pub fn start_of(self, at: UtcMicros) -> UtcMicros {
         at.floor(self.micros())
@@ -67,11 +69,17 @@ pub enum Rolling {
     Hour,
     /// The last day: the hour that is running and the 23 before it.
     Day,
+    /// The last week: the day that is running and the six before it.
+    Week,
+    /// The last 30 days: the day that is running and the 29 before it.
+    Month,
+    /// The last 365 days: the day that is running and the 364 before it.
+    Year,
 }
 
 impl Rolling {
     /// Every rolling window, the shortest first.
-    pub const ALL: [Self; 3] = [Self::FiveMinutes, Self::Hour, Self::Day];
+    pub const ALL: [Self; 6] = [Self::FiveMinutes, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Year];
 
     /// The name used in APIs.
     #[must_use]
@@ -80,6 +88,9 @@ impl Rolling {
             Self::FiveMinutes => "5m",
             Self::Hour => "1h",
             Self::Day => "1d",
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::Year => "365d",
         }
     }
 
@@ -95,6 +106,7 @@ impl Rolling {
         match self {
             Self::FiveMinutes | Self::Hour => Pane::Minute,
             Self::Day => Pane::Hour,
+            Self::Week | Self::Month | Self::Year => Pane::Day,
         }
     }
 
@@ -105,6 +117,9 @@ impl Rolling {
             Self::FiveMinutes => 5,
             Self::Hour => 60,
             Self::Day => 24,
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::Year => 365,
         }
     }
 
@@ -124,6 +139,7 @@ mod tests {
         let now = UtcMicros(10 * HOUR_US + 90_000_000);
         assert_eq!(Rolling::FiveMinutes.first_pane(now), UtcMicros(10 * HOUR_US + MINUTE_US - 4 * MINUTE_US));
         assert_eq!(Rolling::Day.first_pane(now), UtcMicros(10 * HOUR_US - 23 * HOUR_US));
+        assert_eq!(Rolling::Week.first_pane(now), UtcMicros(-6 * DAY_US));
     }
 
     #[test]

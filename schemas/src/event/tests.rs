@@ -1,11 +1,15 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use cloudping_model::{Gap, GapReason, Level, Outcome, Round, RoundId, RouteChange, Sample};
+use cloudping_model::{TargetId, UtcMicros, VantageId};
 use proptest::prelude::*;
+use prost::Message;
 
+use super::wire::ProbeRound;
 use super::*;
 
-const GOLDEN_V1: &str = include_str!("../golden/event-v1.hex");
-const GOLDEN_V2: &str = include_str!("../golden/event-v2.hex");
+const GOLDEN_V1: &str = include_str!("../../golden/event-v1.hex");
+const GOLDEN_V2: &str = include_str!("../../golden/event-v2.hex");
 
 fn sample(target: &str, outcome: Outcome) -> Sample {
     Sample {
@@ -71,14 +75,28 @@ fn golden_bytes_of_version_1_are_read() {
     assert_eq!(decode(&unhex(GOLDEN_V1)).unwrap(), golden_round());
 }
 
+/// The first encoder of version 2 named targets in the order of the samples, later ones in their own order.
 #[test]
 fn golden_bytes_of_version_2_are_read_and_written_unchanged() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/event-v2-ordered.hex");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/event-v2.hex");
         std::fs::write(path, hex(&encode(&golden_round_2())) + "\n").unwrap();
     }
     assert_eq!(decode(&unhex(GOLDEN_V2)).unwrap(), golden_round_2());
-    assert_eq!(hex(&encode(&golden_round_2())), GOLDEN_V2.trim());
+    let ordered = std::fs::read_to_string(path).unwrap();
+    assert_eq!(decode(&unhex(&ordered)).unwrap(), golden_round_2());
+    assert_eq!(hex(&encode(&golden_round_2())), ordered.trim());
+}
+
+#[test]
+fn the_order_of_probing_does_not_change_the_dictionary() {
+    let mut columns = [Columns::default(), Columns::default()];
+    let [first, mut second] = [golden_round_2(), golden_round_2()];
+    second.samples.reverse();
+    let bytes = [encode(&first), encode(&second)];
+    let [first, second] = &mut columns;
+    let names = [first.read(&bytes[0]).unwrap().names(), second.read(&bytes[1]).unwrap().names()];
+    assert!(names[0].is_some() && names[0] == names[1]);
 }
 
 #[test]
@@ -90,7 +108,9 @@ fn codes_are_places_in_the_lists_of_the_model() {
     assert_eq!(protocol_of(5), None);
     for (code, reason) in (1..).zip(GapReason::ALL) {
         let gap = Gap { reason, rounds: 0, micros: 0 };
-        assert_eq!((write_gap(gap).reason, read_gap(&write_gap(gap))), (code, Ok(gap)));
+        let round = Round { gap: Some(gap), ..golden_round() };
+        let wire = ProbeRound::decode(encode(&round).as_slice()).unwrap();
+        assert_eq!((wire.gap.unwrap().reason, decode(&encode(&round)).unwrap().gap), (code, Some(gap)));
     }
 }
 
@@ -175,6 +195,75 @@ fn any_gap() -> impl Strategy<Value = Option<Gap>> {
     proptest::option::of(gap)
 }
 
+/// Our own reader and protobuf's: what one refuses as no message the other does too, and both read the same.
+fn agrees_with_prost(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let expected = ProbeRound::decode(bytes);
+    let round = match decode(bytes) {
+        Err(EventError::Protobuf(why)) => {
+            prop_assert!(expected.is_err() || why.contains("wire type"), "{}", why);
+            return Ok(());
+        }
+        Err(_) => return Ok(()),
+        Ok(round) => round,
+    };
+    prop_assert!(expected.is_ok(), "{:?}", expected);
+    let wire = expected.unwrap();
+    prop_assert_eq!((round.id.vantage.as_str(), round.id.epoch), (wire.vantage_id.as_str(), wire.epoch));
+    prop_assert_eq!((round.id.number, round.started_at.0), (wire.number, wire.started_at_us));
+    prop_assert_eq!(round.gap.map(|gap| (gap.rounds, gap.micros)), wire.gap.map(|gap| (gap.rounds, gap.micros)));
+    prop_assert_eq!(round.samples.len(), wire.target.len());
+    for (at, sample) in round.samples.iter().enumerate() {
+        prop_assert_eq!(sample.target.as_str(), &wire.targets[wire.target[at] as usize]);
+        prop_assert_eq!((sample.offset_us, sample.rtt_us.unwrap_or(0)), (wire.offset_us[at], wire.rtt_us[at]));
+        let excess = sample.connect_us.map(|connect| i64::from(connect) - i64::from(wire.rtt_us[at]));
+        prop_assert!(excess.is_none_or(|excess| excess == i64::from(wire.connect_excess_us[at])));
+        prop_assert_eq!(sample.retransmits, wire.retransmits.get(at).copied().unwrap_or(0));
+    }
+    Ok(())
+}
+
+fn golden_change() -> RouteChange {
+    RouteChange {
+        vantage: VantageId::new("us-east-1").unwrap(),
+        target: TargetId::new("ap-south-1").unwrap(),
+        protocol: Protocol::TcpConnect,
+        family: Family::V4,
+        minute: UtcMicros(1_767_225_720_000_000),
+        found_at: UtcMicros(1_767_225_961_000_000),
+        before_us: 186_250,
+        after_us: 198_410,
+        score: 1.75,
+        ended: Level {
+            since: UtcMicros(1_767_139_200_000_000),
+            count: 86_400,
+            percentiles_us: Some([186_050.0, 186_251.5, 186_900.0, 188_444.25]),
+        },
+    }
+}
+
+#[test]
+fn golden_bytes_of_a_route_change_are_read_and_written_unchanged() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/change-v1.hex");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, hex(&encode_change(&golden_change())) + "\n").unwrap();
+    }
+    let golden = std::fs::read_to_string(path).unwrap();
+    assert_eq!(hex(&encode_change(&golden_change())), golden.trim());
+    assert_eq!(decode_change(&unhex(&golden)).unwrap(), golden_change());
+    let mut unmeasured = golden_change();
+    unmeasured.ended = Level { count: 0, percentiles_us: None, ..unmeasured.ended };
+    assert_eq!(decode_change(&encode_change(&unmeasured)).unwrap(), unmeasured);
+}
+
+#[test]
+fn a_route_change_is_no_round_and_a_round_is_no_route_change() {
+    let change = encode_change(&golden_change());
+    assert!(is_change(&change) && decode(&change).is_err());
+    for golden in [GOLDEN_V1, GOLDEN_V2] {
+        assert!(!is_change(&unhex(golden)) && decode_change(&unhex(golden)).is_err());
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_is_read_back(
@@ -188,7 +277,8 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode(&bytes);
+        agrees_with_prost(&bytes)?;
+        let _ = decode_change(&bytes);
     }
 
     #[test]
@@ -196,6 +286,12 @@ proptest! {
         let mut bytes = unhex(GOLDEN_V2);
         let at = at % bytes.len();
         bytes[at] = value;
-        let _ = decode(&bytes);
+        agrees_with_prost(&bytes)?;
+    }
+
+    #[test]
+    fn no_cut_makes_the_reader_panic(at in 0..200_usize) {
+        let bytes = unhex(GOLDEN_V2);
+        agrees_with_prost(&bytes[..at % bytes.len()])?;
     }
 }

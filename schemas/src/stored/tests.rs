@@ -1,6 +1,17 @@
 use std::path::Path;
 
+use cloudping_digest::SeriesSummary;
+use cloudping_model::{Family, Protocol, TargetId, UtcMicros};
+
 use super::*;
+
+fn read(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let digits = text.trim().as_bytes();
+    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
 
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
@@ -8,11 +19,9 @@ fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, format!("{hex}\n")).unwrap();
     }
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(hex, text.trim(), "{name}: what is written has changed");
-    let digits = text.trim().as_bytes();
-    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
-    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    let read = read(name);
+    assert_eq!(bytes, read, "{name}: what is written has changed");
+    read
 }
 
 fn head() -> VantageHead {
@@ -34,6 +43,7 @@ fn head() -> VantageHead {
         }],
         watermark: UtcMicros(1_767_225_712_345_678),
         folded_until: UtcMicros(1_767_225_660_000_000),
+        hours_folded_until: UtcMicros(1_767_225_600_000_000),
     }
 }
 
@@ -60,22 +70,77 @@ fn letter() -> DeadLetter {
 }
 
 #[test]
-fn golden_bytes_of_version_1_are_read_and_written_unchanged() {
-    let bytes = golden("head-v1.hex", &head().encode());
-    assert_eq!(VantageHead::decode(&bytes).unwrap(), head());
-    let bytes = golden("pane-v1.hex", &pane().encode());
-    assert_eq!(PaneItem::decode(&bytes).unwrap(), pane());
+fn golden_bytes_of_version_1_are_read() {
+    assert_eq!(VantageHead::decode(&read("head-v1.hex")).unwrap(), head());
+    assert_eq!(PaneItem::decode(&read("pane-v1.hex"), &SeriesTable::default()).unwrap(), pane());
+    let mut with_gaps = head();
+    with_gaps.ledger[0].dropped = 7;
+    with_gaps.ledger[0].gaps = [0, 1, 0, 2];
+    assert_eq!(VantageHead::decode(&read("head-v1-gaps.hex")).unwrap(), with_gaps);
+}
+
+#[test]
+fn golden_bytes_are_read_and_written_unchanged() {
+    let mut head = head();
+    head.hours_folded_until = UtcMicros(1_767_139_200_000_000);
+    head.ledger[0].numbers = vec![EpochRounds { epoch: 1_767_225_600_000_000, first: 0, last: 43 }];
+    (head.ledger[0].dropped, head.ledger[0].gaps) = (7, [0, 1, 0, 2]);
+    (head.ledger[0].unnumbered, head.ledger[0].uncounted) = (5, 38);
+    let bytes = golden("head-v2.hex", &head.encode());
+    assert_eq!(VantageHead::decode(&bytes).unwrap(), head);
+
+    let mut table = SeriesTable::default();
+    let bytes = golden("pane-v2.hex", &pane().encode(&mut table));
+    assert_eq!(PaneItem::decode(&bytes, &table).unwrap(), pane());
+    let bytes = golden("series-v1.hex", &table.encode());
+    assert_eq!(SeriesTable::decode(&bytes).unwrap(), table);
+
+    let watch = WatchItem { observed_until: pane().start, detectors: vec![0, 7, 9] };
+    let bytes = golden("watch-v1.hex", &watch.encode());
+    assert_eq!(WatchItem::decode(&bytes).unwrap(), watch);
+    let summary = pane().series.into_values().next().unwrap();
+    let regimes = RegimesItem { regimes: vec![Regime { series: 3, since: pane().start, summary }] };
+    let bytes = golden("regimes-v1.hex", &regimes.encode());
+    assert_eq!(RegimesItem::decode(&bytes).unwrap(), regimes);
+    let bytes = golden("audit-v1.hex", &audit().encode());
+    assert_eq!(AuditItem::decode(&bytes).unwrap(), audit());
     let bytes = golden("dead-letter-v1.hex", &letter().encode());
     assert_eq!(DeadLetter::decode(&bytes).unwrap(), letter());
 }
 
+fn audit() -> AuditItem {
+    let quantile = AuditQuantile {
+        q: 0.99,
+        rank_error_max: 0.000_2,
+        rank_error_mean: 0.000_1,
+        error_us_max: 12.5,
+        error_us_mean: 3.25,
+    };
+    let hour = UtcMicros(1_767_225_600_000_000);
+    AuditItem { hour, at: hour + 4_600_000_000, series: 64, samples: 230_400, mismatches: 1, quantiles: vec![quantile] }
+}
+
 #[test]
-fn what_was_missing_is_kept_beside_version_1() {
-    let mut head = head();
-    head.ledger[0].dropped = 7;
-    head.ledger[0].gaps = [0, 1, 0, 2];
-    let bytes = golden("head-v1-gaps.hex", &head.encode());
-    assert_eq!(VantageHead::decode(&bytes).unwrap(), head);
+fn a_pane_written_series_by_series_is_the_same() {
+    let mut table = SeriesTable::default();
+    let whole = pane().encode(&mut table);
+    let mut writer = PaneWriter::new(pane().start);
+    for (key, summary) in &pane().series {
+        let place = table.find(key).unwrap();
+        let mut rtts = Vec::new();
+        let mut body = Vec::new();
+        summary.put(0, &mut body);
+        let parts = SeriesSummary::take_parts(&mut body.as_slice(), 0, &mut rtts).unwrap();
+        writer.push_sorted(place, &rtts, &parts.counts);
+    }
+    assert_eq!(writer.finish(), whole);
+}
+
+#[test]
+fn a_pane_of_a_series_that_the_table_has_not_is_refused() {
+    let bytes = pane().encode(&mut SeriesTable::default());
+    let error = PaneItem::decode(&bytes, &SeriesTable::default()).unwrap_err().to_string();
+    assert_eq!(error, "stored pane: summaries is series 0, expected a place in the series table");
 }
 
 #[test]
@@ -83,11 +148,11 @@ fn errors_name_the_field() {
     let mut broken = head();
     broken.seen[0].ranges = vec![(5, 3)];
     let error = VantageHead::decode(&broken.encode()).unwrap_err().to_string();
-    assert_eq!(error, "stored head: ranges is [5, 3], expected pairs of first and last, ascending");
-    let item = wire::VantageHead { schema_version: 2, ..wire::VantageHead::default() };
+    assert_eq!(error, "stored head: ranges is [5, 3], expected pairs of first and last, ascending and apart");
+    let item = wire::VantageHead { schema_version: 3, ..wire::VantageHead::default() };
     let error = VantageHead::decode(&item.encode_to_vec()).unwrap_err().to_string();
-    assert_eq!(error, "stored head: schema_version is 2, expected 1");
-    let error = PaneItem::decode(b"\xff").unwrap_err().to_string();
+    assert_eq!(error, "stored head: schema_version is 3, expected 1 or 2");
+    let error = PaneItem::decode(b"\xff", &SeriesTable::default()).unwrap_err().to_string();
     assert!(error.starts_with("stored pane: "), "{error}");
 }
 
