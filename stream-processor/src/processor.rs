@@ -1,26 +1,25 @@
 //! Batches of records become commits to the live store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloudping_model::{Pane, Round, UtcMicros, VantageId};
+use cloudping_model::{RouteChange, UtcMicros, VantageId};
 use cloudping_ports::{
     Change, CommitError, Expect, Key, LiveStore, MAX_WRITES_PER_COMMIT, Record, SequenceNumber, ShardId, StoreError,
     Write,
 };
-use cloudping_schemas::event;
-use cloudping_schemas::stored::{DeadLetter, PaneItem, StoredError, VantageHead, keys};
+use cloudping_schemas::event::{self, Columns, Head};
+use cloudping_schemas::stored::{DeadLetter, StoredError, keys};
 
-use crate::retention::EPOCHS_KEPT;
+use crate::retention::{ALLOWED_LATENESS_US, EPOCHS_KEPT, MAX_ALLOWED_LATENESS_US};
 use crate::seen::Arrival;
-use crate::vantage::{PaneId, VantageState, head_key, kept_us, pane_key};
+use crate::vantage::VantageState;
+use crate::vantage_store::{expire, fold, hold_for, load, observe};
 
 /// A vantage point's changes are committed when they touch this many items: one more round and its folding still fit into
 /// a commit, since a round spans ten minutes at most.
 const WRITES_OF_ONE_VANTAGE: usize = 60;
-/// Expired panes that one commit may delete beside its changes.
-const DELETES_AT_ONCE: usize = 30;
 
 /// Why a batch was not processed. The checkpoint has not moved; the same batch may be given again.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +41,7 @@ pub enum ProcessError {
 }
 
 /// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct BatchReport {
     /// Rounds counted.
     pub counted: usize,
@@ -50,20 +49,31 @@ pub struct BatchReport {
     pub duplicates: usize,
     /// Records that went to the dead letters.
     pub dead: usize,
+    /// Route steps that were found. They are in the live store, and wait there for [`deliver`](crate::deliver).
+    pub changes: Vec<RouteChange>,
 }
 
 /// Folds records into the live store. Holds a cache of what it last wrote; rebuilt from the store when it is cold.
 pub struct Processor {
     store: Arc<dyn LiveStore>,
     states: HashMap<VantageId, VantageState>,
+    columns: Columns,
+    allowed_lateness_us: i64,
 }
 
 impl Processor {
-    /// A processor on a store, its cache cold.
+    /// A processor on a store, its cache cold. Rounds may be late by [`ALLOWED_LATENESS_US`].
     #[must_use]
     pub fn new(store: Arc<dyn LiveStore>) -> Self {
-        let states = HashMap::new();
-        Self { store, states }
+        let (states, columns) = (HashMap::new(), Columns::default());
+        Self { store, states, columns, allowed_lateness_us: ALLOWED_LATENESS_US }
+    }
+
+    /// Changes how late rounds may be, in µs: 0 to [`MAX_ALLOWED_LATENESS_US`], to which other values are brought.
+    #[must_use]
+    pub fn with_allowed_lateness(mut self, micros: i64) -> Self {
+        self.allowed_lateness_us = micros.clamp(0, MAX_ALLOWED_LATENESS_US);
+        self
     }
 
     /// The last record of the shard whose effect is in the store.
@@ -107,101 +117,92 @@ impl Processor {
             return Ok(BatchReport::default());
         };
         let mut report = BatchReport::default();
-        let (rounds, mut dead) = decode(shard, records);
-        let mut groups = Vec::new();
-        for (vantage, rounds) in rounds {
-            let (writes, forgotten) = self.count(&vantage, &rounds, now, &mut report).await?;
-            groups.push(writes);
-            dead.extend(forgotten.into_iter().map(|(record, why)| letter(shard, record, why)));
+        let (mut touched, mut dead) = (Vec::new(), Vec::new());
+        let mut columns = std::mem::take(&mut self.columns);
+        for record in records {
+            let refused = match event::is_change(&record.data) {
+                true => event::decode_change(&record.data).err().map(|error| error.to_string()),
+                false => match columns.read(&record.data) {
+                    Ok(round) => self.take(&round, now, &mut touched, &mut report).await?,
+                    Err(error) => Some(error.to_string()),
+                },
+            };
+            dead.extend(refused.map(|reason| letter(shard, record, reason)));
         }
+        self.columns = columns;
         report.dead = dead.len();
+        let groups: Vec<Vec<Write>> = touched.iter().filter_map(|vantage| self.finish(vantage)).collect();
         let tail = self.tail(shard, &last.sequence, &dead).await?;
         for commit in pack(groups, tail) {
             self.store.commit(commit).await?;
         }
+        self.expire(&touched).await?;
         Ok(report)
     }
 
-    /// Applies one vantage point's rounds and gives the writes that remain to be committed.
-    async fn count<'a>(
+    /// The last writes of a vantage point in a batch.
+    fn finish(&mut self, vantage: &VantageId) -> Option<Vec<Write>> {
+        let state = self.states.get_mut(vantage)?;
+        state.touched = false;
+        Some(state.take_writes())
+    }
+
+    /// Applies a round to its vantage point's state; gives why, if it is refused.
+    async fn take(
         &mut self,
-        vantage: &VantageId,
-        rounds: &[(&'a Record, Round)],
+        round: &Head<'_>,
         now: UtcMicros,
+        touched: &mut Vec<VantageId>,
         report: &mut BatchReport,
-    ) -> Result<(Vec<Write>, Vec<(&'a Record, String)>), ProcessError> {
-        let mut state = match self.states.remove(vantage) {
+    ) -> Result<Option<String>, ProcessError> {
+        let store = self.store.as_ref();
+        let state = match self.states.get_mut(round.vantage_text()) {
             Some(state) => state,
-            None => load(self.store.as_ref(), vantage).await?,
+            None => {
+                let vantage = match round.vantage() {
+                    Ok(vantage) => vantage,
+                    Err(error) => return Ok(Some(error.to_string())),
+                };
+                let state = load(store, vantage.clone(), self.allowed_lateness_us).await?;
+                self.states.entry(vantage).or_insert(state)
+            }
         };
-        let mut forgotten = Vec::new();
-        for (record, round) in rounds {
-            if state.pending() > WRITES_OF_ONE_VANTAGE {
-                self.store.commit(state.take_writes()).await?;
-            }
-            let needed = state.needed(round);
-            hold(self.store.as_ref(), &mut state, &needed).await?;
-            match state.apply(round, now) {
-                Arrival::First => report.counted += 1,
-                Arrival::Again => report.duplicates += 1,
-                Arrival::Forgotten => forgotten.push((*record, too_old(round))),
-            }
-            if let Some(target) = state.fold_target() {
-                self.fold(&mut state, target).await?;
-            }
+        if let Err(error) = state.dictionary.open(round) {
+            return Ok(Some(error.to_string()));
         }
-        let writes = state.take_writes();
-        self.states.insert(vantage.clone(), state);
-        Ok((writes, forgotten))
+        if state.pending() > WRITES_OF_ONE_VANTAGE {
+            store.commit(state.take_writes()).await?;
+        }
+        if !std::mem::replace(&mut state.touched, true) {
+            touched.push(state.vantage.clone());
+        }
+        match state.arrive(round) {
+            Arrival::First => report.counted += 1,
+            Arrival::Again => {
+                report.duplicates += 1;
+                return Ok(None);
+            }
+            Arrival::Forgotten => return Ok(Some(too_old(round.epoch))),
+        }
+        hold_for(store, state, round).await?;
+        state.count(round, now);
+        if let Some(target) = state.observe_target() {
+            report.changes.extend(observe(store, state, target).await?);
+        }
+        if let Some(target) = state.fold_target() {
+            fold(store, state, target).await?;
+        }
+        Ok(None)
     }
 
-    /// Folds what ended before `target`, and deletes what is no longer kept.
-    async fn fold(&self, state: &mut VantageState, target: UtcMicros) -> Result<(), ProcessError> {
-        let from = state.head().folded_until;
-        let mut children = self.hold_range(state, Pane::Minute, from, target).await?;
-        let hours = VantageState::parents(&children);
-        hold(self.store.as_ref(), state, &hours).await?;
-        children.extend(hours);
-        let first_hour = Pane::Hour.start_of(from);
-        children.extend(self.hold_range(state, Pane::Hour, first_hour, target).await?);
-        hold(self.store.as_ref(), state, &VantageState::parents(&children)).await?;
-        state.fold(target);
-        for pane in Pane::ALL {
-            self.expire(state, pane).await?;
-        }
-        Ok(())
-    }
-
-    /// Holds every pane of a size that exists in the store or at hand and starts in the range; gives their ids.
-    async fn hold_range(
-        &self,
-        state: &mut VantageState,
-        pane: Pane,
-        from: UtcMicros,
-        until: UtcMicros,
-    ) -> Result<Vec<PaneId>, ProcessError> {
-        let partition = keys::panes(state.vantage(), pane);
-        let (first, end) = (keys::pane_start(from), keys::pane_start(until));
-        for (key, item) in self.store.list(&partition, &first..&end).await? {
-            let stored = PaneItem::decode(&item.value).map_err(|source| ProcessError::Stored { key, source })?;
-            let expect = Expect::Version(item.version);
-            state.hold((pane, stored.start), Some(stored), expect);
-        }
-        Ok(state.held(pane, from, until))
-    }
-
-    /// Has expired panes of a size deleted, some at a time; what remains goes with the next folds.
-    async fn expire(&self, state: &mut VantageState, pane: Pane) -> Result<(), ProcessError> {
-        let partition = keys::panes(state.vantage(), pane);
-        let oldest_kept = state.head().watermark - kept_us(pane) - pane.micros();
-        let end = keys::pane_start(oldest_kept + 1);
-        let expired = self.store.list(&partition, &keys::pane_start(UtcMicros(0))..&end).await?;
-        for (key, item) in expired {
-            if state.deletes() >= DELETES_AT_ONCE {
-                break;
+    /// Deletes what has expired of the vantage points of a batch. Has no part in the batch's effect: a crash before or within it leaves
+    /// the rest to the next fold.
+    async fn expire(&mut self, touched: &[VantageId]) -> Result<(), ProcessError> {
+        for vantage in touched {
+            let Some(state) = self.states.get_mut(vantage) else { continue };
+            if std::mem::take(&mut state.expiry_due) {
+                expire(self.store.as_ref(), state).await?;
             }
-            let start = PaneItem::decode(&item.value).map_err(|source| ProcessError::Stored { key, source })?.start;
-            state.delete((pane, start), item.version);
         }
         Ok(())
     }
@@ -222,36 +223,22 @@ impl Processor {
             }
         }
         let key = checkpoint_key(shard);
-        let expect = Expect::unchanged(self.store.get(&key).await?.as_ref());
-        let change = Change::Put(Bytes::copy_from_slice(last.as_str().as_bytes()));
-        writes.push(Write { key, expect, change });
+        let item = self.store.get(&key).await?;
+        let reached = item.as_ref().and_then(|item| SequenceNumber::parse(&String::from_utf8_lossy(&item.value)));
+        // A processor that wakes from the dead must not have what others did delivered again.
+        if reached.is_none_or(|reached| reached < *last) {
+            let change = Change::Put(Bytes::copy_from_slice(last.as_str().as_bytes()));
+            writes.push(Write { key, expect: Expect::unchanged(item.as_ref()), change });
+        }
         Ok(writes)
     }
-}
-
-type Delivered<'a> = BTreeMap<VantageId, Vec<(&'a Record, Round)>>;
-
-/// Sorts a batch into each vantage point's rounds, in their order, and what cannot be read.
-fn decode<'a>(shard: &ShardId, records: &'a [Record]) -> (Delivered<'a>, Vec<DeadLetter>) {
-    let (mut rounds, mut dead) = (Delivered::new(), Vec::new());
-    for record in records {
-        match event::decode(&record.data) {
-            Ok(round) => {
-                let of_vantage = rounds.entry(round.id.vantage.clone()).or_default();
-                of_vantage.push((record, round));
-            }
-            Err(error) => dead.push(letter(shard, record, error.to_string())),
-        }
-    }
-    (rounds, dead)
 }
 
 fn letter(shard: &ShardId, record: &Record, reason: String) -> DeadLetter {
     DeadLetter { shard: shard.0.clone(), sequence: record.sequence.to_string(), reason, data: record.data.to_vec() }
 }
 
-fn too_old(round: &Round) -> String {
-    let epoch = round.id.epoch;
+fn too_old(epoch: u64) -> String {
     format!("epoch {epoch} is older than the last {EPOCHS_KEPT} of its vantage point: it may have been counted")
 }
 
@@ -271,29 +258,4 @@ fn pack(groups: Vec<Vec<Write>>, tail: Vec<Write>) -> Vec<Vec<Write>> {
 
 fn checkpoint_key(shard: &ShardId) -> Key {
     Key::new(keys::CHECKPOINTS, shard.0.clone())
-}
-
-async fn load(store: &dyn LiveStore, vantage: &VantageId) -> Result<VantageState, ProcessError> {
-    let key = head_key(vantage);
-    let item = store.get(&key).await?;
-    let expect = Expect::unchanged(item.as_ref());
-    let head = item.map(|item| VantageHead::decode(&item.value)).transpose();
-    let head = head.map_err(|source| ProcessError::Stored { key, source })?;
-    Ok(VantageState::new(vantage.clone(), head.unwrap_or_default(), expect))
-}
-
-/// Reads those panes that are not at hand.
-async fn hold(store: &dyn LiveStore, state: &mut VantageState, panes: &[PaneId]) -> Result<(), ProcessError> {
-    for pane in panes {
-        if state.holds(*pane) {
-            continue;
-        }
-        let key = pane_key(state.vantage(), *pane);
-        let item = store.get(&key).await?;
-        let expect = Expect::unchanged(item.as_ref());
-        let stored = item.map(|item| PaneItem::decode(&item.value)).transpose();
-        let stored = stored.map_err(|source| ProcessError::Stored { key, source })?;
-        state.hold(*pane, stored, expect);
-    }
-    Ok(())
 }

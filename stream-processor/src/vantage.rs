@@ -1,38 +1,53 @@
 //! The state of one vantage point: decides where a round's samples go, without I/O.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
-use cloudping_digest::SeriesSummary;
-use cloudping_model::{Outcome, Pane, Round, Sample, UtcMicros, VantageId};
+use cloudping_model::{Outcome, Pane, UtcMicros, VantageId};
 use cloudping_ports::{Change, Expect, Key, Write};
-use cloudping_schemas::stored::{PaneItem, SeriesKey, VantageHead, keys};
+use cloudping_schemas::event::Head;
+use cloudping_schemas::stored::{SeriesTable, VantageHead, keys};
 
-use crate::ledger;
-use crate::retention::{DAYS_KEPT_US, FOLD_AFTER_US, HOURS_KEPT_US, MINUTES_KEPT_US};
+use crate::dictionary::Dictionary;
+use crate::fold::ParentPane;
+use crate::ledger::{self, Tally};
+use crate::minute::MinutePane;
+use crate::regimes::Regimes;
+use crate::retention::{DAYS_KEPT_US, HOURS_KEPT_US, MINUTES_HELD_US, MINUTES_KEPT_US, SETTLED_AFTER_US};
 use crate::seen::{self, Arrival};
+use crate::watch::Watch;
 
 /// Which pane: its size and its start.
 pub(crate) type PaneId = (Pane, UtcMicros);
 
-/// A pane as it will be written.
-#[derive(Debug)]
-struct Held {
-    item: PaneItem,
-    stored: Expect,
-    changed: bool,
-}
-
 /// What a vantage point's items in the live store will be after the next commit.
 #[derive(Debug)]
 pub(crate) struct VantageState {
-    vantage: VantageId,
-    head: VantageHead,
-    head_stored: Expect,
+    pub(crate) vantage: VantageId,
+    pub(crate) head: VantageHead,
+    pub(crate) head_stored: Expect,
+    pub(crate) table: SeriesTable,
+    pub(crate) table_stored: Expect,
+    /// How many series the stored table has.
+    pub(crate) table_length: usize,
+    pub(crate) dictionary: Dictionary,
+    pub(crate) minutes: BTreeMap<UtcMicros, MinutePane>,
+    /// Every stored minute from here on is in `minutes`.
+    pub(crate) held_since: UtcMicros,
+    /// Hours and days that were asked for since the last commit.
+    pub(crate) parents: BTreeMap<PaneId, ParentPane>,
+    pub(crate) watch: Watch,
+    /// The regimes, if they were asked for since the last commit, and what the store has of them. They are large and seldom needed.
+    pub(crate) regimes: Option<(Regimes, Expect)>,
+    /// Further writes of the next commit.
+    pub(crate) others: Vec<Write>,
+    /// Whether the batch has a round of it.
+    pub(crate) touched: bool,
+    /// Whether panes may have expired.
+    pub(crate) expiry_due: bool,
     head_changed: bool,
-    panes: BTreeMap<PaneId, Held>,
-    /// Expired panes and their stored versions.
-    deletes: BTreeMap<PaneId, u64>,
+    allowed_lateness_us: i64,
 }
 
 /// How long panes of a size are kept.
@@ -45,223 +60,281 @@ pub(crate) fn kept_us(pane: Pane) -> i64 {
 }
 
 impl VantageState {
-    pub(crate) fn new(vantage: VantageId, head: VantageHead, head_stored: Expect) -> Self {
-        Self { vantage, head, head_stored, head_changed: false, panes: BTreeMap::new(), deletes: BTreeMap::new() }
-    }
-
-    pub(crate) fn vantage(&self) -> &VantageId {
-        &self.vantage
-    }
-
-    pub(crate) fn head(&self) -> &VantageHead {
-        &self.head
-    }
-
-    /// Whether the pane is at hand.
-    pub(crate) fn holds(&self, pane: PaneId) -> bool {
-        self.panes.contains_key(&pane)
-    }
-
-    /// The panes of a size at hand that start in the range.
-    pub(crate) fn held(&self, pane: Pane, from: UtcMicros, until: UtcMicros) -> Vec<PaneId> {
-        let range = (pane, from)..(pane, until);
-        self.panes.range(range).map(|(id, _)| *id).collect()
-    }
-
-    /// Takes a pane as it stands in the store; one that is held already stays.
-    pub(crate) fn hold(&mut self, (pane, start): PaneId, stored: Option<PaneItem>, expect: Expect) {
-        self.panes.entry((pane, start)).or_insert_with(|| Held {
-            item: stored.unwrap_or_else(|| PaneItem::starting(start)),
-            stored: expect,
-            changed: false,
-        });
-    }
-
-    /// The panes that a sample of that moment belongs to: its minute, and whatever already contains that minute.
-    fn homes(&self, at: UtcMicros) -> Vec<PaneId> {
-        let minute = Pane::Minute.start_of(at);
-        if minute >= self.folded_until(at) {
-            return vec![(Pane::Minute, minute)];
-        }
-        let hour = Pane::Hour.start_of(at);
-        let mut homes = vec![(Pane::Minute, minute), (Pane::Hour, hour)];
-        if hour + Pane::Hour.micros() <= self.head.folded_until {
-            homes.push((Pane::Day, Pane::Day.start_of(at)));
-        }
-        homes.retain(|(pane, start)| self.is_kept(*pane, *start));
-        homes
-    }
-
-    /// Where folding has come to; a vantage point's first round decides where it begins.
-    fn folded_until(&self, first: UtcMicros) -> UtcMicros {
-        match self.head_is_new() {
-            true => Pane::Minute.start_of(first),
-            false => self.head.folded_until,
+    /// The state of a vantage point that the store knows nothing of.
+    pub(crate) fn new(vantage: VantageId, allowed_lateness_us: i64) -> Self {
+        Self {
+            vantage,
+            head: VantageHead::default(),
+            head_stored: Expect::Absent,
+            table: SeriesTable::default(),
+            table_stored: Expect::Absent,
+            table_length: 0,
+            dictionary: Dictionary::default(),
+            minutes: BTreeMap::new(),
+            held_since: UtcMicros(0),
+            parents: BTreeMap::new(),
+            watch: Watch::new(),
+            regimes: None,
+            others: Vec::new(),
+            touched: false,
+            expiry_due: false,
+            head_changed: false,
+            allowed_lateness_us,
         }
     }
 
-    fn head_is_new(&self) -> bool {
-        self.head.watermark == UtcMicros(0) && self.head.folded_until == UtcMicros(0)
-    }
-
-    fn is_kept(&self, pane: Pane, start: UtcMicros) -> bool {
-        start + pane.micros() > self.head.watermark - kept_us(pane)
-    }
-
-    /// The panes that must be held before the round is applied.
-    pub(crate) fn needed(&self, round: &Round) -> Vec<PaneId> {
-        let moments = round.samples.iter().map(|sample| round.sent_at(sample));
-        let mut needed: Vec<PaneId> = moments.flat_map(|at| self.homes(at)).collect();
-        needed.sort_unstable();
-        needed.dedup();
-        needed
-    }
-
-    /// Counts a round, unless it was counted before. Every pane of [`Self::needed`] must be held.
-    pub(crate) fn apply(&mut self, round: &Round, now: UtcMicros) -> Arrival {
-        let arrival = seen::arrive(&mut self.head.seen, round.id.epoch, round.id.number);
+    /// Remembers the round and says whether it came before. A duplicate is booked at once.
+    pub(crate) fn arrive(&mut self, round: &Head<'_>) -> Arrival {
+        let arrival = seen::arrive(&mut self.head.seen, round.epoch, round.number);
         if arrival == Arrival::Forgotten {
             return arrival;
         }
         self.head_changed = true;
         if arrival == Arrival::Again {
             ledger::hour(&mut self.head.ledger, round.started_at).duplicates += 1;
-            return arrival;
+        } else if self.head.watermark == UtcMicros(0) && self.head.folded_until == UtcMicros(0) {
+            self.begin(round.started_at);
         }
-        self.head.folded_until = self.folded_until(round.started_at);
-        let mut late = false;
-        for sample in &round.samples {
-            let at = round.sent_at(sample);
-            late |= Pane::Minute.start_of(at) < self.head.folded_until;
-            if sample.outcome.was_sent() {
-                self.record(sample, at);
-            }
-        }
-        let entry = ledger::hour(&mut self.head.ledger, round.started_at);
-        ledger::book(entry, round, late);
-        // A vantage point whose clock runs ahead must not close the windows of the present.
-        self.head.watermark = self.head.watermark.max(round.started_at.min(now));
-        ledger::expire(&mut self.head.ledger, self.head.watermark);
         arrival
     }
 
-    fn record(&mut self, sample: &Sample, at: UtcMicros) {
-        let key = SeriesKey { target: sample.target.clone(), protocol: sample.protocol, family: sample.family };
-        for home in self.homes(at) {
-            let Some(held) = self.panes.get_mut(&home) else {
-                unreachable!("{home:?} was not loaded for {}", self.vantage);
-            };
-            held.changed = true;
-            let summary = held.item.series.entry(key.clone()).or_default();
-            record_sample(summary, sample, at);
-        }
+    /// A vantage point's first round decides where folding begins.
+    fn begin(&mut self, first: UtcMicros) {
+        self.head.folded_until = Pane::Hour.start_of(first - self.allowed_lateness_us);
+        self.head.hours_folded_until = Pane::Day.start_of(self.head.folded_until);
+        self.watch.observed_until = Pane::Minute.start_of(first);
     }
 
-    /// Up to where minutes can be folded now; `None` when there is nothing to do.
+    /// The first and the last minute that the round may have samples in.
+    pub(crate) fn minutes_of(round: &Head<'_>) -> (UtcMicros, UtcMicros) {
+        let last = round.offset_us().iter().copied().max().unwrap_or(0);
+        (Pane::Minute.start_of(round.started_at), Pane::Minute.start_of(round.started_at + i64::from(last)))
+    }
+
+    /// The hours and days that already contain a minute.
+    pub(crate) fn containing(&self, minute: UtcMicros) -> impl Iterator<Item = PaneId> {
+        let (hour, day) = (Pane::Hour.start_of(minute), Pane::Day.start_of(minute));
+        let hour_has = minute < self.head.folded_until && self.is_kept(Pane::Hour, hour);
+        let day_has = hour < self.head.hours_folded_until && self.is_kept(Pane::Day, day);
+        let hour = hour_has.then_some((Pane::Hour, hour));
+        hour.into_iter().chain(day_has.then_some((Pane::Day, day)))
+    }
+
+    /// Whether a pane has not expired.
+    pub(crate) fn is_kept(&self, pane: Pane, start: UtcMicros) -> bool {
+        start + pane.micros() > self.head.watermark - kept_us(pane)
+    }
+
+    /// Counts a round that has not been counted before. Its minutes, and what contains them, must be held; its dictionary open.
+    pub(crate) fn count(&mut self, round: &Head<'_>, now: UtcMicros) {
+        let late = round.started_at < self.head.watermark - self.allowed_lateness_us;
+        let tally = match round.started_at >= self.head.folded_until {
+            true => self.count_open(round),
+            false => self.count_folded(round),
+        };
+        let entry = ledger::hour(&mut self.head.ledger, round.started_at);
+        ledger::book(entry, (round.epoch, round.number), round.gap, late, tally);
+        // A vantage point whose clock runs ahead must not close the windows of the present.
+        self.head.watermark = self.head.watermark.max(round.started_at.min(now));
+        ledger::expire(&mut self.head.ledger, self.head.watermark);
+    }
+
+    /// A round of minutes that nothing contains yet.
+    fn count_open(&mut self, round: &Head<'_>) -> Tally {
+        let (first, last) = Self::minutes_of(round);
+        let all_answered = round.is_plain() && !round.rtt_us().contains(&0);
+        if first == last && all_answered && !round.is_empty() {
+            return self.count_plain(round, first);
+        }
+        let places = self.dictionary.places(round, &mut self.table);
+        let (series, mut tally) = (self.table.len(), Tally::default());
+        let mut minute = first;
+        while minute <= last {
+            let Some(pane) = self.minutes.get_mut(&minute) else {
+                unreachable!("{minute:?} was not held for {}", self.vantage);
+            };
+            pane.make_room(series);
+            let range = minute..minute + Pane::Minute.micros();
+            pane.changed |= count_within(range, round, places, pane, &mut tally);
+            minute = minute + Pane::Minute.micros();
+        }
+        tally
+    }
+
+    /// A round within one minute, every probe of which was answered.
+    fn count_plain(&mut self, round: &Head<'_>, minute: UtcMicros) -> Tally {
+        let places = self.dictionary.places(round, &mut self.table);
+        let Some(pane) = self.minutes.get_mut(&minute) else {
+            unreachable!("{minute:?} was not held for {}", self.vantage);
+        };
+        pane.make_room(self.table.len());
+        pane.changed = true;
+        pane.record_rtts(round.started_at, places, round.offset_us(), round.rtt_us());
+        Tally { received: round.len() as u64, ..Tally::default() }
+    }
+
+    /// A round of which a part at least is in hours or days already.
+    fn count_folded(&mut self, round: &Head<'_>) -> Tally {
+        let mut tally = Tally::default();
+        let places = self.dictionary.places(round, &mut self.table).to_vec();
+        for (at, place) in places.into_iter().enumerate() {
+            let (sent_at, outcome) = (round.started_at + i64::from(round.offset_us()[at]), round.outcome(at));
+            if !outcome.was_sent() {
+                tally.not_sent += 1;
+                continue;
+            }
+            let counted = self.record_everywhere(place, sent_at, outcome, round.rtt_us()[at]);
+            tally.uncounted += u64::from(!counted);
+            if outcome.is_loss() {
+                tally.lost += 1;
+            } else {
+                tally.received += 1;
+            }
+        }
+        tally
+    }
+
+    /// Records a sample in its minute, and in the hour and day that contain it; says whether any of them is kept.
+    fn record_everywhere(&mut self, place: u32, sent_at: UtcMicros, outcome: Outcome, rtt_us: u32) -> bool {
+        let minute = Pane::Minute.start_of(sent_at);
+        let mut counted = false;
+        if self.is_kept(Pane::Minute, minute) {
+            let Some(pane) = self.minutes.get_mut(&minute) else {
+                unreachable!("{minute:?} was not held for {}", self.vantage);
+            };
+            pane.make_room(self.table.len());
+            (pane.changed, counted) = (true, true);
+            match rtt_us {
+                0 => pane.record_other(place, sent_at, outcome),
+                _ => pane.record_rtt(place, sent_at, rtt_us),
+            }
+        }
+        let containing: Vec<PaneId> = self.containing(minute).collect();
+        for id in containing {
+            let Some(pane) = self.parents.get_mut(&id) else {
+                unreachable!("{id:?} was not held for {}", self.vantage);
+            };
+            (pane.changed, counted) = (true, true);
+            let summary = pane.series.entry(place).or_default();
+            match (outcome, rtt_us) {
+                (Outcome::Answered, 0) => summary.record_unknown(sent_at.0),
+                (Outcome::Answered, _) => summary.record_rtt(sent_at.0, rtt_us),
+                _ => summary.record_loss(sent_at.0, outcome == Outcome::Retransmitted),
+            }
+        }
+        counted
+    }
+
+    /// Up to where minutes can be searched for route steps; `None` when there is nothing new.
+    pub(crate) fn observe_target(&self) -> Option<UtcMicros> {
+        let target = Pane::Minute.start_of(self.head.watermark - SETTLED_AFTER_US);
+        (target > self.watch.observed_until).then_some(target)
+    }
+
+    /// Up to where minutes can be folded; `None` when there is nothing to fold.
     pub(crate) fn fold_target(&self) -> Option<UtcMicros> {
-        let target = Pane::Minute.start_of(self.head.watermark - FOLD_AFTER_US);
+        let target = Pane::Hour.start_of(self.head.watermark - self.allowed_lateness_us);
         (target > self.head.folded_until).then_some(target)
     }
 
-    /// The panes that folding up to `target` merges into, given the children that exist.
-    pub(crate) fn parents(children: &[PaneId]) -> Vec<PaneId> {
-        let parent = |(pane, start): &PaneId| pane.parent().map(|up| (up, up.start_of(*start)));
-        let mut parents: Vec<PaneId> = children.iter().filter_map(parent).collect();
-        parents.sort_unstable();
-        parents.dedup();
-        parents
-    }
-
-    /// Merges the minutes before `target` into their hours and the hours that end by then into their days.
-    ///
-    /// Every minute and hour that the store has in the range, and their parents, must be held.
-    pub(crate) fn fold(&mut self, target: UtcMicros) {
-        let from = self.head.folded_until;
-        self.fold_children(Pane::Minute, from, target);
-        self.fold_children(Pane::Hour, from, target);
-        self.head.folded_until = target;
-        self.head_changed = true;
-    }
-
-    /// Merges the panes of a size that end after `from` and at or before `until`.
-    fn fold_children(&mut self, pane: Pane, from: UtcMicros, until: UtcMicros) {
-        let ends_within = |start: UtcMicros| {
-            let end = start + pane.micros();
-            from < end && end <= until
-        };
-        let Some(up) = pane.parent() else { return };
-        let children: Vec<(UtcMicros, PaneItem)> = (self.panes.iter())
-            .filter(|((size, start), _)| *size == pane && ends_within(*start))
-            .map(|((_, start), held)| (*start, held.item.clone()))
-            .collect();
-        for (start, child) in children {
-            let Some(parent) = self.panes.get_mut(&(up, up.start_of(start))) else {
-                unreachable!("the parent of {start:?} was not loaded for {}", self.vantage);
-            };
-            parent.changed |= !child.series.is_empty();
-            for (key, summary) in &child.series {
-                let into = parent.item.series.entry(key.clone()).or_default();
-                into.merge(summary);
-            }
-        }
-    }
-
-    /// Has a pane that is no longer kept removed with the next commit.
-    pub(crate) fn delete(&mut self, pane: PaneId, version: u64) {
-        self.panes.remove(&pane);
-        self.deletes.insert(pane, version);
-    }
-
-    /// How many expired panes the next commit removes.
-    pub(crate) fn deletes(&self) -> usize {
-        self.deletes.len()
+    /// Says that minutes before `hours` are in their hours, and hours before `days` in their days.
+    pub(crate) fn folded(&mut self, hours: UtcMicros, days: UtcMicros) {
+        self.head.folded_until = hours;
+        self.head.hours_folded_until = days.max(self.head.hours_folded_until);
+        (self.head_changed, self.expiry_due) = (true, true);
     }
 
     /// How many writes the next commit has.
     pub(crate) fn pending(&self) -> usize {
-        let panes = self.panes.values().filter(|held| held.changed).count();
-        panes + self.deletes.len() + usize::from(self.head_changed)
+        let minutes = self.minutes.values().filter(|pane| pane.changed).count();
+        let parents = self.parents.values().filter(|pane| pane.changed).count();
+        minutes + parents + self.others.len() + usize::from(self.regimes.is_some()) + usize::from(self.head_changed)
     }
 
     /// The writes that bring the store to this state. The state counts them as done: after a failed commit it must be
     /// thrown away.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
-        let deletes = std::mem::take(&mut self.deletes).into_iter();
-        let mut writes: Vec<Write> = deletes
-            .map(|(pane, version)| Write {
-                key: pane_key(&self.vantage, pane),
-                expect: Expect::Version(version),
-                change: Change::Delete,
-            })
-            .collect();
-        for (pane, held) in &mut self.panes {
-            if std::mem::take(&mut held.changed) {
-                let key = pane_key(&self.vantage, *pane);
-                writes.push(put(key, &mut held.stored, held.item.encode()));
+        let mut writes = std::mem::take(&mut self.others);
+        for (start, pane) in &mut self.minutes {
+            if std::mem::take(&mut pane.changed) {
+                let bytes = pane.encode();
+                writes.push(put(pane_key(&self.vantage, (Pane::Minute, *start)), &mut pane.stored, bytes));
             }
         }
-        if std::mem::take(&mut self.head_changed) {
-            let key = head_key(&self.vantage);
-            writes.push(put(key, &mut self.head_stored, self.head.encode()));
+        for (id, pane) in &self.parents {
+            if pane.changed {
+                writes.push(put(pane_key(&self.vantage, *id), &mut pane.stored.clone(), pane.encode()));
+            }
         }
-        let folded_until = self.head.folded_until;
-        self.panes.retain(|(pane, start), _| *start + pane.micros() > folded_until);
+        self.parents.clear();
+        if self.table.len() > self.table_length {
+            self.table_length = self.table.len();
+            let key = Key::new(keys::SERIES, self.vantage.as_str());
+            writes.push(put(key, &mut self.table_stored, self.table.encode()));
+        }
+        if std::mem::take(&mut self.watch.due) {
+            let bytes = self.watch.encode();
+            writes.push(put(Key::new(keys::WATCHES, self.vantage.as_str()), &mut self.watch.stored, bytes));
+        }
+        if let Some((regimes, mut stored)) = self.regimes.take() {
+            let key = Key::new(keys::REGIMES, self.vantage.as_str());
+            writes.push(put(key, &mut stored, regimes.into_item().encode()));
+        }
+        if std::mem::take(&mut self.head_changed) {
+            writes.push(put(head_key(&self.vantage), &mut self.head_stored, self.head.encode()));
+        }
+        self.let_go();
         writes
+    }
+
+    /// Forgets minutes that are seldom asked for again.
+    fn let_go(&mut self) {
+        let held_since = Pane::Minute.start_of(self.head.watermark - MINUTES_HELD_US);
+        if held_since > self.held_since {
+            self.held_since = held_since;
+        }
+        let held_since = self.held_since;
+        self.minutes.retain(|start, _| *start >= held_since);
     }
 }
 
-fn put(key: Key, stored: &mut Expect, bytes: Vec<u8>) -> Write {
+/// Counts those samples of a round that are of one minute; says whether any was sent.
+fn count_within(
+    minute: Range<UtcMicros>,
+    round: &Head<'_>,
+    places: &[u32],
+    pane: &mut MinutePane,
+    tally: &mut Tally,
+) -> bool {
+    let mut any = false;
+    for (at, ((&place, &offset), &rtt_us)) in places.iter().zip(round.offset_us()).zip(round.rtt_us()).enumerate() {
+        let (sent_at, outcome) = (round.started_at + i64::from(offset), round.outcome(at));
+        if !minute.contains(&sent_at) {
+            continue;
+        }
+        if !outcome.was_sent() {
+            tally.not_sent += 1;
+            continue;
+        }
+        any = true;
+        if outcome.is_loss() {
+            tally.lost += 1;
+        } else {
+            tally.received += 1;
+        }
+        match rtt_us {
+            0 => pane.record_other(place, sent_at, outcome),
+            _ => pane.record_rtt(place, sent_at, rtt_us),
+        }
+    }
+    any
+}
+
+/// A write under what is known to be stored, which it then changes.
+pub(crate) fn put(key: Key, stored: &mut Expect, bytes: Vec<u8>) -> Write {
     let expect = *stored;
     *stored = Expect::Version(expect.next_version());
     Write { key, expect, change: Change::Put(Bytes::from(bytes)) }
-}
-
-fn record_sample(summary: &mut SeriesSummary, sample: &Sample, at: UtcMicros) {
-    match (sample.outcome, sample.rtt_us) {
-        (Outcome::Answered, Some(rtt)) => summary.record_rtt(at.0, rtt),
-        (Outcome::Answered, None) => summary.record_unknown(at.0),
-        (outcome, _) => summary.record_loss(at.0, outcome == Outcome::Retransmitted),
-    }
 }
 
 /// Where a vantage point's head is stored.

@@ -1,0 +1,100 @@
+//! One invocation: a batch of one shard takes effect, or is asked for again.
+
+use std::sync::Arc;
+
+use cloudping_model::UtcMicros;
+use cloudping_ports::{CommitError, EventLog, LiveStore, Record, ShardId};
+use cloudping_stream_processor::{BatchReport, ProcessError, Processor, deliver};
+use tokio::sync::Mutex;
+
+use crate::event::{BatchResponse, EventError, KinesisEvent};
+
+/// The processor of one execution environment. What it last wrote stays cached for the next invocation.
+pub struct Handler {
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn LiveStore>,
+    clock: fn() -> UtcMicros,
+    state: Mutex<State>,
+}
+
+struct State {
+    processor: Processor,
+    /// Route changes wait in the live store, or may.
+    deliver_due: bool,
+}
+
+impl Handler {
+    /// A handler, its cache cold. Rounds may be late by `allowed_lateness_us`, in µs.
+    #[must_use]
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        store: Arc<dyn LiveStore>,
+        clock: fn() -> UtcMicros,
+        allowed_lateness_us: i64,
+    ) -> Self {
+        let processor = Processor::new(Arc::clone(&store)).with_allowed_lateness(allowed_lateness_us);
+        // Changes may wait from an environment that is no more.
+        Self { log, store, clock, state: Mutex::new(State { processor, deliver_due: true }) }
+    }
+
+    /// Counts what the event holds, then takes the route changes that were found to the log.
+    ///
+    /// The response names nothing when the whole batch took effect; records that cannot be read are then in the dead letters.
+    /// Else it names the first record: what of the batch did take effect is known by its identities when it comes again.
+    /// A change that did not reach the log goes with a later invocation.
+    ///
+    /// # Errors
+    /// [`EventError`] when this is no event of Kinesis' event source.
+    pub async fn invoke(&self, event: KinesisEvent) -> Result<BatchResponse, EventError> {
+        let Some((shard, records)) = event.batch()? else {
+            return Ok(BatchResponse::default());
+        };
+        let mut state = self.state.lock().await;
+        let report = match self.process(&mut state.processor, &shard, &records).await {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::error!(%shard, records = records.len(), %error, "batch not processed, asking for it again");
+                return Ok(records.first().map(|first| BatchResponse::again_from(&first.sequence)).unwrap_or_default());
+            }
+        };
+        tell(&shard, &report);
+        state.deliver_due |= !report.changes.is_empty();
+        if state.deliver_due {
+            match deliver(self.log.as_ref(), self.store.as_ref()).await {
+                Ok(_) => state.deliver_due = false,
+                Err(error) => tracing::warn!(%error, "route changes wait for the next batch"),
+            }
+        }
+        Ok(BatchResponse::default())
+    }
+
+    async fn process(
+        &self,
+        processor: &mut Processor,
+        shard: &ShardId,
+        records: &[Record],
+    ) -> Result<BatchReport, ProcessError> {
+        let now = (self.clock)();
+        match processor.process_batch(shard, records, now).await {
+            // Another environment had the shard meanwhile, so the cache was old; it is empty now.
+            Err(ProcessError::Commit(CommitError::Conflict(key))) => {
+                tracing::info!(%shard, ?key, "another environment was here, reading anew");
+                processor.process_batch(shard, records, now).await
+            }
+            result => result,
+        }
+    }
+}
+
+fn tell(shard: &ShardId, report: &BatchReport) {
+    let BatchReport { counted, duplicates, dead, changes } = report;
+    tracing::info!(%shard, counted, duplicates, dead, changes = changes.len(), "batch processed");
+    if *dead > 0 {
+        tracing::warn!(%shard, dead, "records that could not be read went to the dead letters");
+    }
+    for change in changes {
+        let (vantage, target) = (&change.vantage, &change.target);
+        let (before_us, after_us) = (change.before_us, change.after_us);
+        tracing::info!(%vantage, %target, before_us, after_us, "a route step");
+    }
+}

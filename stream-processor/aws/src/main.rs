@@ -1,0 +1,37 @@
+//! The Lambda function: hands Kinesis' events to the handler.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_config::{BehaviorVersion, Region};
+use cloudping_backend_aws::{DynamoStore, KinesisLog};
+use cloudping_model::UtcMicros;
+use cloudping_stream_processor_lambda::event::KinesisEvent;
+use cloudping_stream_processor_lambda::handler::Handler;
+use cloudping_stream_processor_lambda::settings::Settings;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    tracing_subscriber::fmt().with_ansi(false).without_time().init();
+    let settings = Settings::read(|name| std::env::var(name).ok()).map_err(|faults| faults.join("; "))?;
+    let own = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let mut kinesis = aws_sdk_kinesis::config::Builder::from(&own);
+    if let Some(region) = &settings.stream_region {
+        kinesis = kinesis.region(Region::new(region.clone()));
+    }
+    let log = KinesisLog::new(aws_sdk_kinesis::Client::from_conf(kinesis.build()), &settings.stream);
+    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&own), &settings.table);
+    let handler = Arc::new(Handler::new(Arc::new(log), Arc::new(store), now, settings.allowed_lateness_us));
+    let invoke = |event: LambdaEvent<KinesisEvent>| {
+        let handler = Arc::clone(&handler);
+        async move { handler.invoke(event.payload).await.map_err(|error| error.to_string()) }
+    };
+    lambda_runtime::run(service_fn(invoke)).await
+}
+
+/// The wall clock; a clock before 1970 counts as 1970.
+fn now() -> UtcMicros {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,78 @@
+//! From the places of targets in an event to the places of series in the vantage point's table.
+
+use std::collections::HashSet;
+
+use cloudping_model::{Family, Protocol, TargetId};
+use cloudping_schemas::event::{EventError, Head};
+use cloudping_schemas::stored::{SeriesKey, SeriesTable};
+
+/// No place has been looked up yet.
+const UNKNOWN: u32 = u32::MAX;
+
+/// Remembers where the targets of the last event's dictionary are: a vantage point's events mostly have the same one.
+#[derive(Debug, Default)]
+pub(crate) struct Dictionary {
+    /// The dictionary's bytes, where they can be compared.
+    names: Option<Vec<u8>>,
+    targets: Vec<TargetId>,
+    /// Every target that was ever named.
+    known: HashSet<TargetId>,
+    /// The places of the targets' TCP series over IPv4.
+    tcp_v4: Vec<u32>,
+    /// The places of an event's samples.
+    of_samples: Vec<u32>,
+}
+
+impl Dictionary {
+    /// Gets ready for an event.
+    ///
+    /// # Errors
+    /// [`EventError`] when a target is no identifier.
+    pub(crate) fn open(&mut self, head: &Head<'_>) -> Result<(), EventError> {
+        if head.names().is_some_and(|names| self.names.as_deref() == Some(names)) {
+            return Ok(());
+        }
+        self.names = None;
+        self.targets.clear();
+        for text in head.targets() {
+            let text = text?;
+            if !self.known.contains(text) {
+                self.known.insert(TargetId::new(text)?);
+            }
+            self.targets.extend(self.known.get(text).cloned());
+        }
+        self.tcp_v4.clear();
+        self.tcp_v4.resize(self.targets.len(), UNKNOWN);
+        self.names = head.names().map(<[u8]>::to_vec);
+        Ok(())
+    }
+
+    /// Each sample's place in the table, to which series that are new are added. [`Dictionary::open`] must have taken the event.
+    pub(crate) fn places(&mut self, head: &Head<'_>, table: &mut SeriesTable) -> &[u32] {
+        self.of_samples.clear();
+        if head.is_tcp_v4() {
+            for &target in head.target() {
+                let place = match self.tcp_v4[target as usize] {
+                    UNKNOWN => self.look_up(target as usize, table),
+                    place => place,
+                };
+                self.of_samples.push(place);
+            }
+            return &self.of_samples;
+        }
+        for (at, &target) in head.target().iter().enumerate() {
+            let target = self.targets[target as usize].clone();
+            let key = SeriesKey { target, protocol: head.protocol(at), family: head.family(at) };
+            self.of_samples.push(table.place(&key));
+        }
+        &self.of_samples
+    }
+
+    fn look_up(&mut self, target: usize, table: &mut SeriesTable) -> u32 {
+        let key =
+            SeriesKey { target: self.targets[target].clone(), protocol: Protocol::TcpConnect, family: Family::V4 };
+        let place = table.place(&key);
+        self.tcp_v4[target] = place;
+        place
+    }
+}

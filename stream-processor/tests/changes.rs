@@ -1,0 +1,109 @@
+//! Route steps: found once, dated, told to the log, and the levels on both sides of them.
+
+mod common;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use cloudping_model::{Outcome, Round, RouteChange, UtcMicros, VantageId};
+use cloudping_ports::{EventLog, Key, LiveStore, Record, ShardId};
+use cloudping_schemas::event;
+use cloudping_schemas::stored::{Regime, RegimesItem, keys};
+use cloudping_stream_processor::{Processor, deliver};
+use cloudping_testkit::{MemoryLog, MemoryStore};
+use common::{MINUTE, START, records, round};
+
+/// The minute of the step.
+const STEP: i64 = 100;
+
+/// Four rounds a minute; the round-trip time to `a` rises by 12 ms after [`STEP`] minutes, that to `b` stays.
+fn history(minutes: i64) -> Vec<Round> {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let rounds = (0..minutes * 4).map(|number| {
+        let at = START + number * MINUTE / 4;
+        let mut round = round("v1", 1, number as u64, at, &mut rng);
+        for sample in &mut round.samples {
+            let rise = if sample.target.as_str() == "a" && number >= STEP * 4 { 12_000 } else { 0 };
+            sample.outcome = Outcome::Answered;
+            sample.rtt_us = Some(70_000 + rise + rng.u32(0..400));
+        }
+        round
+    });
+    rounds.collect()
+}
+
+async fn changes(store: &MemoryStore) -> Vec<RouteChange> {
+    let partition = keys::changes(&VantageId::new("v1").unwrap());
+    let items = store.list(&partition, "".."~").await.unwrap();
+    items.iter().map(|(_, item)| event::decode_change(&item.value).unwrap()).collect()
+}
+
+/// Processes a log in batches, with a new processor every so many of them.
+async fn process(store: &Arc<MemoryStore>, rounds: &[Round], batch: usize, batches_of_one: usize) {
+    let log: Vec<Record> = records(rounds);
+    let mut processor = Processor::new(store.clone());
+    for (at, batch) in log.chunks(batch).enumerate() {
+        if at % batches_of_one == 0 {
+            processor = Processor::new(store.clone());
+        }
+        processor.process_batch(&ShardId("0".into()), batch, rounds[rounds.len() - 1].started_at).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_step_is_found_once_whatever_the_batches() {
+    let rounds = history(STEP + 10);
+    for (batch, batches_of_one) in [(1, 1), (3, 2), (50, usize::MAX), (1_000, usize::MAX)] {
+        let store = Arc::new(MemoryStore::new());
+        process(&store, &rounds, batch, batches_of_one).await;
+        let found = changes(&store).await;
+        let [change] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((change.target.as_str(), change.minute), ("a", UtcMicros(START + STEP * MINUTE)));
+        let rise = i64::from(change.after_us) - i64::from(change.before_us);
+        assert!((rise - 12_000).abs() < 200, "{rise}");
+        assert_eq!((change.ended.since, change.ended.count), (UtcMicros(START), STEP as u64 * 4));
+        let [p10, p50, p90, p99] = change.ended.percentiles_us.unwrap();
+        assert!(70_000.0 <= p10 && p10 < p50 && p50 < p90 && p90 < p99 && p99 < 70_400.0);
+    }
+}
+
+#[tokio::test]
+async fn each_level_has_the_samples_of_its_minutes() {
+    // Long enough for the step's hour to be folded.
+    let rounds = history(STEP + 100);
+    let store = Arc::new(MemoryStore::new());
+    process(&store, &rounds, 40, 3).await;
+    let item = store.get(&Key::new(keys::REGIMES, "v1")).await.unwrap().unwrap();
+    let regimes = RegimesItem::decode(&item.value).unwrap().regimes;
+    let table = common::table(&store, "v1").await;
+    let of = |target: &str| {
+        let place = |regime: &&Regime| table.get(regime.series).unwrap().target.as_str() == target;
+        regimes.iter().find(place).unwrap()
+    };
+    let folded = common::head(&store, "v1").await.unwrap().folded_until;
+    let minutes = (folded.0 - START) / MINUTE;
+    assert_eq!((of("b").since, of("b").summary.received()), (UtcMicros(START), minutes as u64 * 4));
+    let since = UtcMicros(START + STEP * MINUTE);
+    assert_eq!((of("a").since, of("a").summary.received()), (since, (minutes - STEP) as u64 * 4));
+    assert!(of("a").summary.min_us().unwrap() >= 82_000);
+}
+
+#[tokio::test]
+async fn a_step_goes_to_the_log_and_changes_nothing_when_it_comes_back() {
+    let rounds = history(STEP + 10);
+    let store = Arc::new(MemoryStore::new());
+    process(&store, &rounds, 50, usize::MAX).await;
+    let log = MemoryLog::new(NonZeroUsize::MIN);
+    assert_eq!(deliver(&log, store.as_ref()).await.unwrap(), 1);
+    assert_eq!(deliver(&log, store.as_ref()).await.unwrap(), 0);
+    let shard = log.shards().await.unwrap().remove(0);
+    let logged = log.read(&shard, None, 10).await.unwrap();
+    assert_eq!(logged.len(), 1);
+    let told = event::decode_change(&logged[0].data).unwrap();
+    assert_eq!(changes(&store).await, [told]);
+    let head = common::head(&store, "v1").await;
+    let mut processor = Processor::new(store.clone());
+    let report = processor.process_batch(&ShardId("1".into()), &logged, rounds[0].started_at).await.unwrap();
+    assert_eq!((report.counted, report.dead, report.changes.len()), (0, 0, 0));
+    assert_eq!(common::head(&store, "v1").await, head);
+}
