@@ -5,6 +5,7 @@
 
 pub mod bench_report;
 mod faulty;
+mod http_faults;
 pub mod log_contract;
 mod memory_log;
 mod memory_store;
@@ -12,6 +13,7 @@ pub mod servers;
 pub mod store_contract;
 
 pub use faulty::{FaultPlan, Faulty, InjectedFault, Operation, When};
+pub use http_faults::{FaultyDoor, HttpFault};
 pub use memory_log::MemoryLog;
 pub use memory_store::MemoryStore;
 

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A running server.
@@ -12,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 pub struct Server {
     child: Child,
     port: u16,
+    /// What it leaves behind when it is ended at once.
+    leftover: Option<PathBuf>,
 }
 
 impl Server {
@@ -42,16 +45,35 @@ impl Server {
     pub fn lambda_runtime() -> Option<Self> {
         let python = variable("CLOUDPING_TEST_PYTHON")?;
         let port = free_port();
-        let mut command = Command::new(std::path::Path::new(&python).with_file_name("cargo-lambda"));
+        let mut command = Command::new(Path::new(&python).with_file_name("cargo-lambda"));
         command.args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1"]);
         command.args(["--invoke-port", &port.to_string()]);
         Some(Self::start(command, port))
     }
 
+    /// Starts DynamoDB (ministack from PyPI). It answers after a second or two, and keeps nothing when it ends.
+    ///
+    /// `None`, said on standard error, where `CLOUDPING_TEST_MINISTACK` does not name the program.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn dynamodb() -> Option<Self> {
+        let program = variable("CLOUDPING_TEST_MINISTACK")?;
+        let port = free_port();
+        let mut command = Command::new(program);
+        command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
+        // Its MQTT broker would take a port that others may need.
+        command.env("SERVICES", "dynamodb").env("IOT_MTLS_ENABLED", "0");
+        let mut server = Self::start(command, port);
+        server.leftover = Some(std::env::temp_dir().join(format!("ministack-{port}.pid")));
+        Some(server)
+    }
+
     fn start(mut command: Command, port: u16) -> Self {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = quiet.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        Self { child, port }
+        Self { child, port, leftover: None }
     }
 
     /// Its address, such as `127.0.0.1:4568`.
@@ -66,6 +88,10 @@ impl Drop for Server {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(path) = &self.leftover {
+            // It is not there if the server never came up.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

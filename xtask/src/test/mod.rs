@@ -2,6 +2,7 @@
 
 mod browser;
 mod doctests;
+mod fuzz;
 mod python;
 mod servers;
 
@@ -17,7 +18,7 @@ struct Step {
     run: fn(&Project) -> Result<Vec<String>>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy_step },
     Step { name: "dashboard", run: dashboard_step },
@@ -25,6 +26,7 @@ const STEPS: [Step; 8] = [
     Step { name: "servers", run: servers_step },
     Step { name: "clippy", run: clippy },
     Step { name: "tests", run: tests },
+    Step { name: "fuzz", run: fuzz::run },
     Step { name: "e2e", run: browser::run },
 ];
 
@@ -115,7 +117,8 @@ fn python_step(project: &Project) -> Result<Vec<String>> {
 
 fn servers_step(project: &Project) -> Result<Vec<String>> {
     let kinesis = servers::ensure_kinesis(project)?;
-    println!("==> servers for tests: {}", kinesis.display());
+    let ministack = python::ensure_ministack(project)?;
+    println!("==> servers for tests: {}, {}", kinesis.display(), ministack.display());
     Ok(Vec::new())
 }
 
@@ -130,7 +133,7 @@ fn clippy(project: &Project) -> Result<Vec<String>> {
 fn tests(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
     let python = python::ensure(project)?;
-    let kinesis = servers::ensure_kinesis(project)?;
+    let (kinesis, ministack) = (servers::ensure_kinesis(project)?, python::ensure_ministack(project)?);
     let mut command = project.cargo();
     if shell::is_present("cargo-nextest") {
         command.args(["nextest", "run", "--workspace"]);
@@ -139,6 +142,7 @@ fn tests(project: &Project) -> Result<Vec<String>> {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
     }
     command.env("CLOUDPING_TEST_PYTHON", &python).env("CLOUDPING_TEST_KINESIS", &kinesis);
+    command.env("CLOUDPING_TEST_MINISTACK", &ministack);
     let mut lines = shell::run_keeping("unit, contract and golden tests", &mut command, is_summary)?;
     if doctests::any(project)? {
         let mut command = project.cargo();

@@ -1,4 +1,4 @@
-//! Readers written in Python that tests compare our files with, in a virtual environment of their own.
+//! What tests need from PyPI, in virtual environments: readers that they compare our files with, and servers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,31 @@ use crate::failure::{Failure, Result};
 use crate::project::Project;
 use crate::shell;
 
-const REQUIREMENTS: &str = "xtask/requirements.txt";
-
-/// Makes the environment unless it holds exactly what `xtask/requirements.txt` asks for; returns its interpreter.
+/// Makes the readers' environment; returns its interpreter.
 ///
 /// # Errors
 /// When there is no Python with `venv`, or pip cannot install the packages.
 pub fn ensure(project: &Project) -> Result<PathBuf> {
-    let folder = project.cache()?.join("python");
+    environment(project, "python", "xtask/requirements.txt")
+}
+
+/// Makes the environment of the DynamoDB server, apart from the readers', since it wants a botocore of its own; returns the
+/// server's program.
+///
+/// # Errors
+/// When there is no Python with `venv`, or pip cannot install the packages.
+pub fn ensure_ministack(project: &Project) -> Result<PathBuf> {
+    let python = environment(project, "ministack", "xtask/requirements-ministack.txt")?;
+    Ok(python.with_file_name("ministack"))
+}
+
+/// Makes an environment in the cache unless it holds exactly what the file asks for; returns its interpreter.
+fn environment(project: &Project, name: &str, requirements: &str) -> Result<PathBuf> {
+    let folder = project.cache()?.join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join("installed.txt");
-    let path = project.root.join(REQUIREMENTS);
-    let wanted = fs::read_to_string(&path).map_err(|error| Failure::io(REQUIREMENTS, &error))?;
+    let path = project.root.join(requirements);
+    let wanted = fs::read_to_string(&path).map_err(|error| Failure::io(requirements, &error))?;
     if is_usable(&python) && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
