@@ -19,13 +19,17 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Takes the next record of a shard. Whatever it holds, the batch reaches as far as it.
+    /// Takes the next record of a shard. Whatever it holds, the batch reaches as far as it. Route changes are passed over: they can be
+    /// found again from the rounds.
     ///
     /// # Errors
     /// [`EventError`] when the record is skipped for good; it is counted.
     pub(crate) fn take(&mut self, shard: &ShardId, record: &Record) -> Result<(), EventError> {
         self.records += 1;
         self.reached.insert(shard.clone(), record.sequence.clone());
+        if event::is_change(&record.data) {
+            return Ok(());
+        }
         let round = event::decode(&record.data).inspect_err(|_| self.unreadable += 1)?;
         if self.ids.insert(round.id.clone()) {
             self.rows += round.samples.len();

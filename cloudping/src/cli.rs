@@ -27,6 +27,7 @@ const DEFAULT_REFLECT: &str = "0.0.0.0:862";
   cloudping probe example.com dns.google:53   round-trip times, live
   cloudping nearest                           the nearest cloud regions from here
   cloudping matrix --from eu-west-1           who is near, by the running cloudping
+  cloudping changes                           where routes became longer or shorter
   cloudping sql 'select count(*) from samples'"
 )]
 pub struct Cli {
@@ -50,6 +51,8 @@ pub enum Command {
     Targets(TargetsArgs),
     /// Show the latency matrix of a running cloudping
     Matrix(MatrixArgs),
+    /// Show where latencies stepped up or down, as a running cloudping has found
+    Changes(ChangesArgs),
     /// Ask a running cloudping's archive in SQL (read-only)
     Sql(SqlArgs),
 }
@@ -110,6 +113,9 @@ pub struct UpArgs {
     /// How often the log is written to Parquet
     #[arg(long, value_parser = humantime::parse_duration, default_value = "1m", value_name = "TIME")]
     pub archive_every: Duration,
+    /// How late a round may be: hours are folded this long after their end, and later rounds are counted as late
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "15m", value_name = "TIME")]
+    pub allowed_lateness: Duration,
 }
 
 /// Arguments of `reflect`.
@@ -154,12 +160,13 @@ pub struct ServerArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cloudping matrix
-  cloudping matrix --percentile p99 --window 1h --from eu-west-1")]
+  cloudping matrix --percentile p99 --window 1h --from eu-west-1
+  cloudping matrix --percentile jitter --window 30d")]
 pub struct MatrixArgs {
-    /// p0 to p100, such as p99.9; mean, min or max
+    /// p0 to p100, such as p99.9; mean, min, max or jitter (the mean less the least)
     #[arg(long, default_value = "p50")]
     pub percentile: String,
-    /// 5m, 1h or 1d
+    /// 5m, 1h, 1d, 7d, 30d or 365d
     #[arg(long, default_value = "5m")]
     pub window: String,
     /// Only from this vantage point: a list, the nearest first
@@ -168,6 +175,35 @@ pub struct MatrixArgs {
     /// Only to this target: a list, the nearest first
     #[arg(long, value_name = "ID")]
     pub to: Option<String>,
+    /// The server
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Arguments of `changes`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping changes
+  cloudping changes --from us-east-1 --to ap-south-1 --since 30d -o json
+
+A change is a step in the level of a pair that lasts: another route. It is shown with the levels before and after,
+medians of the minutes' medians, and with how clear it is: 1 is just clear enough.")]
+pub struct ChangesArgs {
+    /// Only from this vantage point
+    #[arg(long, value_name = "ID")]
+    pub from: Option<String>,
+    /// Only to this target
+    #[arg(long, value_name = "ID")]
+    pub to: Option<String>,
+    /// Only of this kind: tcp, tls, https, icmp or udp
+    #[arg(long, value_name = "KIND")]
+    pub protocol: Option<String>,
+    /// How far to look back
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "7d", value_name = "TIME")]
+    pub since: Duration,
+    /// The most changes to show, the newest ones; up to 1000
+    #[arg(long, default_value_t = 100, value_name = "COUNT")]
+    pub limit: u32,
     /// The server
     #[command(flatten)]
     pub server: ServerArgs,

@@ -1,6 +1,7 @@
 //! The single binary: the whole system in one process, and the commands to ask it.
 
 mod ask;
+mod changes;
 mod cli;
 mod clock;
 mod failure;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Nearest(args) => nearest::run(args),
         Command::Targets(args) => targets::run(args),
         Command::Matrix(args) => matrix::run(args),
+        Command::Changes(args) => changes::run(&args),
         Command::Sql(args) => sql::run(args),
     };
     match result {

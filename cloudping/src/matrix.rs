@@ -35,11 +35,12 @@ fn list(mut cells: Vec<Cell>) -> comfy_table::Table {
             cell.source.clone(),
             cell.target.clone(),
             output::ms(cell.rtt_ms) + mark,
+            output::ms(cell.jitter_ms),
             cell.count.to_string(),
             output::percent(cell.loss),
         ]
     };
-    let header = ["source", "target", "ms (* few samples)", "samples", "loss"];
+    let header = ["source", "target", "ms (* few samples)", "jitter", "samples", "loss"];
     output::table(&header, cells.iter().map(row).collect(), 2)
 }
 

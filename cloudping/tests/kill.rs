@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::{Table, Tables};
 use cloudping_model::{Pane, Round, RoundId, UtcMicros, VantageId};
-use cloudping_ports::{EventLog, LiveStore};
+use cloudping_ports::{EventLog, Key, LiveStore};
 use cloudping_schemas::event;
-use cloudping_schemas::stored::{PaneItem, VantageHead, keys};
+use cloudping_schemas::stored::{PaneItem, SeriesTable, VantageHead, keys};
 use datafusion::prelude::SessionContext;
 use support::{REGIONS, Server};
 
@@ -85,7 +85,7 @@ async fn logged(data: &Path) -> BTreeMap<RoundId, Round> {
             let records = log.read(&shard, after.as_ref(), 1_000).await.unwrap();
             let Some(last) = records.last() else { break };
             after = Some(last.sequence.clone());
-            for record in &records {
+            for record in records.iter().filter(|record| !event::is_change(&record.data)) {
                 let round = event::decode(&record.data).unwrap();
                 rounds.insert(round.id.clone(), round);
             }
@@ -108,10 +108,16 @@ async fn live_view(store: &LocalStore) -> BTreeMap<String, Counts> {
     for (vantage, head) in heads(store).await {
         let total: &mut Counts = totals.entry(vantage.clone()).or_default();
         let id = VantageId::new(&vantage).unwrap();
+        let table = store.get(&Key::new(keys::SERIES, &*vantage)).await.unwrap();
+        let table = table.map_or(SeriesTable::default(), |item| SeriesTable::decode(&item.value).unwrap());
         for pane in Pane::ALL {
             for (_, item) in store.list(&keys::panes(&id, pane), "".."~").await.unwrap() {
-                let item = PaneItem::decode(&item.value).unwrap();
-                let folded = pane != Pane::Day && item.start + pane.micros() <= head.folded_until;
+                let item = PaneItem::decode(&item.value, &table).unwrap();
+                let folded = match pane {
+                    Pane::Minute => item.start < head.folded_until,
+                    Pane::Hour => item.start < head.hours_folded_until,
+                    Pane::Day => false,
+                };
                 for summary in item.series.values().filter(|_| !folded) {
                     add(total, (summary.sent(), summary.received() + summary.unknown(), summary.lost()));
                 }

@@ -1,7 +1,7 @@
 //! Answers from the live store and the archive over HTTP: matrix, series, coverage, SQL, a stream of changes, the dashboard.
 //!
-//! - `rolling`: rolling windows as merges of panes; pure.
 //! - `live_view`: an immutable picture of all windows at one moment; `refresh` reads the next one from the live store.
+//! - `regimes`: the levels of one pair, from one route step to the next.
 //! - `archive`: the Delta tables as they are now.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
 //! - `series`: the history of one pair, from live minutes or from the archive.
@@ -11,7 +11,7 @@ mod archive;
 mod http;
 mod live_view;
 mod refresh;
-mod rolling;
+mod regimes;
 mod series;
 mod service;
 mod settings;

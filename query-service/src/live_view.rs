@@ -1,68 +1,108 @@
 //! An immutable picture of the live store at one moment, from which every live answer is given.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Family, Protocol, Rolling, UtcMicros, VantageId};
+use cloudping_model::{Family, Protocol, Rolling, RouteChange, UtcMicros, VantageId};
 use cloudping_schemas::api::Cell;
 use cloudping_schemas::stored::{SeriesKey, VantageHead};
+use cloudping_windows::{Columns, Panes, Places, Windows};
 
-use crate::rolling::{Merged, Panes, Window};
 use crate::statistic::Statistic;
-use crate::text::rfc3339;
+use crate::text::{millis, rfc3339};
 
-/// What is known of one vantage point.
+/// The series of one window.
+pub type Merged = BTreeMap<SeriesKey, SeriesSummary>;
+
+/// What the live store holds of one vantage point.
 #[derive(Debug, Default)]
-pub struct VantageView {
+pub struct Stored {
     /// Its head item's version.
     pub version: u64,
     /// Its head.
     pub head: VantageHead,
-    /// Its minute panes, as many as the live store keeps.
-    pub minutes: Arc<Panes>,
-    /// Its hour panes that may be part of the rolling day.
-    pub hours: Arc<Panes>,
-    /// When all its panes were listed last, and the head's version then.
+    /// Which series its panes are of.
+    pub places: Arc<Places>,
+    /// Its panes: as many minutes as there are, hours and days as far as the rolling windows need them.
+    pub panes: Panes,
+    /// Its newest route changes, in the order of their minutes.
+    pub changes: Arc<Vec<RouteChange>>,
+    /// When all its minutes and hours were listed last, and the head's version then.
     pub listed: (UtcMicros, u64),
-    windows: [Arc<Window>; 3],
+    /// The same of all its days.
+    pub days_listed: (UtcMicros, u64),
+}
+
+/// What is known of one vantage point at one moment.
+#[derive(Debug, Default)]
+pub struct VantageView {
+    /// What is stored.
+    pub stored: Arc<Stored>,
+    now: UtcMicros,
+    merged: [OnceLock<Arc<Merged>>; Rolling::ALL.len()],
+    /// What earlier views have merged, and later ones will go on with.
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    windows: Windows,
+    /// The last answer for each window, with what it was made of.
+    named: [Option<(Arc<Columns>, Arc<Merged>)>; Rolling::ALL.len()],
+}
+
+impl Shared {
+    fn series(&mut self, slot: usize, stored: &Stored, now: UtcMicros) -> Arc<Merged> {
+        let columns = self.windows.series(Rolling::ALL[slot], &stored.panes, now);
+        if let Some((_, merged)) = self.named[slot].as_ref().filter(|(of, _)| Arc::ptr_eq(of, &columns)) {
+            return Arc::clone(merged);
+        }
+        let named = columns.summaries().filter_map(|(place, summary)| {
+            let key = stored.places.get(place)?;
+            Some((key.clone(), summary))
+        });
+        let merged: Arc<Merged> = Arc::new(named.collect());
+        self.named[slot] = Some((columns, Arc::clone(&merged)));
+        merged
+    }
 }
 
 impl VantageView {
-    /// A view of these panes at `now`; reuses what `previous` has merged.
+    /// A view at `now`; goes on with what `previous` has merged.
     #[must_use]
-    pub fn new(
-        (version, head): (u64, VantageHead),
-        (minutes, hours): (Arc<Panes>, Arc<Panes>),
-        listed: (UtcMicros, u64),
-        now: UtcMicros,
-        previous: &Self,
-    ) -> Self {
-        let windows = Rolling::ALL.map(|window| {
-            let merged = &previous.windows[slot(window)];
-            Window::at(window, now, head.folded_until, &minutes, &hours, merged)
-        });
-        Self { version, head, minutes, hours, listed, windows }
+    pub fn new(stored: Stored, now: UtcMicros, previous: &Self) -> Self {
+        Self::of(Arc::new(stored), now, previous)
     }
 
     /// The same panes at another moment.
     #[must_use]
     pub fn at(&self, now: UtcMicros) -> Self {
-        let panes = (Arc::clone(&self.minutes), Arc::clone(&self.hours));
-        Self::new((self.version, self.head.clone()), panes, self.listed, now, self)
+        Self::of(Arc::clone(&self.stored), now, self)
     }
 
-    /// The series of a rolling window.
+    fn of(stored: Arc<Stored>, now: UtcMicros, previous: &Self) -> Self {
+        let merged = Default::default();
+        Self { stored, now, merged, shared: Arc::clone(&previous.shared) }
+    }
+
+    /// The series of a rolling window. Merged on the first call.
     pub fn series(&self, window: Rolling) -> &Merged {
-        self.windows[slot(window)].series()
+        let slot = Rolling::ALL.into_iter().position(|other| other == window).unwrap_or(0);
+        self.merged[slot].get_or_init(|| {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.series(slot, &self.stored, self.now)
+        })
     }
-}
 
-fn slot(window: Rolling) -> usize {
-    match window {
-        Rolling::FiveMinutes => 0,
-        Rolling::Hour => 1,
-        Rolling::Day => 2,
+    /// The targets that it has measured within the last hours.
+    fn targets(&self) -> BTreeSet<&str> {
+        let (panes, mut places) = (&self.stored.panes, BTreeSet::new());
+        for pane in panes.minutes.values().chain(panes.hours.values()) {
+            places.extend(pane.columns().places());
+        }
+        let keys = places.into_iter().filter_map(|place| self.stored.places.get(place));
+        keys.map(|key| key.target.as_str()).collect()
     }
 }
 
@@ -81,6 +121,16 @@ pub struct Selection {
     pub target: Option<String>,
 }
 
+impl Selection {
+    /// Whether a route change is of a selected pair.
+    #[must_use]
+    pub fn has(&self, change: &RouteChange) -> bool {
+        let is = |wanted: &Option<String>, id: &str| wanted.as_deref().is_none_or(|wanted| wanted == id);
+        let pair = is(&self.source, change.vantage.as_str()) && is(&self.target, change.target.as_str());
+        pair && self.protocol == change.protocol
+    }
+}
+
 /// All vantage points at one moment.
 #[derive(Debug, Default)]
 pub struct LiveView {
@@ -94,7 +144,7 @@ impl LiveView {
     /// The newest start of a round; `None` before the first.
     #[must_use]
     pub fn as_of(&self) -> Option<UtcMicros> {
-        self.vantages.values().map(|view| view.head.watermark).max()
+        self.vantages.values().map(|view| view.stored.head.watermark).max()
     }
 
     /// The same panes with windows that end at `now`.
@@ -127,14 +177,15 @@ impl LiveView {
         wanted.map(|(source, key, summary)| cell(source, key, summary, selection.statistic)).collect()
     }
 
+    /// The newest route changes of all vantage points.
+    pub fn changes(&self) -> impl Iterator<Item = &RouteChange> {
+        self.vantages.values().flat_map(|view| view.stored.changes.iter())
+    }
+
     /// Targets that any vantage point has measured within the rolling day.
     #[must_use]
     pub fn targets(&self) -> BTreeSet<&str> {
-        let keys = self.vantages.values().flat_map(|view| {
-            let panes = view.minutes.values().chain(view.hours.values());
-            panes.flat_map(|stored| stored.pane.series.keys())
-        });
-        keys.map(|key| key.target.as_str()).collect()
+        self.vantages.values().flat_map(|view| view.targets()).collect()
     }
 }
 
@@ -155,7 +206,10 @@ fn cell(source: &VantageId, key: &SeriesKey, summary: &SeriesSummary, statistic:
         count: summary.received(),
         sent: summary.sent(),
         lost: summary.lost(),
+        retransmitted: summary.retransmitted(),
         loss: summary.loss().unwrap_or(0.0),
+        stddev_ms: summary.stddev_us().map(millis),
+        jitter_ms: summary.jitter_us().map(millis),
         low_count: !statistic.supported_by(summary),
         last: summary.last_at_us().map(|at| rfc3339(UtcMicros(at))),
     }

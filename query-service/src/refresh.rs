@@ -2,9 +2,10 @@
 //!
 //! A vantage point's head changes its version with every commit for that vantage point, so an unchanged head means unchanged panes.
 //! Where it has changed, a normal reading lists only the minutes that a punctual round can change: the last few. Late rounds change
-//! older minutes and hours; to be cheap yet right, everything is listed when a minute was folded (the hours have changed, and reading
-//! them late would count that minute twice or not at all), and else at most every ten seconds. Listed panes are decoded only where
-//! their version differs from the one at hand.
+//! older minutes, hours and days; to be cheap yet right, all minutes and hours and the last few days are listed when something was folded
+//! (reading that late would count a minute twice or not at all), and else at most every ten seconds; older days, of which there may be a
+//! year's, when hours were folded into one, and else at most once an hour. Listed panes are decoded only where their version differs from
+//! the one at hand.
 //!
 //! A commit that falls between the reading of the head and of the panes would mix two states: the head is read again afterwards, and
 //! the reading is repeated if it has changed. A vantage point that changes too often for that keeps its last consistent view.
@@ -13,19 +14,26 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use cloudping_model::{Pane, Rolling, UtcMicros, VantageId};
+use cloudping_model::{Pane, Rolling, RouteChange, UtcMicros, VantageId};
 use cloudping_ports::{Item, Key, LiveStore, StoreError};
-use cloudping_schemas::stored::{PaneItem, StoredError, VantageHead, keys};
+use cloudping_schemas::event::{EventError, decode_change};
+use cloudping_schemas::stored::{SeriesTable, StoredError, VantageHead, keys};
+use cloudping_windows::{Panes, Places, ReadError as PaneError, StoredPane, StoredPanes};
 
-use crate::live_view::{LiveView, VantageView};
-use crate::rolling::{Panes, StoredPane};
+use crate::live_view::{LiveView, Stored, VantageView};
 
 /// Every sort key that an item may have.
 pub(crate) const ALL_KEYS: Range<&str> = "!".."\u{10FFFF}";
 /// Minutes of a normal reading.
 const RECENT_MINUTES: i64 = 6;
-/// The least time between two listings of everything that are caused by nothing but commits, in µs.
+/// Days that are listed with the hours: the hours before them are not kept, so that only very late rounds change them.
+const RECENT_DAYS: i64 = 4;
+/// The least time between two listings of minutes and hours that are caused by nothing but commits, in µs.
 const LIST_ALL_EVERY_US: i64 = 10_000_000;
+/// The same of days.
+const LIST_DAYS_EVERY_US: i64 = 3_600_000_000;
+/// Route changes of the last two hours are shown as they come.
+const CHANGES_US: i64 = 2 * 3_600_000_000;
 /// How often a reading that a commit has overtaken is repeated.
 const ATTEMPTS: usize = 3;
 
@@ -40,11 +48,15 @@ pub struct Refreshed {
 
 /// Why one vantage point could not be read.
 #[derive(Debug, thiserror::Error)]
-enum ReadError {
+pub(crate) enum ReadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{item}: {source}")]
     Item { item: String, source: StoredError },
+    #[error("{item}: {source}")]
+    Pane { item: String, source: PaneError },
+    #[error("{item}: {source}")]
+    Change { item: String, source: EventError },
 }
 
 /// Reads what has changed since `previous`. Windows end at `now`.
@@ -52,7 +64,6 @@ enum ReadError {
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
 pub async fn read(store: &dyn LiveStore, previous: &LiveView, now: UtcMicros) -> Result<Refreshed, StoreError> {
-    let nothing = Arc::new(VantageView::default());
     let mut vantages = BTreeMap::new();
     let mut faults = Vec::new();
     for (key, item) in store.list(keys::HEADS, ALL_KEYS).await? {
@@ -63,8 +74,8 @@ pub async fn read(store: &dyn LiveStore, previous: &LiveView, now: UtcMicros) ->
                 continue;
             }
         };
-        let before = previous.vantages.get(&id).unwrap_or(&nothing);
-        match read_vantage(store, &id, (&key, item), before, now).await {
+        let before = previous.vantages.get(&id).cloned().unwrap_or_default();
+        match read_vantage(store, &id, (&key, item), &before, now).await {
             Ok(view) => {
                 vantages.insert(id, Arc::new(view));
             }
@@ -89,82 +100,156 @@ async fn read_vantage(
     now: UtcMicros,
 ) -> Result<VantageView, ReadError> {
     for _ in 0..ATTEMPTS {
-        if item.version == before.version && !due(before, now) {
+        let (late, late_days) = due(&before.stored, now);
+        if item.version == before.stored.version && !late && !late_days {
             break;
         }
         let head = VantageHead::decode(&item.value).map_err(|source| fault(key, source))?;
-        let all = head.folded_until != before.head.folded_until || before.version == 0 || due(before, now);
-        let panes = if all {
-            let minutes = all_panes(store, id, Pane::Minute, None, &before.minutes).await?;
-            let since = Rolling::Day.first_pane(now);
-            let hours = all_panes(store, id, Pane::Hour, Some(since), &before.hours).await?;
-            (Arc::new(minutes), Arc::new(hours))
-        } else {
-            let minutes = recent_minutes(store, id, now, &before.minutes).await?;
-            (Arc::new(minutes), Arc::clone(&before.hours))
-        };
+        let stored = Reading::new(store, id, &before.stored, now).read((item.version, head)).await?;
         let Some(after) = store.get(key).await? else {
             break;
         };
         if after.version == item.version {
-            let listed = if all { (now, item.version) } else { before.listed };
-            return Ok(VantageView::new((item.version, head), panes, listed, now, before));
+            return Ok(VantageView::new(stored, now, before));
         }
         item = after;
     }
     Ok(before.at(now))
 }
 
-/// Whether commits have come since everything was listed last, and that is long enough ago.
-fn due(before: &VantageView, now: UtcMicros) -> bool {
-    let (listed_at, listed_version) = before.listed;
-    listed_version != before.version && (now - listed_at.0).0 >= LIST_ALL_EVERY_US
+/// Whether commits have come since everything was listed last, and that is long enough ago: of minutes and hours, and of days.
+fn due(before: &Stored, now: UtcMicros) -> (bool, bool) {
+    let due = |(listed_at, version): (UtcMicros, u64), every_us| {
+        version != before.version && (now - listed_at.0).0 >= every_us
+    };
+    (due(before.listed, LIST_ALL_EVERY_US), due(before.days_listed, LIST_DAYS_EVERY_US))
 }
 
-/// All panes of one size from `since` on.
-async fn all_panes(
-    store: &dyn LiveStore,
-    id: &VantageId,
-    size: Pane,
-    since: Option<UtcMicros>,
-    known: &Panes,
-) -> Result<Panes, ReadError> {
-    let from = since.map(keys::pane_start);
-    let range = from.as_deref().unwrap_or(ALL_KEYS.start)..ALL_KEYS.end;
-    let items = store.list(&keys::panes(id, size), range).await?;
-    items.into_iter().map(|(key, item)| pane(key, item, known)).collect()
-}
-
-/// The known minutes with the last few read anew.
-async fn recent_minutes(
-    store: &dyn LiveStore,
-    id: &VantageId,
+/// One reading of one vantage point.
+struct Reading<'a> {
+    store: &'a dyn LiveStore,
+    id: &'a VantageId,
+    before: &'a Stored,
     now: UtcMicros,
-    known: &Panes,
-) -> Result<Panes, ReadError> {
-    let since = Pane::Minute.start_of(now) - (RECENT_MINUTES - 1) * Pane::Minute.micros();
-    let from = keys::pane_start(since);
-    let items = store.list(&keys::panes(id, Pane::Minute), &*from..ALL_KEYS.end).await?;
-    let mut minutes = known.clone();
-    drop(minutes.split_off(&since));
-    for (key, item) in items {
-        let (start, stored) = pane(key, item, known)?;
-        minutes.insert(start, stored);
-    }
-    Ok(minutes)
+    places: Arc<Places>,
 }
 
-fn pane(key: Key, item: Item, known: &Panes) -> Result<(UtcMicros, StoredPane), ReadError> {
-    let start = key.sort.parse().ok().map(UtcMicros);
-    let same = start.and_then(|start| known.get(&start)).filter(|known| known.version == item.version);
-    if let (Some(start), Some(same)) = (start, same) {
-        return Ok((start, same.clone()));
+impl<'a> Reading<'a> {
+    fn new(store: &'a dyn LiveStore, id: &'a VantageId, before: &'a Stored, now: UtcMicros) -> Self {
+        Self { store, id, before, now, places: Arc::clone(&before.places) }
     }
-    let pane = PaneItem::decode(&item.value).map_err(|source| fault(&key, source))?;
-    let stored = StoredPane { version: item.version, pane: Arc::new(pane) };
-    Ok((stored.pane.start, stored))
+
+    async fn read(mut self, (version, head): (u64, VantageHead)) -> Result<Stored, ReadError> {
+        let (before, now) = (self.before, self.now);
+        let (late, late_days) = due(before, now);
+        let hours_folded = head.hours_folded_until != before.head.hours_folded_until || before.version == 0;
+        let all_days = hours_folded || late_days;
+        let all = all_days || late || head.folded_until != before.head.folded_until;
+        let mut panes = Panes {
+            folded_until: head.folded_until,
+            hours_folded_until: head.hours_folded_until,
+            ..before.panes.clone()
+        };
+        if all {
+            let hours_from = Rolling::Day.first_pane(now).min(head.hours_folded_until);
+            let days = if all_days { Rolling::Year.panes() } else { RECENT_DAYS };
+            let days_from = Pane::Day.start_of(now) - (days - 1) * Pane::Day.micros();
+            panes.minutes = self.all(Pane::Minute, UtcMicros(0), &before.panes.minutes).await?;
+            panes.hours = self.all(Pane::Hour, hours_from, &before.panes.hours).await?;
+            panes.days = match all_days {
+                true => self.all(Pane::Day, days_from, &before.panes.days).await?,
+                false => self.recent(Pane::Day, days_from, &before.panes.days).await?,
+            };
+        } else {
+            let from = Pane::Minute.start_of(now) - (RECENT_MINUTES - 1) * Pane::Minute.micros();
+            panes.minutes = self.recent(Pane::Minute, from, &before.panes.minutes).await?;
+        }
+        let changes = self.changes().await?;
+        let listed = if all { (now, version) } else { before.listed };
+        let days_listed = if all_days { (now, version) } else { before.days_listed };
+        Ok(Stored { version, head, places: self.places, panes, changes: Arc::new(changes), listed, days_listed })
+    }
+
+    /// All panes of one size from `from` on.
+    async fn all(&mut self, size: Pane, from: UtcMicros, known: &StoredPanes) -> Result<Arc<StoredPanes>, ReadError> {
+        let from = keys::pane_start(from);
+        let items = self.store.list(&keys::panes(self.id, size), &*from..ALL_KEYS.end).await?;
+        let mut panes = StoredPanes::new();
+        for (key, item) in items {
+            let pane = self.pane(size, &key, &item, known).await?;
+            panes.insert(pane.start(), pane);
+        }
+        Ok(Arc::new(panes))
+    }
+
+    /// The known panes with those from `from` on read anew.
+    async fn recent(
+        &mut self,
+        size: Pane,
+        from: UtcMicros,
+        known: &StoredPanes,
+    ) -> Result<Arc<StoredPanes>, ReadError> {
+        let mut panes = known.clone();
+        drop(panes.split_off(&from));
+        let recent = self.all(size, from, known).await?;
+        panes.extend(recent.iter().map(|(start, pane)| (*start, pane.clone())));
+        Ok(Arc::new(panes))
+    }
+
+    async fn pane(&mut self, size: Pane, key: &Key, item: &Item, known: &StoredPanes) -> Result<StoredPane, ReadError> {
+        let start = key.sort.parse().ok().map(UtcMicros);
+        let same = start.and_then(|start| known.get(&start)).filter(|known| known.version() == item.version);
+        if let Some(same) = same {
+            return Ok(same.clone());
+        }
+        let mut read = self.places.read(&item.value);
+        if matches!(read, Err(PaneError::Unknown)) {
+            // The table is written no later than the pane, and it only grows.
+            let table = series_table(self.store, self.id).await?;
+            let places = Arc::make_mut(&mut self.places);
+            places.learn(&table);
+            places.learn_spelt_out(&item.value).map_err(|source| fault(key, source))?;
+            read = places.read(&item.value);
+        }
+        let (start, columns) = read.map_err(|source| ReadError::Pane { item: name(key), source })?;
+        Ok(match size {
+            Pane::Day => StoredPane::packed(start, item.version, &columns),
+            _ => StoredPane::new(start, item.version, columns),
+        })
+    }
+
+    async fn changes(&self) -> Result<Vec<RouteChange>, ReadError> {
+        changes(self.store, self.id, (self.now - CHANGES_US)..UtcMicros(i64::MAX)).await
+    }
 }
 
-fn fault(key: &Key, source: StoredError) -> ReadError {
-    ReadError::Item { item: format!("{}/{}", key.partition, key.sort), source }
+/// A vantage point's series table; an empty one where there is none.
+pub(crate) async fn series_table(store: &dyn LiveStore, id: &VantageId) -> Result<SeriesTable, ReadError> {
+    let key = Key::new(keys::SERIES, id.as_str());
+    let Some(item) = store.get(&key).await? else {
+        return Ok(SeriesTable::default());
+    };
+    SeriesTable::decode(&item.value).map_err(|source| fault(&key, source))
+}
+
+/// A vantage point's route changes whose minutes lie in the range, in order.
+pub(crate) async fn changes(
+    store: &dyn LiveStore,
+    id: &VantageId,
+    minutes: Range<UtcMicros>,
+) -> Result<Vec<RouteChange>, ReadError> {
+    let (from, until) = (keys::pane_start(minutes.start), keys::pane_start(minutes.end));
+    let items = store.list(&keys::changes(id), &*from..&*until).await?;
+    let change = |(key, item): (Key, Item)| {
+        decode_change(&item.value).map_err(|source| ReadError::Change { item: name(&key), source })
+    };
+    items.into_iter().map(change).collect()
+}
+
+pub(crate) fn fault(key: &Key, source: StoredError) -> ReadError {
+    ReadError::Item { item: name(key), source }
+}
+
+fn name(key: &Key) -> String {
+    format!("{}/{}", key.partition, key.sort)
 }

@@ -9,12 +9,12 @@ use cloudping_model::{Family, Outcome, Pane, Protocol, UtcMicros};
 use cloudping_schemas::api::SeriesPoint;
 use cloudping_schemas::stored::SeriesKey;
 use cloudping_schemas::tables;
+use cloudping_windows::{Places, StoredPanes};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
-use crate::rolling::Panes;
 use crate::sql::SqlError;
 use crate::text::{millis, rfc3339};
 
@@ -38,20 +38,39 @@ pub(crate) struct Span {
 struct Figures {
     sent: u64,
     lost: u64,
+    retransmitted: u64,
     count: u64,
     min_us: Option<f64>,
     max_us: Option<f64>,
     mean_us: Option<f64>,
+    stddev_us: Option<f64>,
+    jitter_us: Option<f64>,
     quantiles_us: Vec<Option<f64>>,
 }
 
 impl Figures {
+    fn of(summary: &SeriesSummary) -> Self {
+        Self {
+            sent: summary.sent(),
+            lost: summary.lost(),
+            retransmitted: summary.retransmitted(),
+            count: summary.received(),
+            min_us: summary.min_us().map(f64::from),
+            max_us: summary.max_us().map(f64::from),
+            mean_us: summary.mean_us(),
+            stddev_us: summary.stddev_us(),
+            jitter_us: summary.jitter_us(),
+            quantiles_us: summary.quantiles(&QUANTILES),
+        }
+    }
+
     fn point(&self, start: UtcMicros) -> SeriesPoint {
         let quantile = |at: usize| self.quantiles_us.get(at).copied().flatten().map(millis);
         SeriesPoint {
             time: rfc3339(start),
             sent: self.sent,
             lost: self.lost,
+            retransmitted: self.retransmitted,
             count: self.count,
             low_count: self.count < 1000,
             min_ms: self.min_us.map(millis),
@@ -63,6 +82,8 @@ impl Figures {
             p99_ms: quantile(5),
             max_ms: self.max_us.map(millis),
             mean_ms: self.mean_us.map(millis),
+            stddev_ms: self.stddev_us.map(millis),
+            jitter_ms: self.jitter_us.map(millis),
         }
     }
 }
@@ -70,42 +91,29 @@ impl Figures {
 /// The windows with data, from minute panes. The step must be a multiple of a minute.
 ///
 /// Of a pair that was measured over both address families IPv4 is shown.
-pub(crate) fn from_minutes(span: &Span, minutes: &Panes) -> Vec<SeriesPoint> {
-    let panes = || minutes.range(span.start..span.end).map(|(start, stored)| (*start, &stored.pane.series));
-    let keys = [Family::V4, Family::V6].map(|family| {
+pub(crate) fn from_minutes(span: &Span, minutes: &StoredPanes, places: &Places) -> Vec<SeriesPoint> {
+    let panes: Vec<_> = minutes.range(span.start..span.end).map(|(start, pane)| (*start, pane.columns())).collect();
+    let by_family = [Family::V4, Family::V6].map(|family| {
         let target = cloudping_model::TargetId::new(&span.target).ok()?;
-        Some(SeriesKey { target, protocol: span.protocol, family })
+        places.find(&SeriesKey { target, protocol: span.protocol, family })
     });
-    let measured = |key: &SeriesKey| panes().any(|(_, series)| series.contains_key(key));
-    let Some(key) = keys.into_iter().flatten().find(measured) else {
+    let measured = |place: &u32| panes.iter().any(|(_, columns)| columns.contains(*place));
+    let Some(place) = by_family.into_iter().flatten().find(measured) else {
         return Vec::new();
     };
-    let mut windows: BTreeMap<UtcMicros, Vec<&SeriesSummary>> = BTreeMap::new();
-    for (start, series) in panes() {
-        if let Some(summary) = series.get(&key) {
-            windows.entry(start.floor(span.step_us)).or_default().push(summary);
-        }
+    let mut windows: BTreeMap<UtcMicros, Vec<SeriesSummary>> = BTreeMap::new();
+    for (start, columns) in &panes {
+        windows.entry(start.floor(span.step_us)).or_default().extend(columns.get(place));
     }
-    let points = windows.into_iter().map(|(start, summaries)| {
-        let summary = SeriesSummary::merge_many(summaries);
-        let figures = Figures {
-            sent: summary.sent(),
-            lost: summary.lost(),
-            count: summary.received(),
-            min_us: summary.min_us().map(f64::from),
-            max_us: summary.max_us().map(f64::from),
-            mean_us: summary.mean_us(),
-            quantiles_us: summary.quantiles(&QUANTILES),
-        };
-        figures.point(start)
-    });
-    points.collect()
+    let measured = windows.into_iter().filter(|(_, summaries)| !summaries.is_empty());
+    measured.map(|(start, summaries)| Figures::of(&SeriesSummary::merge_many(&summaries)).point(start)).collect()
 }
 
 /// One window's samples.
 #[derive(Debug, Default)]
 struct Bucket {
     unanswered: u64,
+    retransmitted: u64,
     unknown: u64,
     rtts_us: Vec<u32>,
 }
@@ -115,7 +123,10 @@ impl Bucket {
         match (outcome, rtt_us) {
             (Outcome::Answered, Some(rtt_us)) => self.rtts_us.push(rtt_us),
             (Outcome::Answered, None) => self.unknown += 1,
-            (outcome, _) if outcome.is_loss() => self.unanswered += 1,
+            (outcome, _) if outcome.is_loss() => {
+                self.unanswered += 1;
+                self.retransmitted += u64::from(outcome == Outcome::Retransmitted);
+            }
             _ => {}
         }
     }
@@ -127,13 +138,18 @@ impl Bucket {
         let count = sorted.len() as u64;
         let sum: u64 = sorted.iter().map(|&rtt_us| u64::from(rtt_us)).sum();
         let sent = count + self.unanswered + self.unknown;
+        let (least, mean) = (sorted.first().copied().map(f64::from), sum as f64 / count as f64);
+        let squares: f64 = sorted.iter().map(|&rtt_us| (f64::from(rtt_us) - mean).powi(2)).sum();
         (sent > 0).then(|| Figures {
             sent,
             lost: self.unanswered,
+            retransmitted: self.retransmitted,
             count,
-            min_us: sorted.first().copied().map(f64::from),
+            min_us: least,
             max_us: sorted.last().copied().map(f64::from),
-            mean_us: (count > 0).then(|| sum as f64 / count as f64),
+            mean_us: least.map(|_| mean),
+            stddev_us: least.map(|_| (squares / count as f64).sqrt()),
+            jitter_us: least.map(|least| mean - least),
             quantiles_us: QUANTILES.iter().map(|&q| linear_quantile(sorted, q)).collect(),
         })
     }
@@ -222,5 +238,18 @@ mod tests {
         let point = bucket.figures().unwrap().point(UtcMicros(0));
         assert_eq!((point.sent, point.lost, point.count, point.low_count), (4, 2, 1, true));
         assert_eq!((point.p50_ms, point.max_ms, point.mean_ms), (Some(7.0), Some(7.0), Some(7.0)));
+        assert_eq!((point.retransmitted, point.stddev_ms, point.jitter_ms), (1, Some(0.0), Some(0.0)));
+    }
+
+    #[test]
+    fn an_archived_window_spreads_as_a_live_one_does() {
+        let (mut bucket, mut summary) = (Bucket::default(), SeriesSummary::new());
+        for rtt_us in [2_000, 4_000, 4_000, 4_000, 5_000, 5_000, 7_000, 9_000] {
+            bucket.count(Outcome::Answered, Some(rtt_us));
+            summary.record_rtt(0, rtt_us);
+        }
+        let point = bucket.figures().unwrap().point(UtcMicros(0));
+        assert_eq!((point.stddev_ms, point.jitter_ms), (Some(2.0), Some(3.0)));
+        assert_eq!(point, Figures::of(&summary).point(UtcMicros(0)));
     }
 }

@@ -158,13 +158,14 @@ impl Shared {
             simulated: self.settings.simulated,
             latest: latest.map(rfc3339),
             reasons,
+            audit: None,
         }
     }
 }
 
 /// Vantage points whose rounds come in with no probe sent in the newest hour.
 fn unsent(view: &LiveView) -> Vec<String> {
-    let newest = view.vantages.iter().filter_map(|(id, vantage)| Some((id, vantage.head.ledger.last()?)));
+    let newest = view.vantages.iter().filter_map(|(id, vantage)| Some((id, vantage.stored.head.ledger.last()?)));
     newest
         .filter(|(_, hour)| hour.sent == 0 && hour.not_sent > 0)
         .map(|(id, hour)| {

@@ -17,19 +17,22 @@ pub enum Statistic {
     Min,
     /// The greatest.
     Max,
+    /// The mean less the least.
+    Jitter,
 }
 
 impl Statistic {
     /// What [`Statistic::parse`] reads, for messages.
-    pub const EXPECTED: &'static str = "p0 to p100 (such as p50 or p99.9), mean, min or max";
+    pub const EXPECTED: &'static str = "p0 to p100 (such as p50 or p99.9), mean, min, max or jitter";
 
-    /// Reads `p50`, `p99.9`, `mean`, `min`, `max`.
+    /// Reads `p50`, `p99.9`, `mean`, `min`, `max`, `jitter`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "mean" => return Some(Self::Mean),
             "min" => return Some(Self::Min),
             "max" => return Some(Self::Max),
+            "jitter" => return Some(Self::Jitter),
             _ => {}
         }
         let number = text.strip_prefix('p')?;
@@ -47,17 +50,18 @@ impl Statistic {
             Self::Mean => summary.mean_us(),
             Self::Min => summary.min_us().map(f64::from),
             Self::Max => summary.max_us().map(f64::from),
+            Self::Jitter => summary.jitter_us(),
         };
         micros.map(millis)
     }
 
     /// Whether there are enough round-trip times for the number to mean something: for a quantile n >= 10/(1-q) (or 10/q below the
-    /// median), for the mean as many as for the median. Extremes depend on n itself: no n supports them.
+    /// median), for the mean, and the jitter, which is one, as many as for the median. Extremes depend on n itself: no n supports them.
     #[must_use]
     pub fn supported_by(self, summary: &SeriesSummary) -> bool {
         match self {
             Self::Quantile(q) => summary.supports(q),
-            Self::Mean => summary.supports(0.5),
+            Self::Mean | Self::Jitter => summary.supports(0.5),
             Self::Min | Self::Max => false,
         }
     }
@@ -71,6 +75,7 @@ impl fmt::Display for Statistic {
             Self::Mean => f.write_str("mean"),
             Self::Min => f.write_str("min"),
             Self::Max => f.write_str("max"),
+            Self::Jitter => f.write_str("jitter"),
         }
     }
 }
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn names_are_their_own_inverse() {
-        for name in ["p0", "p1", "p50", "p99.9", "p99.99", "p100", "mean", "min", "max"] {
+        for name in ["p0", "p1", "p50", "p99.9", "p99.99", "p100", "mean", "min", "max", "jitter"] {
             let statistic = Statistic::parse(name).unwrap();
             assert_eq!(statistic.to_string(), name);
         }

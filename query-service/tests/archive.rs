@@ -18,7 +18,7 @@ async fn a_series_of_samples_is_exact() {
     assert_eq!(points.len(), 2);
     let expected = json!({"time": "2026-01-01T12:00:00.000Z", "sent": 93, "lost": 2, "count": 90, "low_count": true,
         "min_ms": 10.0, "p10_ms": 10.89, "p25_ms": 12.225, "p50_ms": 14.45, "p75_ms": 16.675, "p90_ms": 18.01, "p99_ms": 18.811,
-        "max_ms": 18.9, "mean_ms": 14.45});
+        "max_ms": 18.9, "mean_ms": 14.45, "stddev_ms": 2.598, "jitter_ms": 4.45, "retransmitted": 1});
     assert_eq!(points[0], expected);
     assert_eq!((&points[1]["time"], &points[1]["count"]), (&json!("2026-01-01T12:01:30.000Z"), &json!(30)));
     let other = world.get(&SERIES.replace("target=eu-west-1", "target=us-east-1")).await.ok();

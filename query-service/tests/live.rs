@@ -4,7 +4,7 @@ mod common;
 
 use cloudping_model::{Family, Pane, Protocol, UtcMicros};
 use cloudping_ports::Key;
-use cloudping_schemas::stored::{DeadLetter, LedgerHour, SeriesKey, keys};
+use cloudping_schemas::stored::{DeadLetter, EpochRounds, LedgerHour, SeriesKey, keys};
 use common::*;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ async fn a_matrix_counts_loss_apart_and_prefers_ipv4() {
     let cells = matrix["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 2);
     let lossy = json!({"source": "us-east-1", "target": "eu-west-1", "rtt_ms": 68.41, "count": 300, "sent": 301, "lost": 1,
-        "loss": 1.0 / 301.0, "low_count": false, "last": "2026-01-02T12:30:59.000Z"});
+        "loss": 1.0 / 301.0, "stddev_ms": 0.0, "jitter_ms": 0.0, "retransmitted": 0, "low_count": false, "last": "2026-01-02T12:30:59.000Z"});
     assert_eq!(cells[1], lossy);
     assert_eq!(cells[0]["lost"], 0);
 
@@ -82,8 +82,8 @@ async fn a_matrix_as_csv() {
     world.fill().await;
     let answer = world.get("/api/v1/matrix?format=csv&source=eu-west-1").await;
     assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
-    let expected = "source,target,rtt_ms,count,sent,lost,loss,low_count,last\r\n\
-        eu-west-1,us-east-1,68.41,300,300,0,0,false,2026-01-02T12:30:59.000Z\r\n";
+    let expected = "source,target,rtt_ms,count,sent,lost,loss,low_count,last,stddev_ms,jitter_ms,retransmitted\r\n\
+        eu-west-1,us-east-1,68.41,300,300,0,0,false,2026-01-02T12:30:59.000Z,0,0,0\r\n";
     assert_eq!(answer.body, expected);
 }
 
@@ -91,8 +91,11 @@ async fn a_matrix_as_csv() {
 async fn bad_parameters_are_named() {
     let world = World::new();
     for (query, detail) in [
-        ("percentile=p101", "percentile is \"p101\", expected p0 to p100 (such as p50 or p99.9), mean, min or max"),
-        ("window=2h", "window is \"2h\", expected 5m, 1h or 1d"),
+        (
+            "percentile=p101",
+            "percentile is \"p101\", expected p0 to p100 (such as p50 or p99.9), mean, min, max or jitter",
+        ),
+        ("window=2h", "window is \"2h\", expected 5m, 1h, 1d, 7d, 30d or 365d"),
         ("from=a", "unknown parameter \"from\", expected percentile, window, protocol, source, target, format"),
         ("window=5m&window=1h", "window is given twice, expected once"),
         ("protocol=ping", "protocol is \"ping\", expected tcp, tls, https, icmp or udp"),
@@ -119,6 +122,10 @@ async fn windows_age_out_when_probing_stops() {
     assert_eq!(count(NOW + 60 * MINUTE, "1h").await, None);
     assert_eq!(count(NOW + 23 * HOUR, "1d").await, Some(json!(300)));
     assert_eq!(count(NOW + 24 * HOUR, "1d").await, None);
+    for (window, days) in [("7d", 7), ("30d", 30), ("365d", 365)] {
+        assert_eq!(count(NOW + (days - 1) * DAY, window).await, Some(json!(300)), "{window}");
+        assert_eq!(count(NOW + days * DAY, window).await, None, "{window}");
+    }
 }
 
 #[tokio::test]
@@ -127,39 +134,6 @@ async fn windows_age_out_although_nobody_refreshes() {
     world.fill().await;
     assert_eq!(world.get("/api/v1/matrix").await.ok()["cells"], json!([]));
     assert_eq!(world.get("/api/v1/matrix?window=1h&source=us-east-1").await.ok()["cells"][0]["count"], 300);
-}
-
-/// Minutes before `folded_until` are in their hours already; the rolling day must count each once, before and after a fold.
-#[tokio::test]
-async fn the_rolling_day_counts_each_minute_once() {
-    let world = World::new();
-    let minute = |at: i64| pane_of(NOON + at * MINUTE, "eu-west-1", Family::V4, &[1_000 + at as u32; 10], 1);
-    // The hour before noon, and the first 28 minutes after noon, folded.
-    world.pane("local", Pane::Hour, &pane_of(NOON - HOUR, "eu-west-1", Family::V4, &[500; 600], 0)).await;
-    world.pane("local", Pane::Hour, &pane_of(NOON - 24 * HOUR, "eu-west-1", Family::V4, &[9; 600], 0)).await;
-    let mut hour = pane_of(NOON, "eu-west-1", Family::V4, &[], 0);
-    for at in 0..=30 {
-        world.pane("local", Pane::Minute, &minute(at)).await;
-        if at < 28 {
-            for (key, summary) in minute(at).series {
-                hour.series.entry(key).or_default().merge(&summary);
-            }
-        }
-    }
-    world.pane("local", Pane::Hour, &hour).await;
-    world.head("local", &head_at(NOW, NOON + 28 * MINUTE)).await;
-    world.service.refresh(NOW).await.unwrap();
-    let day = async || world.get("/api/v1/matrix?window=1d&percentile=min").await.ok()["cells"][0].clone();
-    let before = day().await;
-    assert_eq!((&before["count"], &before["lost"], &before["rtt_ms"]), (&json!(910), &json!(31), &json!(0.5)));
-
-    for (key, summary) in minute(28).series {
-        hour.series.entry(key).or_default().merge(&summary);
-    }
-    world.pane("local", Pane::Hour, &hour).await;
-    world.head("local", &head_at(NOW, NOON + 29 * MINUTE)).await;
-    world.service.refresh(NOW + SECOND).await.unwrap();
-    assert_eq!(day().await["count"], 910);
 }
 
 #[tokio::test]
@@ -219,25 +193,35 @@ async fn regions_say_who_measures() {
 async fn coverage_is_the_ledger_and_the_dead_letters() {
     let world = World::new();
     let mut head = head_at(NOW, NOON);
+    head.ledger.push(LedgerHour { start: NOON - HOUR, ..LedgerHour::default() });
     head.ledger.push(LedgerHour {
         start: NOON,
         rounds: 9,
-        sent: 20,
-        received: 15,
+        sent: 26,
+        received: 21,
         lost: 4,
         not_sent: 1,
         duplicates: 3,
         late: 2,
         dropped: 5,
         gaps: [0, 1, 0, 2],
+        numbers: vec![EpochRounds { epoch: 7, first: 0, last: 9 }],
+        unnumbered: 2,
+        uncounted: 6,
     });
     world.head("local", &head).await;
     let letter = DeadLetter { shard: "shard-0".into(), sequence: "7".into(), reason: "no event".into(), data: vec![1] };
     world.put(Key::new(keys::DEAD_LETTERS, keys::dead_letter("shard-0", "7")), letter.encode()).await;
     world.service.refresh(NOW).await.unwrap();
     let coverage = world.get("/api/v1/coverage").await.ok();
-    let hour = json!({"source": "local", "hour": "2026-01-02T12:00:00.000Z", "rounds": 9, "sent": 20, "received": 15, "lost": 4, "not_sent": 1, "duplicates": 3, "late": 2, "dropped_rounds": 5, "gaps": {"suspended": 1, "spool_full": 2}});
-    assert_eq!(coverage, json!({"simulated": true, "dead_letters": 1, "hours": [hour]}));
+    assert_eq!((&coverage["simulated"], &coverage["dead_letters"]), (&json!(true), &json!(1)));
+    let (empty, hour) = (&coverage["hours"][0], &coverage["hours"][1]);
+    assert_eq!((&empty["due"], &empty["completeness"]), (&json!(0), &Value::Null));
+    // One number did not come, and two rounds never got one: three rounds of 27 probes in nine are nine.
+    let expected = json!({"source": "local", "hour": "2026-01-02T12:00:00.000Z", "rounds": 9, "sent": 26, "received": 21,
+        "lost": 4, "not_sent": 1, "duplicates": 3, "late": 2, "due": 36, "counted": 20, "completeness": 20.0 / 36.0 * 100.0,
+        "missing_rounds": 3, "dropped_rounds": 5, "gaps": {"suspended": 1, "spool_full": 2}});
+    assert_eq!(hour, &expected);
 }
 
 #[tokio::test]

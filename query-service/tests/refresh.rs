@@ -86,13 +86,14 @@ async fn a_commit_in_the_midst_of_a_reading_is_not_seen_by_half() {
     world.pane("local", Pane::Minute, &pane(at, 10)).await;
     world.pane("local", Pane::Hour, &pane(NOON, 10)).await;
     world.head("local", &head_at(NOW, at)).await;
+    let mut table = world.table("local").await;
     let put = |partition: &str, sort: &str, value: Vec<u8>| Write {
         key: Key::new(partition, sort),
         expect: Expect::Version(1),
         change: Change::Put(value.into()),
     };
     let fold = vec![
-        put(&hour, &keys::pane_start(NOON), pane(NOON, 20).encode()),
+        put(&hour, &keys::pane_start(NOON), pane(NOON, 20).encode(&mut table)),
         put(keys::HEADS, "local", head_at(NOW, at + MINUTE).encode()),
     ];
     let store = Arc::new(Interleaved { store: Arc::clone(&world.store), commits: Mutex::new(vec![fold]) });

@@ -20,8 +20,10 @@ async fn events(service: &Service, path: &str) -> impl futures::Stream<Item = Va
     let frames = response.into_body().into_data_stream();
     frames.map(|frame| {
         let text = String::from_utf8(frame.unwrap().to_vec()).unwrap();
-        let data = text.strip_prefix("event: cell\ndata: ").unwrap_or_else(|| panic!("{text}"));
-        serde_json::from_str(data.trim_end()).unwrap()
+        let (event, data) = text.trim_end().split_once("\ndata: ").unwrap_or_else(|| panic!("{text}"));
+        let mut data: Value = serde_json::from_str(data).unwrap();
+        data["event"] = event.strip_prefix("event: ").unwrap().into();
+        data
     })
 }
 
@@ -51,6 +53,28 @@ async fn the_stream_tells_everything_then_what_changed_then_what_is_gone() {
     let gone = third["cells"].as_array().unwrap();
     assert_eq!(gone.len(), 2);
     assert!(gone.iter().all(|cell| cell["rtt_ms"].is_null() && cell["sent"] == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_tells_of_route_changes_that_are_found_from_then_on() {
+    let world = World::new();
+    world.fill().await;
+    world.change(&change_at(NOON, "us-east-1", "eu-west-1")).await;
+    world.head("us-east-1", &head_at(NOW, NOON)).await;
+    world.service.refresh(NOW).await.unwrap();
+    let mut events = events(&world.service, "/api/v1/stream?source=us-east-1&window=30d").await;
+    assert_eq!(events.next().await.unwrap()["event"], "cell");
+    for source in ["us-east-1", "eu-west-1"] {
+        world.change(&change_at(NOON + 20 * MINUTE, source, "ap-south-1")).await;
+        world.head(source, &head_at(NOW, NOON)).await;
+    }
+    world.service.refresh(NOW).await.unwrap();
+    let found = events.next().await.unwrap();
+    let changes = found["changes"].as_array().unwrap();
+    assert_eq!((&found["event"], changes.len()), (&json!("change"), 1));
+    assert_eq!((&changes[0]["source"], &changes[0]["delta_ms"]), (&json!("us-east-1"), &json!(12.5)));
+    world.service.refresh(NOW).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_secs(5), events.next()).await.is_err());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! local backend and stops them in order, [`archiving`] writes the log to Parquet now and then.
 
 mod archiving;
+mod auditing;
 mod network;
 mod own;
 mod pipeline;

@@ -7,15 +7,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cloudping_batch_rollup::Tables;
-use cloudping_producers::producer::{self, Surroundings};
+use cloudping_producers::producer;
 use cloudping_producers::{gaps, measure, sockets, targets};
 use cloudping_query_service::{Service, Settings};
+use cloudping_stream_processor::Surroundings;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
 use super::Stores;
 use super::archiving::Archiving;
+use super::auditing;
 use super::network::Network;
 use super::plan::Plan;
 use crate::failure::Failure;
@@ -55,12 +57,8 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let server = tokio::spawn(cloudping_query_service::serve(listener, service, async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
     }));
-    let processor = tokio::spawn(cloudping_stream_processor::run(
-        stores.log.clone(),
-        stores.store.clone(),
-        clock::now,
-        processing.0.subscribe(),
-    ));
+    let processor = tokio::spawn(cloudping_stream_processor::run(stream(&plan, &stores), processing.0.subscribe()));
+    let auditing = tokio::spawn(auditing::run(stores.log.clone(), stores.store.clone(), processing.0.subscribe()));
     let archiver = archive_thread(Archiving::new(&stores, tables), plan.archive_every, &archiving)?;
     let producers = start_producers(&network, &stores, &producing)?;
     announce(&plan, address)?;
@@ -75,6 +73,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
         }
         processing.now();
         report("the stream processor", processor.await);
+        report("the audit", auditing.await);
         archiving.now();
         let joined = tokio::task::spawn_blocking(move || archiver.join());
         report("waiting for the archive", joined.await);
@@ -89,6 +88,16 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     }
     network.runtime.shutdown_background();
     Ok(())
+}
+
+fn stream(plan: &Plan, stores: &Stores) -> Surroundings {
+    Surroundings {
+        log: stores.log.clone(),
+        store: stores.store.clone(),
+        clock: clock::now,
+        allowed_lateness_us: i64::try_from(plan.allowed_lateness.as_micros()).unwrap_or(i64::MAX),
+        news: Some(stores.log.appended()),
+    }
 }
 
 fn service(plan: &Plan, stores: &Stores, network: &Network, tables_url: &str) -> Result<Service, Failure> {
@@ -118,7 +127,7 @@ fn archive_thread(archiving: Archiving, every: Duration, stop: &Stop) -> Result<
 }
 
 fn start_producers(network: &Network, stores: &Stores, stop: &Stop) -> Result<Vec<Task<()>>, Failure> {
-    let surroundings = Surroundings {
+    let surroundings = producer::Surroundings {
         log: stores.log.clone(),
         clocks: gaps::now,
         probers: measure::every_kind(),

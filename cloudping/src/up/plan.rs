@@ -8,6 +8,7 @@ use cloudping_model::VantageId;
 use cloudping_planet::scenario::Scenario;
 use cloudping_producers::target_file::TargetFile;
 use cloudping_schemas::catalogue::Catalogue;
+use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
 use super::own;
 use super::selection::{self, Choice};
@@ -41,6 +42,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Time between runs of the archive.
     pub archive_every: Duration,
+    /// How late a round may be before it is counted as late.
+    pub allowed_lateness: Duration,
 }
 
 /// How the simulated network behaves.
@@ -55,11 +58,14 @@ pub struct PlanetPlan {
 impl Plan {
     /// Checks the arguments.
     pub fn new(args: UpArgs) -> Result<Self, Failure> {
+        let most_lateness = Duration::from_micros(MAX_ALLOWED_LATENESS_US.unsigned_abs());
         let default_interval = Duration::from_secs(if args.planet { 1 } else { 10 });
         let interval = args.interval.unwrap_or(default_interval);
         within("--interval", interval, Duration::from_millis(100), LONGEST_INTERVAL)?;
         within("--timeout", args.timeout, Duration::from_millis(10), Duration::from_secs(60))?;
-        within("--archive-every", args.archive_every, Duration::from_secs(1), Duration::from_secs(86_400))?;
+        // The live store fills the newest 75 minutes of what the archive answers: it must not fall further behind.
+        within("--archive-every", args.archive_every, Duration::from_secs(1), Duration::from_secs(600))?;
+        within("--allowed-lateness", args.allowed_lateness, Duration::ZERO, most_lateness)?;
         let catalogue = catalogue(&args)?;
         let own = own::read(&args, &catalogue)?;
         let planet = match args.planet {
@@ -77,6 +83,7 @@ impl Plan {
             interval,
             timeout: args.timeout,
             archive_every: args.archive_every,
+            allowed_lateness: args.allowed_lateness,
         })
     }
 }

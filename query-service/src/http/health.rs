@@ -7,10 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 
+use super::audit;
 use crate::service::Shared;
 
 pub(super) async fn get(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let health = shared.health((shared.clock)());
+    let mut health = shared.health((shared.clock)());
+    health.audit = audit::newest(&shared).await;
     let status = match health.reasons.is_empty() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,

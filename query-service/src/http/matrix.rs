@@ -20,7 +20,7 @@ use crate::text::{push_csv_row, rfc3339};
 /// Which cells a query asks for: `percentile` (p50), `window` (5m), `protocol` (tcp), `source`, `target` (all).
 pub(super) fn selection(params: &Params) -> Result<Selection, Failure> {
     Ok(Selection {
-        window: params.parse("window", Rolling::FiveMinutes, "5m, 1h or 1d", Rolling::from_name)?,
+        window: params.parse("window", Rolling::FiveMinutes, "5m, 1h, 1d, 7d, 30d or 365d", Rolling::from_name)?,
         statistic: params.parse("percentile", Statistic::Quantile(0.5), Statistic::EXPECTED, Statistic::parse)?,
         protocol: params.protocol()?,
         source: params.get("source").map(str::to_owned),
@@ -68,15 +68,17 @@ fn matrix(view: &LiveView, selection: &Selection, simulated: bool) -> Matrix {
 
 fn to_csv(cells: &[Cell]) -> String {
     let mut out = String::new();
-    push_csv_row(&mut out, ["source", "target", "rtt_ms", "count", "sent", "lost", "loss", "low_count", "last"]);
+    let header = ["source", "target", "rtt_ms", "count", "sent", "lost", "loss", "low_count", "last"];
+    push_csv_row(&mut out, header.into_iter().chain(["stddev_ms", "jitter_ms", "retransmitted"]));
+    let number = |ms: Option<f64>| ms.map_or(String::new(), |ms| ms.to_string());
     for cell in cells {
-        let rtt_ms = cell.rtt_ms.map_or(String::new(), |rtt_ms| rtt_ms.to_string());
+        let [rtt_ms, stddev_ms, jitter_ms] = [cell.rtt_ms, cell.stddev_ms, cell.jitter_ms].map(number);
         let last = cell.last.as_deref().unwrap_or("");
-        let numbers = [cell.count, cell.sent, cell.lost].map(|number| number.to_string());
-        let [count, sent, lost] = &numbers;
+        let counts = [cell.count, cell.sent, cell.lost, cell.retransmitted].map(|count| count.to_string());
+        let [count, sent, lost, retransmitted] = &counts;
         let (loss, low_count) = (cell.loss.to_string(), cell.low_count.to_string());
         let row = [&cell.source, &cell.target, &rtt_ms, count, sent, lost, &loss, &low_count, last];
-        push_csv_row(&mut out, row);
+        push_csv_row(&mut out, row.into_iter().chain([&*stddev_ms, &jitter_ms, retransmitted]));
     }
     out
 }

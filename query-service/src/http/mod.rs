@@ -1,5 +1,7 @@
 //! The doors over HTTP. Every error is problem JSON (RFC 9457), except on the legacy surface, which has its own form.
 
+mod audit;
+mod changes;
 mod dashboard;
 mod health;
 mod legacy;
@@ -48,6 +50,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/series", get(series::get))
         .route("/api/v1/regions", get(regions::get))
         .route("/api/v1/coverage", get(regions::coverage))
+        .route("/api/v1/changes", get(changes::get))
+        .route("/api/v1/regimes", get(changes::regimes))
+        .route("/api/v1/audit", get(audit::get))
         .route("/api/v1/sql", get(sql::get).post(sql::post))
         .route("/api/v1/stream", get(stream::get))
         .route("/healthz", get(health::get))

@@ -2,8 +2,10 @@
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use cloudping_ports::StoreError;
 use cloudping_schemas::api::Problem;
 
+use crate::refresh::ReadError;
 use crate::sql::SqlError;
 
 /// A request that has no answer.
@@ -64,6 +66,22 @@ impl From<SqlError> for Failure {
             SqlError::Failed(reason) => return Self::internal(reason),
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        tracing::error!("{error}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the live store cannot be read: try again in a moment")
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => error.into(),
+            broken => Self::internal(&broken.to_string()),
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use cloudping_model::{GapReason, VantageId};
 use cloudping_schemas::api::{Coverage, CoverageHour, Region, Regions, Vantage};
 use cloudping_schemas::catalogue;
-use cloudping_schemas::stored::{LedgerHour, keys};
+use cloudping_schemas::stored::{LedgerHour, keys, missing_rounds};
 
 use super::params::Params;
 use super::problem::Failure;
@@ -54,14 +54,11 @@ fn shown(region: &catalogue::Region, vantage: bool) -> Region {
 
 pub(super) async fn coverage(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Coverage>, Failure> {
     Params::read(&uri, &[])?;
-    let dead_letters = shared.store.list(keys::DEAD_LETTERS, ALL_KEYS).await.map_err(|error| {
-        tracing::error!("{error}");
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the live store cannot be read: try again in a moment")
-    })?;
+    let dead_letters = shared.store.list(keys::DEAD_LETTERS, ALL_KEYS).await?;
     let view = shared.view();
     let hours = view.vantages.iter().flat_map(|(id, vantage)| {
-        let ledger = vantage.head.ledger.iter();
-        ledger.map(move |hour| of_hour(id, hour))
+        let ledger = &vantage.stored.head.ledger;
+        ledger.iter().zip(missing_rounds(ledger)).map(move |(hour, missing)| of_hour(id, hour, missing))
     });
     Ok(Json(Coverage {
         simulated: shared.settings.simulated,
@@ -70,7 +67,8 @@ pub(super) async fn coverage(State(shared): State<Arc<Shared>>, uri: Uri) -> Res
     }))
 }
 
-fn of_hour(id: &VantageId, hour: &LedgerHour) -> CoverageHour {
+fn of_hour(id: &VantageId, hour: &LedgerHour, missing_rounds: u64) -> CoverageHour {
+    let (due, counted) = (hour.probes_due(missing_rounds), hour.sent.saturating_sub(hour.uncounted));
     let reported = GapReason::ALL.into_iter().zip(hour.gaps).filter(|(_, count)| *count > 0);
     CoverageHour {
         source: id.to_string(),
@@ -82,6 +80,10 @@ fn of_hour(id: &VantageId, hour: &LedgerHour) -> CoverageHour {
         not_sent: hour.not_sent,
         duplicates: hour.duplicates,
         late: hour.late,
+        due,
+        counted,
+        completeness: (due > 0).then(|| counted as f64 / due as f64 * 100.0),
+        missing_rounds,
         dropped_rounds: hour.dropped,
         gaps: reported.map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
     }

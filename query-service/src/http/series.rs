@@ -24,13 +24,13 @@ const MAX_POINTS: i64 = 5_000;
 const SECOND_US: i64 = 1_000_000;
 /// Minutes of the live store that are relied upon; it keeps about 90 before the newest round.
 const LIVE_US: i64 = 75 * 60 * SECOND_US;
-const TIME: &str = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
+pub(super) const TIME: &str = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
 
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Series>, Failure> {
     let params = Params::read(&uri, &["source", "target", "protocol", "start", "end", "step"])?;
     let now = (shared.clock)();
     let span = span(&params, now)?;
-    known(&shared, &span)?;
+    known(&shared, &span.source, &span.target)?;
     let live_from = live_from(&span, now);
     let mut points = Vec::new();
     if span.start < live_from {
@@ -60,7 +60,8 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
 
 fn live_points(view: &crate::live_view::LiveView, span: &Span) -> Vec<cloudping_schemas::api::SeriesPoint> {
     let of_source = view.vantages.iter().find(|(id, _)| id.as_str() == span.source);
-    of_source.map_or_else(Vec::new, |(_, vantage)| from_minutes(span, &vantage.minutes))
+    of_source
+        .map_or_else(Vec::new, |(_, vantage)| from_minutes(span, &vantage.stored.panes.minutes, &vantage.stored.places))
 }
 
 /// What is asked for, in whole windows.
@@ -103,19 +104,19 @@ fn live_from(span: &Span, now: UtcMicros) -> UtcMicros {
 }
 
 /// 404 for an id that nobody measures from or to.
-fn known(shared: &Shared, span: &Span) -> Result<(), Failure> {
+pub(super) fn known(shared: &Shared, source: &str, target: &str) -> Result<(), Failure> {
     let view = shared.view();
     let vantages = view.vantages.keys().chain(&shared.settings.vantages);
     let missing = |kind: &str, id: &str| {
         let text = format!("there is no {kind} {id:?}: /api/v1/regions lists them");
         Err(Failure::new(StatusCode::NOT_FOUND, text))
     };
-    if !vantages.into_iter().any(|id| id.as_str() == span.source) {
-        return missing("source", &span.source);
+    if !vantages.into_iter().any(|id| id.as_str() == source) {
+        return missing("source", source);
     }
-    let in_catalogue = shared.settings.catalogue.get(&span.target).is_some();
-    if !in_catalogue && !view.targets().contains(span.target.as_str()) {
-        return missing("target", &span.target);
+    let in_catalogue = shared.settings.catalogue.get(target).is_some();
+    if !in_catalogue && !view.targets().contains(target) {
+        return missing("target", target);
     }
     Ok(())
 }

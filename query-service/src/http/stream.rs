@@ -1,9 +1,10 @@
 //! `GET /api/v1/stream`: live changes as Server-Sent Events.
 //!
 //! The first event `cell` holds every selected cell, later ones those that changed, at most one event a second. A pair that has left the
-//! window comes once more with nothing sent. Nothing is queued: a client that reads slowly gets the newest state when it is ready for it.
+//! window comes once more with nothing sent. Route changes of the selected pairs that are found from then on come as events `change`.
+//! Nothing is queued: a client that reads slowly gets the newest state when it is ready for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,14 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
+use cloudping_model::{RouteChange, UtcMicros};
 use cloudping_schemas::api::{Cell, CellUpdate};
+use cloudping_schemas::stored::SeriesKey;
 use futures::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::changes::answer;
 use super::matrix::{off_thread, selection};
 use super::params::Params;
 use super::problem::Failure;
@@ -24,7 +28,8 @@ use crate::live_view::{LiveView, Selection};
 use crate::service::Shared;
 use crate::text::rfc3339;
 
-const LEAST_GAP: Duration = Duration::from_secs(1);
+/// The live view is not renewed more often than about so.
+const LEAST_GAP: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(super) async fn get(
@@ -46,6 +51,13 @@ pub(super) async fn get(
 }
 
 type Shown = BTreeMap<(String, String), Cell>;
+type Told = BTreeSet<(String, SeriesKey, UtcMicros)>;
+
+fn identity(change: &RouteChange) -> (String, SeriesKey, UtcMicros) {
+    let (protocol, family) = (change.protocol, change.family);
+    let series = SeriesKey { target: change.target.clone(), protocol, family };
+    (change.vantage.to_string(), series, change.minute)
+}
 
 /// One client, and what it has been told.
 struct Client {
@@ -54,6 +66,10 @@ struct Client {
     closing: watch::Receiver<bool>,
     pace: Interval,
     shown: Option<Shown>,
+    told: Option<Told>,
+    simulated: bool,
+    /// The second one where there were two.
+    ready: Option<Event>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -64,17 +80,22 @@ impl Client {
         views.mark_changed();
         let mut pace = interval(LEAST_GAP);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { selection, views, closing: shared.closing(), pace, shown: None, _place: place }
+        let (closing, simulated) = (shared.closing(), shared.settings.simulated);
+        Self { selection, views, closing, pace, shown: None, told: None, simulated, ready: None, _place: place }
     }
 
     /// The next event; `None` when the service shuts down.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if let Some(event) = self.ready.take() {
+                return Some(event);
+            }
             tokio::select! {
                 _ = self.closing.wait_for(|closing| *closing) => return None,
                 changed = next_view(&mut self.pace, &mut self.views) => changed.then_some(())?,
             }
             let view = Arc::clone(&self.views.borrow_and_update());
+            self.ready = self.news(&view);
             let (selection, shown) = (self.selection.clone(), self.shown.take());
             let (update, shown) = off_thread(move || changes(&view, &selection, shown)).await.ok()?;
             self.shown = Some(shown);
@@ -82,6 +103,16 @@ impl Client {
                 return Event::default().event("cell").json_data(update).ok();
             }
         }
+    }
+
+    /// The route changes that were found since the client was told of the others. Those before its first view are not news.
+    fn news(&mut self, view: &LiveView) -> Option<Event> {
+        let known: Vec<&RouteChange> = view.changes().filter(|change| self.selection.has(change)).collect();
+        let told = self.told.replace(known.iter().map(|change| identity(change)).collect())?;
+        let new: Vec<&RouteChange> = known.into_iter().filter(|change| !told.contains(&identity(change))).collect();
+        let count = new.len();
+        let data = (count > 0).then(|| answer(new, count, self.simulated))?;
+        Event::default().event("change").json_data(data).ok()
     }
 }
 
@@ -106,5 +137,16 @@ fn changes(view: &LiveView, selection: &Selection, shown: Option<Shown>) -> (Opt
 
 /// A pair of which nothing is left in the window.
 fn emptied(cell: &Cell) -> Cell {
-    Cell { rtt_ms: None, count: 0, sent: 0, lost: 0, loss: 0.0, low_count: true, ..cell.clone() }
+    Cell {
+        rtt_ms: None,
+        count: 0,
+        sent: 0,
+        lost: 0,
+        retransmitted: 0,
+        loss: 0.0,
+        stddev_ms: None,
+        jitter_ms: None,
+        low_count: true,
+        ..cell.clone()
+    }
 }

@@ -13,11 +13,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cloudping_digest::{LatencyDigest, SeriesSummary, trino};
-use cloudping_model::{Family, Pane, Protocol, TargetId, UtcMicros, VantageId};
+use cloudping_model::{Family, Level, Pane, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_ports::{Change, Expect, Key, LiveStore, Write};
 use cloudping_query_service::{Service, Settings};
 use cloudping_schemas::catalogue::Catalogue;
-use cloudping_schemas::stored::{PaneItem, SeriesKey, VantageHead, keys};
+use cloudping_schemas::event::encode_change;
+use cloudping_schemas::stored::{PaneItem, SeriesKey, SeriesTable, VantageHead, keys};
 use cloudping_schemas::tables;
 use cloudping_testkit::MemoryStore;
 use deltalake_core::DeltaTable;
@@ -27,6 +28,7 @@ use tower::ServiceExt;
 pub const SECOND: i64 = 1_000_000;
 pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
 /// 2026-01-02T12:00:00Z: the start of an hour.
 pub const NOON: UtcMicros = UtcMicros(1_767_355_200 * SECOND);
 /// The present of most tests: 2026-01-02T12:30:20Z.
@@ -73,7 +75,20 @@ impl World {
 
     pub async fn pane(&self, source: &str, size: Pane, pane: &PaneItem) {
         let key = Key::new(keys::panes(&vantage(source), size), keys::pane_start(pane.start));
-        self.put(key, pane.encode()).await;
+        let mut table = self.table(source).await;
+        let bytes = pane.encode(&mut table);
+        self.put(Key::new(keys::SERIES, source), table.encode()).await;
+        self.put(key, bytes).await;
+    }
+
+    pub async fn table(&self, source: &str) -> SeriesTable {
+        let item = self.store.get(&Key::new(keys::SERIES, source)).await.unwrap();
+        item.map_or_else(SeriesTable::default, |item| SeriesTable::decode(&item.value).unwrap())
+    }
+
+    pub async fn change(&self, change: &RouteChange) {
+        let sort = keys::change(change.minute, 0);
+        self.put(Key::new(keys::changes(&change.vantage), sort), encode_change(change)).await;
     }
 
     /// Two sources that have measured one another; `us-east-1` also over IPv6, and with loss.
@@ -162,7 +177,25 @@ pub fn vantage(id: &str) -> VantageId {
 }
 
 pub fn head_at(watermark: UtcMicros, folded_until: UtcMicros) -> VantageHead {
-    VantageHead { watermark, folded_until, ..VantageHead::default() }
+    let hours_folded_until = folded_until.floor(DAY);
+    VantageHead { watermark, folded_until, hours_folded_until, ..VantageHead::default() }
+}
+
+/// A step from 68 ms to 80.5 ms.
+pub fn change_at(minute: UtcMicros, source: &str, target: &str) -> RouteChange {
+    let percentiles_us = Some([67_000.0, 68_000.0, 69_000.0, 75_250.4]);
+    RouteChange {
+        vantage: vantage(source),
+        target: TargetId::new(target).unwrap(),
+        protocol: Protocol::TcpConnect,
+        family: Family::V4,
+        minute,
+        found_at: minute + 5 * MINUTE,
+        before_us: 68_000,
+        after_us: 80_500,
+        score: 2.5,
+        ended: Level { since: NOON - DAY, count: 86_400, percentiles_us },
+    }
 }
 
 pub fn key(target: &str, family: Family) -> SeriesKey {

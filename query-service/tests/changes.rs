@@ -1,0 +1,119 @@
+//! Route changes, the levels between them, and the audits.
+
+mod common;
+
+use cloudping_digest::{Counts, SeriesSummary};
+use cloudping_model::{Family, Pane, Protocol};
+use cloudping_ports::Key;
+use cloudping_schemas::stored::{AuditItem, AuditQuantile, Regime, RegimesItem, keys};
+use common::*;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn changes_are_told_newest_first() {
+    let world = World::new();
+    world.fill().await;
+    for (minutes, source, target) in
+        [(-50, "us-east-1", "eu-west-1"), (-10, "eu-west-1", "us-east-1"), (-20, "us-east-1", "ap-south-1")]
+    {
+        world.change(&change_at(NOON + minutes * MINUTE, source, target)).await;
+    }
+    world.change(&change_at(NOON - 8 * DAY, "us-east-1", "eu-west-1")).await;
+    let mut tls = change_at(NOON - 5 * MINUTE, "us-east-1", "eu-west-1");
+    tls.protocol = Protocol::TlsHandshake;
+    world.change(&tls).await;
+    let minutes = async |query: &str| {
+        let answer = world.get(&format!("/api/v1/changes?{query}")).await.ok();
+        let minutes = answer["changes"].as_array().unwrap().iter().map(|change| change["minute"].clone());
+        minutes.map(|minute| minute.as_str().unwrap()[8..16].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(minutes("").await, ["02T11:55", "02T11:50", "02T11:40", "02T11:10"]);
+    assert_eq!(minutes("limit=1").await, ["02T11:55"]);
+    assert_eq!(minutes("source=us-east-1&protocol=tcp").await, ["02T11:40", "02T11:10"]);
+    assert_eq!(minutes("target=us-east-1").await, ["02T11:50"]);
+    assert_eq!(minutes("start=2026-01-02T11:40:00Z&end=2026-01-02T11:50:00Z").await, ["02T11:40"]);
+    assert_eq!(minutes("start=2025-12-01T00:00:00Z&end=2026-01-01T00:00:00Z").await, ["25T12:00"]);
+
+    let answer = world.get("/api/v1/changes?target=ap-south-1").await.ok();
+    let ended = json!({"since": "2026-01-01T12:00:00.000Z", "until": "2026-01-02T11:40:00.000Z", "count": 86_400,
+        "p10_ms": 67.0, "p50_ms": 68.0, "p90_ms": 69.0, "p99_ms": 75.25});
+    let expected = json!({"source": "us-east-1", "target": "ap-south-1", "protocol": "tcp", "family": 4,
+        "minute": "2026-01-02T11:40:00.000Z", "found_at": "2026-01-02T11:45:00.000Z", "before_ms": 68.0, "after_ms": 80.5,
+        "delta_ms": 12.5, "score": 2.5, "ended": ended});
+    assert_eq!(answer, json!({"simulated": true, "changes": [expected]}));
+    for (query, detail) in [
+        ("limit=0", "limit is \"0\", expected 1 to 1000"),
+        ("end=2025-01-01T00:00:00Z&start=2026-01-01T00:00:00Z", "start is 2026-01-01T00:00:00.000Z, expected a time"),
+        ("from=a", "unknown parameter \"from\""),
+    ] {
+        let problem = world.get(&format!("/api/v1/changes?{query}")).await.problem(400);
+        assert!(problem.starts_with(detail), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn regimes_are_the_levels_that_ended_and_the_current_one() {
+    let world = World::new();
+    let since = NOON - 20 * MINUTE;
+    // Minutes of the level: some are folded, and stand in the item; one is before it.
+    for at in [-30, -25, -10, 0, 10] {
+        let pane = pane_of(NOON + at * MINUTE, "eu-west-1", Family::V4, &[80_000 + at.unsigned_abs() as u32; 10], 0);
+        world.pane("local", Pane::Minute, &pane).await;
+    }
+    world.change(&change_at(NOON - 2 * DAY, "local", "us-east-1")).await;
+    world.change(&change_at(since, "local", "eu-west-1")).await;
+    let regimes = async |folded_until, folded: &[u32]| {
+        let summary = SeriesSummary::from_sorted(folded, Counts { last_at_us: Some(since.0), ..Counts::default() });
+        let item = RegimesItem { regimes: vec![Regime { series: 0, since, summary }] };
+        world.put(Key::new(keys::REGIMES, "local"), item.encode()).await;
+        world.head("local", &head_at(NOW, folded_until)).await;
+        world.service.refresh(NOW).await.unwrap();
+        world.get("/api/v1/regimes?source=local&target=eu-west-1").await.ok()
+    };
+    let answer = regimes(NOON, &[90_000; 5]).await;
+    let levels = answer["regimes"].as_array().unwrap();
+    assert_eq!((levels.len(), &answer["protocol"], &answer["simulated"]), (2, &json!("tcp"), &json!(true)));
+    assert_eq!((&levels[0]["count"], &levels[0]["until"]), (&json!(86_400), &json!("2026-01-02T11:40:00.000Z")));
+    let current = (&levels[1]["since"], &levels[1]["until"], &levels[1]["count"], &levels[1]["p50_ms"]);
+    assert_eq!(current, (&json!("2026-01-02T11:40:00.000Z"), &Value::Null, &json!(25), &json!(80.01)));
+    // Nothing of it is folded yet: minutes before the level are not of it.
+    let answer = regimes(NOON - HOUR, &[]).await;
+    assert_eq!(answer["regimes"][1]["count"], 30);
+
+    assert_eq!(world.get("/api/v1/regimes?source=us-east-1&target=eu-west-1").await.ok()["regimes"], json!([]));
+    world.get("/api/v1/regimes?source=moon&target=eu-west-1").await.problem(404);
+    world.get("/api/v1/regimes?source=local").await.problem(400);
+}
+
+#[tokio::test]
+async fn audits_are_told_newest_first_and_the_worst_figures_by_health() {
+    let world = World::new();
+    world.fill().await;
+    assert_eq!(world.get("/api/v1/audit").await.ok(), json!({"simulated": true, "audits": []}));
+    assert!(world.get("/healthz").await.ok().get("audit").is_none());
+    let quantile = |q: f64, rank: f64| AuditQuantile {
+        q,
+        rank_error_max: rank,
+        rank_error_mean: rank / 2.0,
+        error_us_max: 12.5,
+        error_us_mean: 0.123_4,
+    };
+    for hours_ago in [1, 3] {
+        let hour = NOON - hours_ago * HOUR;
+        let quantiles = vec![quantile(0.5, 0.000_8), quantile(0.999, 0.000_1)];
+        let (at, mismatches) = (hour + 80 * MINUTE, u64::from(hours_ago == 1));
+        let audit = AuditItem { hour, at, series: 64, samples: 230_400, mismatches, quantiles };
+        world.put(Key::new(keys::AUDITS, keys::pane_start(hour)), audit.encode()).await;
+    }
+    let audits = world.get("/api/v1/audit").await.ok();
+    assert_eq!(audits["audits"].as_array().unwrap().len(), 2);
+    let newest = json!({"hour": "2026-01-02T11:00:00.000Z", "at": "2026-01-02T12:20:00.000Z", "series": 64,
+    "samples": 230_400, "mismatches": 1, "percentiles": [
+        {"percentile": "p50", "rank_error_max": 0.000_8, "rank_error_mean": 0.000_4, "error_ms_max": 0.012_5, "error_ms_mean": 0.000_123},
+        {"percentile": "p99.9", "rank_error_max": 0.000_1, "rank_error_mean": 0.000_05, "error_ms_max": 0.012_5, "error_ms_mean": 0.000_123},
+    ]});
+    assert_eq!(audits["audits"][0], newest);
+    let health = world.get("/healthz").await.ok();
+    let worst = json!({"hour": "2026-01-02T11:00:00.000Z", "mismatches": 1, "rank_error_max": 0.000_8, "error_ms_max": 0.012_5});
+    assert_eq!((&health["status"], &health["audit"]), (&json!("ok"), &worst));
+}
