@@ -210,7 +210,7 @@ async fn an_hour_of_many_samples_keeps_exact_percentiles_and_a_compressed_digest
     setting.check().await;
     let digests = bytes(&sql(&setting.tables, "SELECT digest FROM rollup_1h").await, "digest");
     let longest = digests.into_iter().flatten().map(|digest| digest.len()).max().unwrap();
-    assert!((1_000..=37 + 16 * 200).contains(&longest), "{longest}");
+    assert!((1_000..=37 + 16 * 512).contains(&longest), "{longest}");
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ fn list(mut cells: Vec<Cell>) -> comfy_table::Table {
 fn grid(matrix: &Matrix) -> String {
     let cells: HashMap<(&str, &str), &Cell> =
         (matrix.cells.iter()).map(|cell| ((cell.source.as_str(), cell.target.as_str()), cell)).collect();
+    // Of what is small as a rule whole milliseconds would all be 0.
+    let decimals = if matrix.percentile == "jitter" { 2 } else { 0 };
     let numbers: Vec<String> = (1..=matrix.targets.len()).map(|n| n.to_string()).collect();
     let mut header = vec![""];
     header.extend(numbers.iter().map(String::as_str));
@@ -55,7 +57,7 @@ fn grid(matrix: &Matrix) -> String {
         let number = matrix.targets.iter().position(|target| target == source);
         let label = number.map_or_else(|| source.clone(), |at| format!("{:>2} {source}", at + 1));
         let value = |target: &String| match cells.get(&(source.as_str(), target.as_str())) {
-            Some(cell) => cell.rtt_ms.map_or_else(|| "lost".to_owned(), |ms| format!("{ms:.0}")),
+            Some(cell) => cell.rtt_ms.map_or_else(|| "lost".to_owned(), |ms| format!("{ms:.decimals$}")),
             None => "·".to_owned(),
         };
         std::iter::once(label).chain(matrix.targets.iter().map(value)).collect()

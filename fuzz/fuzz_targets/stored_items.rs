@@ -1,9 +1,9 @@
 //! The smaller items of the live store, told apart by their keys there and therefore tried one by one here: `SeriesTable`,
-//! `WatchItem`, `RegimesItem`, `AuditItem` and `DeadLetter`.
+//! `WatchItem`, `ChangesItem`, `RegimesItem`, `AuditItem` and `DeadLetter`.
 #![no_main]
 
 use cloudping_fuzz::{comes_back, summary, within};
-use cloudping_schemas::stored::{AuditItem, DeadLetter, RegimesItem, SeriesTable, WatchItem};
+use cloudping_schemas::stored::{AuditItem, ChangesItem, DeadLetter, RegimesItem, SeriesTable, WatchItem};
 use libfuzzer_sys::fuzz_target;
 
 /// A regime and a quantile take two bytes at least, and some hundred in memory.
@@ -29,6 +29,12 @@ fuzz_target!(|bytes: &[u8]| {
         // Compared as bytes: its quantiles may be no numbers, which are not equal to themselves.
         let encoded = audit.encode();
         let again = AuditItem::decode(&encoded).expect("what was encoded is read");
+        assert_eq!(again.encode(), encoded, "encoded again");
+    }
+    if let Ok(changes) = within(bytes.len(), FACTOR, || ChangesItem::decode(bytes)) {
+        // As bytes, for the same reason.
+        let encoded = changes.encode();
+        let again = ChangesItem::decode(&encoded).expect("what was encoded is read");
         assert_eq!(again.encode(), encoded, "encoded again");
     }
     if let Ok(letter) = within(bytes.len(), FACTOR, || DeadLetter::decode(bytes)) {

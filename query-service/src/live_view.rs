@@ -86,8 +86,8 @@ impl VantageView {
         Self { stored, now, merged, shared: Arc::clone(&previous.shared) }
     }
 
-    /// The series of a rolling window. Merged on the first call.
-    pub fn series(&self, window: Rolling) -> &Merged {
+    /// The series of a rolling window. Merged on the first call; the same `Arc` as in an earlier view holds the same.
+    pub fn series(&self, window: Rolling) -> &Arc<Merged> {
         let slot = Rolling::ALL.into_iter().position(|other| other == window).unwrap_or(0);
         self.merged[slot].get_or_init(|| {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);

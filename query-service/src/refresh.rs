@@ -16,8 +16,7 @@ use std::sync::Arc;
 
 use cloudping_model::{Pane, Rolling, RouteChange, UtcMicros, VantageId};
 use cloudping_ports::{Item, Key, LiveStore, StoreError};
-use cloudping_schemas::event::{EventError, decode_change};
-use cloudping_schemas::stored::{SeriesTable, StoredError, VantageHead, keys};
+use cloudping_schemas::stored::{ChangesItem, SeriesTable, StoredError, VantageHead, keys};
 use cloudping_windows::{Panes, Places, ReadError as PaneError, StoredPane, StoredPanes};
 
 use crate::live_view::{LiveView, Stored, VantageView};
@@ -55,8 +54,6 @@ pub(crate) enum ReadError {
     Item { item: String, source: StoredError },
     #[error("{item}: {source}")]
     Pane { item: String, source: PaneError },
-    #[error("{item}: {source}")]
-    Change { item: String, source: EventError },
 }
 
 /// Reads what has changed since `previous`. Windows end at `now`.
@@ -240,10 +237,11 @@ pub(crate) async fn changes(
 ) -> Result<Vec<RouteChange>, ReadError> {
     let (from, until) = (keys::pane_start(minutes.start), keys::pane_start(minutes.end));
     let items = store.list(&keys::changes(id), &*from..&*until).await?;
-    let change = |(key, item): (Key, Item)| {
-        decode_change(&item.value).map_err(|source| ReadError::Change { item: name(&key), source })
-    };
-    items.into_iter().map(change).collect()
+    let mut found = Vec::new();
+    for (key, item) in items {
+        found.extend(ChangesItem::decode(&item.value).map_err(|source| fault(&key, source))?.changes);
+    }
+    Ok(found)
 }
 
 pub(crate) fn fault(key: &Key, source: StoredError) -> ReadError {

@@ -291,7 +291,7 @@ pub struct RouteChange {
     pub minute: String,
     /// The newest start of a round when the step was found.
     pub found_at: String,
-    /// The level before: median of the minutes' medians, ms.
+    /// The level before: mean of the minutes' medians of the last half an hour or so, without wild ones, ms.
     pub before_ms: f64,
     /// The level since, ms.
     pub after_ms: f64,

@@ -55,8 +55,8 @@ pub enum AuditError {
 pub struct Auditor {
     log: Arc<dyn EventLog>,
     store: Arc<dyn LiveStore>,
-    /// Records up to here began well before the next hour to audit.
-    passed: HashMap<ShardId, SequenceNumber>,
+    /// The last hour that was audited, and records that began well before its end: the next hour's come later.
+    passed: (UtcMicros, HashMap<ShardId, SequenceNumber>),
 }
 
 /// One series' samples of the hour, recounted.
@@ -73,7 +73,7 @@ impl Auditor {
     /// An auditor that has read nothing.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, store: Arc<dyn LiveStore>) -> Self {
-        Self { log, store, passed: HashMap::new() }
+        Self { log, store, passed: (UtcMicros(0), HashMap::new()) }
     }
 
     /// Audits the newest hour that is folded for every vantage point that measured in it, unless that was done; stores the result.
@@ -90,10 +90,11 @@ impl Auditor {
             return Ok(None);
         }
         let stored = self.stored(&heads, hour).await?;
-        let exact = self.recount(hour, &stored).await?;
+        let (exact, passed) = self.recount(hour, &stored).await?;
         let item = compare(hour, now, &stored, exact);
         let put = Write { key, expect: Expect::Absent, change: Change::Put(Bytes::from(item.encode())) };
         self.store.commit(vec![put]).await?;
+        self.passed = (hour, passed);
         self.expire().await?;
         Ok(Some(item))
     }
@@ -114,7 +115,7 @@ impl Auditor {
         heads: &[(VantageId, VantageHead)],
         hour: UtcMicros,
     ) -> Result<BTreeMap<Series, SeriesSummary>, AuditError> {
-        let mut stored = BTreeMap::new();
+        let mut chosen = BTreeMap::new();
         for (vantage, _) in heads {
             let key = Key::new(keys::panes(vantage, Pane::Hour), keys::pane_start(hour));
             let Some(pane) = self.store.get(&key).await? else { continue };
@@ -124,26 +125,32 @@ impl Auditor {
             let table = table.map_err(|source| AuditError::Stored { key: table_key, source })?;
             let pane = PaneItem::decode(&pane.value, &table).map_err(|source| AuditError::Stored { key, source })?;
             for (series, summary) in pane.series {
-                if stored.len() < MAX_SERIES && is_chosen(vantage, &series, hour) {
-                    stored.insert((vantage.clone(), series), summary);
+                let lot = lot(vantage, &series, hour);
+                if lot < u64::MAX / ONE_IN {
+                    chosen.insert(lot, ((vantage.clone(), series), summary));
+                }
+                if chosen.len() > MAX_SERIES {
+                    chosen.pop_last();
                 }
             }
         }
-        Ok(stored)
+        Ok(chosen.into_values().collect())
     }
 
-    /// Reads the hour's rounds, each once, and counts the wanted series.
+    /// Reads the hour's rounds, each once, and counts the wanted series; gives also up to where the next hour's need not be looked for.
     async fn recount(
-        &mut self,
+        &self,
         hour: UtcMicros,
         wanted: &BTreeMap<Series, SeriesSummary>,
-    ) -> Result<BTreeMap<Series, Exact>, AuditError> {
+    ) -> Result<(BTreeMap<Series, Exact>, HashMap<ShardId, SequenceNumber>), AuditError> {
         let end = hour + Pane::Hour.micros();
         let mut exact: BTreeMap<Series, Exact> =
             wanted.keys().map(|series| (series.clone(), Exact::default())).collect();
-        let mut seen: HashSet<RoundId> = HashSet::new();
+        let (mut seen, mut passed): (HashSet<RoundId>, HashMap<_, _>) = Default::default();
         for shard in self.log.shards().await? {
-            let mut after = self.passed.get(&shard).cloned();
+            let (audited, known) = &self.passed;
+            let mut after = known.get(&shard).filter(|_| *audited < hour).cloned();
+            passed.extend(after.clone().map(|sequence| (shard.clone(), sequence)));
             let mut next_is_far = true;
             loop {
                 let records = self.log.read(&shard, after.as_ref(), BATCH).await?;
@@ -153,7 +160,7 @@ impl Auditor {
                     let Ok(round) = event::decode(&record.data) else { continue };
                     next_is_far &= round.started_at < end - i64::from(MAX_OFFSET_US);
                     if next_is_far {
-                        self.passed.insert(shard.clone(), record.sequence.clone());
+                        passed.insert(shard.clone(), record.sequence.clone());
                     }
                     if (hour - i64::from(MAX_OFFSET_US)..end).contains(&round.started_at)
                         && seen.insert(round.id.clone())
@@ -163,7 +170,7 @@ impl Auditor {
                 }
             }
         }
-        Ok(exact)
+        Ok((exact, passed))
     }
 
     async fn expire(&self) -> Result<(), AuditError> {
@@ -186,10 +193,11 @@ fn hour_to_audit(heads: &[(VantageId, VantageHead)]) -> Option<UtcMicros> {
     (hour > newest - 4 * Pane::Hour.micros()).then_some(hour)
 }
 
-fn is_chosen(vantage: &VantageId, series: &SeriesKey, hour: UtcMicros) -> bool {
+/// A series' lot in an hour: the least are recounted.
+fn lot(vantage: &VantageId, series: &SeriesKey, hour: UtcMicros) -> u64 {
     let mut hasher = DefaultHasher::new();
     (vantage, series, hour.0).hash(&mut hasher);
-    hasher.finish().is_multiple_of(ONE_IN)
+    hasher.finish()
 }
 
 /// Counts the samples of a round that left within the hour and belong to a wanted series.
@@ -224,7 +232,10 @@ fn compare(
         }
         compared += 1;
         for (error, answer) in item.quantiles.iter_mut().zip(summary.quantiles(&QUANTILES)) {
-            note_error(error, answer.unwrap_or(f64::INFINITY), &exact.rtts_us);
+            // A digest without any value is a mismatch, and has no distance.
+            if let Some(answer) = answer {
+                note_error(error, answer, &exact.rtts_us);
+            }
         }
     }
     for error in &mut item.quantiles {

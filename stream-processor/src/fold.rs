@@ -8,7 +8,7 @@ use cloudping_model::UtcMicros;
 use cloudping_ports::Expect;
 use cloudping_schemas::stored::{PaneReader, PaneWriter, SeriesTable, StoredError};
 
-use crate::minute::MinutePane;
+use crate::minute::{MinutePane, unknown_place};
 
 /// An hour or a day. Series go by their place in the series table.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ impl ParentPane {
         let mut series: BTreeMap<u32, SeriesSummary> = spelt_out.collect();
         let mut summaries = reader.summaries();
         while let Some(place) = summaries.next_place()? {
+            table.get(place).ok_or_else(|| unknown_place(place))?;
             series.insert(place, summaries.summary()?);
         }
         Ok(Self { start: reader.start, stored, changed: false, series })

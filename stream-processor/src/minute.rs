@@ -55,6 +55,8 @@ impl MinutePane {
         }
         let mut summaries = reader.summaries();
         while let Some(place) = summaries.next_place()? {
+            // A table that is older than the pane is another processor's doing: this one must read anew.
+            table.get(place).ok_or_else(|| unknown_place(place))?;
             pane.ends.resize(place as usize, pane.sorted.len() as u32);
             let parts = summaries.parts(&mut pane.sorted)?;
             pane.ends.push(pane.sorted.len() as u32);
@@ -227,6 +229,16 @@ fn merge(run: &[u32], fresh: &[u64], merged: &mut Vec<u32>) {
     }
     merged.extend_from_slice(run);
     merged.extend(fresh.iter().map(|packed| unpack(*packed).1));
+}
+
+/// A pane names a series that its vantage point's table has not.
+pub(crate) fn unknown_place(place: u32) -> StoredError {
+    StoredError::Field {
+        item: "pane",
+        field: "summaries",
+        found: format!("series {place}"),
+        expected: "a place in the series table",
+    }
 }
 
 #[inline]

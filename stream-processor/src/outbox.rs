@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cloudping_ports::{Change, CommitError, EventLog, Expect, LiveStore, LogError, StoreError, Write};
-use cloudping_schemas::event::{self, EventError};
-use cloudping_schemas::stored::keys;
+use cloudping_schemas::event;
+use cloudping_schemas::stored::{ChangesItem, StoredError, keys};
 
 const ALL_KEYS: Range<&str> = "!".."\u{10FFFF}";
 
@@ -23,9 +23,9 @@ pub enum DeliverError {
     /// The event log did not take a change.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// What waits is no route change.
+    /// What waits cannot be read.
     #[error("outbox: {0}")]
-    Event(#[from] EventError),
+    Stored(#[from] StoredError),
 }
 
 /// Appends the route changes that wait in the live store to the event log; gives how many.
@@ -34,12 +34,22 @@ pub enum DeliverError {
 /// [`DeliverError`].
 pub async fn deliver(log: &dyn EventLog, store: &dyn LiveStore) -> Result<usize, DeliverError> {
     let waiting = store.list(keys::OUTBOX, ALL_KEYS).await?;
-    let count = waiting.len();
+    let (mut count, mut unreadable) = (0, None);
     for (key, item) in waiting {
-        let vantage = event::decode_change(&item.value)?.vantage;
-        log.append(vantage.as_str(), Bytes::clone(&item.value)).await?;
+        let changes = match ChangesItem::decode(&item.value) {
+            Ok(item) => item.changes,
+            Err(error) => {
+                // It must not keep the others waiting.
+                unreadable = Some(error);
+                continue;
+            }
+        };
+        for change in changes {
+            log.append(change.vantage.as_str(), Bytes::from(event::encode_change(&change))).await?;
+            count += 1;
+        }
         let struck = Write { key, expect: Expect::Version(item.version), change: Change::Delete };
         store.commit(vec![struck]).await?;
     }
-    Ok(count)
+    unreadable.map_or(Ok(count), |error| Err(error.into()))
 }

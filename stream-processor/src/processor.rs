@@ -20,6 +20,10 @@ use crate::vantage_store::{expire, fold, hold_for, load, observe};
 /// A vantage point's changes are committed when they touch this many items: one more round and its folding still fit into
 /// a commit, since a round spans ten minutes at most.
 const WRITES_OF_ONE_VANTAGE: usize = 60;
+/// Several vantage points share a commit up to this size: DynamoDB takes 4 MB.
+const BYTES_OF_A_COMMIT: usize = 3_000_000;
+/// So much of a record that cannot be read is kept.
+const LETTER_BYTES: usize = 32_768;
 
 /// Why a batch was not processed. The checkpoint has not moved; the same batch may be given again.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +140,11 @@ impl Processor {
         for commit in pack(groups, tail) {
             self.store.commit(commit).await?;
         }
-        self.expire(&touched).await?;
+        if let Err(error) = self.expire(&touched).await {
+            // The batch has taken effect. What was not deleted goes with the next fold.
+            tracing::warn!(%error, "expired windows were not deleted");
+            self.states.clear();
+        }
         Ok(report)
     }
 
@@ -189,8 +197,11 @@ impl Processor {
         if let Some(target) = state.observe_target() {
             report.changes.extend(observe(store, state, target).await?);
         }
-        if let Some(target) = state.fold_target() {
+        while let Some(target) = state.fold_target() {
             fold(store, state, target).await?;
+            if state.pending() > WRITES_OF_ONE_VANTAGE {
+                store.commit(state.take_writes()).await?;
+            }
         }
         Ok(None)
     }
@@ -234,8 +245,12 @@ impl Processor {
     }
 }
 
+/// The letter holds the record's beginning: a hundred letters must fit into a commit.
 fn letter(shard: &ShardId, record: &Record, reason: String) -> DeadLetter {
-    DeadLetter { shard: shard.0.clone(), sequence: record.sequence.to_string(), reason, data: record.data.to_vec() }
+    let (length, kept) = (record.data.len(), record.data.len().min(LETTER_BYTES));
+    let reason = if kept < length { format!("{reason} (the first {kept} of {length} bytes are kept)") } else { reason };
+    let data = record.data[..kept].to_vec();
+    DeadLetter { shard: shard.0.clone(), sequence: record.sequence.to_string(), reason, data }
 }
 
 fn too_old(epoch: u64) -> String {
@@ -248,12 +263,25 @@ fn pack(groups: Vec<Vec<Write>>, tail: Vec<Write>) -> Vec<Vec<Write>> {
     let tail_parts = tail.chunks(MAX_WRITES_PER_COMMIT).map(<[Write]>::to_vec);
     for group in groups.into_iter().chain(tail_parts) {
         match commits.last_mut() {
-            Some(commit) if commit.len() + group.len() <= MAX_WRITES_PER_COMMIT => commit.extend(group),
+            Some(commit)
+                if commit.len() + group.len() <= MAX_WRITES_PER_COMMIT
+                    && bytes_of(commit) + bytes_of(&group) <= BYTES_OF_A_COMMIT =>
+            {
+                commit.extend(group);
+            }
             _ => commits.push(group),
         }
     }
     commits.retain(|commit| !commit.is_empty());
     commits
+}
+
+fn bytes_of(writes: &[Write]) -> usize {
+    let size = |write: &Write| match &write.change {
+        Change::Put(value) => value.len(),
+        Change::Delete => 0,
+    };
+    writes.iter().map(size).sum()
 }
 
 fn checkpoint_key(shard: &ShardId) -> Key {

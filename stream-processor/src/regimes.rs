@@ -75,10 +75,11 @@ impl Regimes {
         minutes: impl Iterator<Item = &'a MinutePane>,
     ) -> (UtcMicros, SeriesSummary) {
         let regime = self.by_place.remove(&place);
+        let is_first = regime.is_none();
         let (mut since, folded) = regime.map_or((at, SeriesSummary::new()), |regime| (regime.since, regime.summary));
         let mut gathering = Gathering::default();
         for minute in minutes.filter(|minute| minute.start() < at) {
-            if folded.sent() == 0 && minute.has(place) {
+            if is_first && minute.has(place) {
                 since = since.min(minute.start());
             }
             gathering.add(minute, |wanted| wanted == place && minute.start() >= since);

@@ -7,7 +7,7 @@ use cloudping_model::UtcMicros;
 use cloudping_ports::{EventLog, LiveStore, LogError, ShardId};
 use tokio::sync::watch;
 
-use crate::outbox::{DeliverError, deliver};
+use crate::outbox::deliver;
 use crate::processor::{ProcessError, Processor};
 
 /// Records of one batch: bounds memory and the work that a failed commit throws away.
@@ -23,8 +23,6 @@ enum StepError {
     Log(#[from] LogError),
     #[error(transparent)]
     Process(#[from] ProcessError),
-    #[error(transparent)]
-    Deliver(#[from] DeliverError),
 }
 
 /// What [`run`] works on.
@@ -99,12 +97,18 @@ async fn pass(
                 total += records;
                 *deliver_due |= changes > 0;
             }
-            Err(error) => failed = failed.or(Some(error)),
+            Err(error) => {
+                failed = failed.or(Some(error));
+                // What was found before the failure is stored, and not found again.
+                *deliver_due = true;
+            }
         }
     }
     if *deliver_due {
-        deliver(log, store).await?;
-        *deliver_due = false;
+        match deliver(log, store).await {
+            Ok(_) => *deliver_due = false,
+            Err(error) => tracing::warn!(%error, "route changes wait for the next batch"),
+        }
     }
     match failed {
         // What the others took on may have more to follow: they are not made to wait for the failed one's pause.

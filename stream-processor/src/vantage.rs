@@ -50,6 +50,9 @@ pub(crate) struct VantageState {
     allowed_lateness_us: i64,
 }
 
+/// An hour or a day of many series is as large as so many minutes.
+const WEIGHT_OF_A_PARENT: usize = 8;
+
 /// How long panes of a size are kept.
 pub(crate) fn kept_us(pane: Pane) -> i64 {
     match pane {
@@ -244,11 +247,15 @@ impl VantageState {
         (self.head_changed, self.expiry_due) = (true, true);
     }
 
-    /// How many writes the next commit has.
+    /// How many writes the next commit has; hours and days, which are large, count for several.
     pub(crate) fn pending(&self) -> usize {
         let minutes = self.minutes.values().filter(|pane| pane.changed).count();
         let parents = self.parents.values().filter(|pane| pane.changed).count();
-        minutes + parents + self.others.len() + usize::from(self.regimes.is_some()) + usize::from(self.head_changed)
+        minutes
+            + WEIGHT_OF_A_PARENT * parents
+            + self.others.len()
+            + usize::from(self.regimes.is_some())
+            + usize::from(self.head_changed)
     }
 
     /// The writes that bring the store to this state. The state counts them as done: after a failed commit it must be

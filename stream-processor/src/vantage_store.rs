@@ -1,11 +1,12 @@
 //! The I/O of one vantage point's state: what it needs is read from the live store.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use cloudping_model::{Pane, RouteChange, UtcMicros, VantageId};
 use cloudping_ports::{Change, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, Write};
-use cloudping_schemas::event::{self, Head};
-use cloudping_schemas::stored::{RegimesItem, SeriesTable, StoredError, VantageHead, keys};
+use cloudping_schemas::event::Head;
+use cloudping_schemas::stored::{ChangesItem, RegimesItem, SeriesTable, StoredError, VantageHead, keys};
 
 use crate::change::Step;
 use crate::fold::{Gathering, ParentPane, merge_panes};
@@ -18,6 +19,9 @@ use crate::watch::Watch;
 
 /// Every sort key that an item may have.
 const ALL_KEYS: Range<&str> = "!".."\u{10FFFF}";
+
+/// So many hours are folded at once; each with its day makes two writes.
+const HOURS_AT_ONCE: usize = 6;
 
 /// Reads what is stored of a vantage point.
 pub(crate) async fn load(
@@ -147,22 +151,38 @@ async fn record_steps(
     for (place, step) in steps {
         let minutes = state.minutes.range(state.head.folded_until..).map(|(_, minute)| minute);
         let (since, ended) = regimes.end(*place, step_minute(step), minutes);
-        let Some(key) = state.table.get(*place) else { continue };
-        let change = route_change(state, key, step, (since, &ended));
-        let sort = keys::change(change.minute, *place);
-        let bytes = event::encode_change(&change);
-        let outgoing = format!("{}/{sort}", state.vantage);
-        for key in [Key::new(keys::changes(&state.vantage), sort), Key::new(keys::OUTBOX, outgoing)] {
-            let mut expect = Expect::unchanged(store.get(&key).await?.as_ref());
-            state.others.push(put(key, &mut expect, bytes.clone()));
+        if let Some(key) = state.table.get(*place) {
+            changes.push(route_change(state, key, step, (since, &ended)));
         }
-        changes.push(change);
     }
+    put_changes(store, state, &changes).await?;
     state.regimes = Some((regimes, stored));
     Ok(changes)
 }
 
-/// Folds the minutes before `target` into their hours, and hours into their days where these are over.
+/// Has changes stored with the next commit: for readers, and for the event log. Those of a minute are one item, however many series
+/// stepped with it.
+async fn put_changes(
+    store: &dyn LiveStore,
+    state: &mut VantageState,
+    changes: &[RouteChange],
+) -> Result<(), ProcessError> {
+    let mut by_minute: BTreeMap<UtcMicros, ChangesItem> = BTreeMap::new();
+    for change in changes {
+        by_minute.entry(change.minute).or_default().changes.push(change.clone());
+    }
+    for (minute, item) in by_minute {
+        let sort = keys::change(minute, state.watch.observed_until);
+        let outgoing = format!("{}/{sort}", state.vantage);
+        for key in [Key::new(keys::changes(&state.vantage), sort), Key::new(keys::OUTBOX, outgoing)] {
+            let mut expect = Expect::unchanged(store.get(&key).await?.as_ref());
+            state.others.push(put(key, &mut expect, item.encode()));
+        }
+    }
+    Ok(())
+}
+
+/// Folds the minutes before `target`, or the first of them, into their hours, and hours into their days where these are over.
 pub(crate) async fn fold(
     store: &dyn LiveStore,
     state: &mut VantageState,
@@ -178,6 +198,9 @@ pub(crate) async fn fold(
             hours.push(hour);
         }
     }
+    // More go with further calls: what a call folds must fit into a commit.
+    let target = hours.get(HOURS_AT_ONCE).copied().unwrap_or(target);
+    hours.truncate(HOURS_AT_ONCE);
     for hour in hours {
         hold_parent(store, state, (Pane::Hour, hour)).await?;
         let (mut regimes, stored) = take_regimes(store, state).await?;

@@ -5,10 +5,10 @@ mod common;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use cloudping_model::{Outcome, Round, RouteChange, UtcMicros, VantageId};
+use cloudping_model::{Outcome, Round, RouteChange, Sample, TargetId, UtcMicros, VantageId};
 use cloudping_ports::{EventLog, Key, LiveStore, Record, ShardId};
 use cloudping_schemas::event;
-use cloudping_schemas::stored::{Regime, RegimesItem, keys};
+use cloudping_schemas::stored::{ChangesItem, Regime, RegimesItem, keys};
 use cloudping_stream_processor::{Processor, deliver};
 use cloudping_testkit::{MemoryLog, MemoryStore};
 use common::{MINUTE, START, records, round};
@@ -35,7 +35,7 @@ fn history(minutes: i64) -> Vec<Round> {
 async fn changes(store: &MemoryStore) -> Vec<RouteChange> {
     let partition = keys::changes(&VantageId::new("v1").unwrap());
     let items = store.list(&partition, "".."~").await.unwrap();
-    items.iter().map(|(_, item)| event::decode_change(&item.value).unwrap()).collect()
+    items.iter().flat_map(|(_, item)| ChangesItem::decode(&item.value).unwrap().changes).collect()
 }
 
 /// Processes a log in batches, with a new processor every so many of them.
@@ -106,4 +106,42 @@ async fn a_step_goes_to_the_log_and_changes_nothing_when_it_comes_back() {
     let report = processor.process_batch(&ShardId("1".into()), &logged, rounds[0].started_at).await.unwrap();
     assert_eq!((report.counted, report.dead, report.changes.len()), (0, 0, 0));
     assert_eq!(common::head(&store, "v1").await, head);
+}
+
+/// The level between two steps is that level's alone, also while none of its minutes is folded.
+#[tokio::test]
+async fn two_steps_in_an_hour_end_two_levels() {
+    let mut rounds = history(STEP + 40);
+    for round in rounds.iter_mut().skip((STEP as usize + 20) * 4) {
+        let second = round.samples.iter_mut().filter(|sample| sample.target.as_str() == "a");
+        second.for_each(|sample| sample.rtt_us = sample.rtt_us.map(|rtt_us| rtt_us + 20_000));
+    }
+    let store = Arc::new(MemoryStore::new());
+    process(&store, &rounds, 8, usize::MAX).await;
+    let found = changes(&store).await;
+    let levels: Vec<_> = found.iter().map(|change| (change.ended.since, change.ended.count)).collect();
+    let step = UtcMicros(START + STEP * MINUTE);
+    assert_eq!(levels, [(UtcMicros(START), STEP as u64 * 4), (step, 20 * 4)]);
+    let p10 = found[1].ended.percentiles_us.unwrap()[0];
+    assert!(p10 >= 82_000.0, "{p10}");
+}
+
+/// A vantage point's own line changes: all its series step in the same minute, more than a commit has writes.
+#[tokio::test]
+async fn hundreds_of_series_may_step_at_once() {
+    const SERIES: u32 = 250;
+    let rounds: Vec<Round> = history(STEP + 10)
+        .into_iter()
+        .map(|mut round| {
+            let sample = round.samples.iter().find(|sample| sample.target.as_str() == "a").unwrap().clone();
+            let of = |at| Sample { target: TargetId::new(&format!("t{at}")).unwrap(), ..sample.clone() };
+            round.samples = (0..SERIES).map(of).collect();
+            round
+        })
+        .collect();
+    let store = Arc::new(MemoryStore::new());
+    process(&store, &rounds, 1_000, usize::MAX).await;
+    assert_eq!(changes(&store).await.len(), SERIES as usize);
+    let log = MemoryLog::new(NonZeroUsize::MIN);
+    assert_eq!(deliver(&log, store.as_ref()).await.unwrap(), SERIES as usize);
 }

@@ -98,3 +98,33 @@ async fn old_panes_are_deleted() {
     assert!((75..=152).contains(&minutes.len()), "{} minutes kept", minutes.len());
     check(&store, &rounds, 10).await;
 }
+
+#[tokio::test]
+async fn of_a_large_record_that_cannot_be_read_the_beginning_is_kept() {
+    let poison = Record { sequence: SequenceNumber::from(1), data: Bytes::from(vec![0xff; 1_000_000]) };
+    let store = Arc::new(MemoryStore::new());
+    let mut processor = Processor::new(store.clone());
+    processor.process_batch(&ShardId("0".into()), &[poison], UtcMicros(START)).await.unwrap();
+    let letters = store.list(keys::DEAD_LETTERS, ""..":").await.unwrap();
+    let letter = DeadLetter::decode(&letters[0].1.value).unwrap();
+    assert_eq!(letter.data, vec![0xff; 32_768]);
+    assert!(letter.reason.ends_with("(the first 32768 of 1000000 bytes are kept)"), "{}", letter.reason);
+}
+
+/// A clock that runs days ahead, then silence until the present has caught up: more hours to fold at once than a commit has writes.
+#[tokio::test]
+async fn many_hours_are_folded_one_after_another() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    let ahead = |hour: i64| START + (hour + 1) * 60 * MINUTE;
+    let rounds: Vec<Round> =
+        (0..120_u32).map(|n| round("v1", 1, u64::from(n), ahead(i64::from(n)), &mut rng)).collect();
+    let store = Arc::new(MemoryStore::new());
+    let mut processor = Processor::new(store.clone());
+    processor.process_batch(&ShardId("0".into()), &records(&rounds), UtcMicros(START)).await.unwrap();
+    let last = [round("v1", 1, 120, ahead(125), &mut rng)];
+    let mut log = records(&last);
+    log[0].sequence = SequenceNumber::from(1_000);
+    processor.process_batch(&ShardId("0".into()), &log, last[0].started_at).await.unwrap();
+    let all: Vec<Round> = rounds.into_iter().chain(last).collect();
+    check(&store, &all, 11).await;
+}

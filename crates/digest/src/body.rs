@@ -54,8 +54,13 @@ impl SeriesSummary {
     /// Bytes that no encoder wrote, with the first field that tells; `bytes` stays where it is. Allocates no more than the length of
     /// `bytes` justifies.
     pub fn take(bytes: &mut &[u8], base_us: i64) -> Result<Self, DecodeError> {
+        Self::take_at_most(STORED_EXACT_LIMIT, bytes, base_us)
+    }
+
+    /// [`SeriesSummary::take`] of no more values than `limit` where every value is kept.
+    pub(crate) fn take_at_most(limit: usize, bytes: &mut &[u8], base_us: i64) -> Result<Self, DecodeError> {
         let mut values = Vec::new();
-        let parts = Self::take_parts(bytes, base_us, &mut values)?;
+        let parts = take_parts(bytes, base_us, limit, &mut values)?;
         Ok(Self::from_digest(parts.sketch.unwrap_or_else(|| LatencyDigest::from_sorted(&values)), parts.counts))
     }
 
@@ -65,18 +70,23 @@ impl SeriesSummary {
     /// # Errors
     /// Those of [`SeriesSummary::take`]; `values` then is as it was.
     pub fn take_parts(bytes: &mut &[u8], base_us: i64, values: &mut Vec<u32>) -> Result<Parts, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        let head = read_head(&mut reader)?;
-        let counts = read_counts(&mut reader, &head, base_us)?;
-        let sketch = if head.is_sketch {
-            Some(read_sketch(&mut reader, head.n)?)
-        } else {
-            read_ascending(&mut reader, head.n, STORED_EXACT_LIMIT, values)?;
-            None
-        };
-        *bytes = reader.rest();
-        Ok(Parts { counts, sketch })
+        take_parts(bytes, base_us, STORED_EXACT_LIMIT, values)
     }
+}
+
+#[inline]
+fn take_parts(bytes: &mut &[u8], base_us: i64, limit: usize, values: &mut Vec<u32>) -> Result<Parts, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let head = read_head(&mut reader)?;
+    let counts = read_counts(&mut reader, &head, base_us)?;
+    let sketch = if head.is_sketch {
+        Some(read_sketch(&mut reader, head.n)?)
+    } else {
+        read_ascending(&mut reader, head.n, limit, values)?;
+        None
+    };
+    *bytes = reader.rest();
+    Ok(Parts { counts, sketch })
 }
 
 /// Appends a digest alone: a summary's bytes without counts and time.

@@ -13,7 +13,8 @@
 //! | retransmitted | v | at most lost |
 //! | unknown | v | |
 //!
-//! then, where every value is kept (n at most [`EXACT_LIMIT`](crate::EXACT_LIMIT)):
+//! then, where every value is kept (n at most [`EXACT_LIMIT`](crate::EXACT_LIMIT), in a pane
+//! [`STORED_EXACT_LIMIT`](crate::STORED_EXACT_LIMIT)):
 //!
 //! | field | as | |
 //! |---|---|---|
@@ -28,15 +29,15 @@
 //! | range | v | max - min, µs |
 //! | sum_sq | v, up to 128 bits | µs² |
 //! | centroids | v | how many, 1 to [`MAX_CENTROIDS`](crate::MAX_CENTROIDS) |
-//! | centroids | 2 v each | ascending: the mean in whole µs, rounded down, as a difference from the one before (the first: from min); (weight - 1) times 2, + 1 if the values behind it differ |
+//! | centroids | 2 v each | ascending: the mean in whole µs, rounded down, as a difference from the one before (the first: from min); (weight - 1) times 4, + the mean's quarters of a µs |
 //!
-//! The mean of equal values is exact. That of differing values is taken to lie half a µs above what is stored.
+//! The mean of equal values is exact and has no quarters; that of differing values has one to three.
 //!
 //! A digest is a version byte (2) and the same body without last_at and counts. In both the base of last_at is 1970; the body alone,
 //! relative to a pane's start, is [`SeriesSummary::put`]'s.
 
 use crate::bytes::Reader;
-use crate::{DecodeError, LatencyDigest, SeriesSummary, body, version1};
+use crate::{DecodeError, EXACT_LIMIT, LatencyDigest, SeriesSummary, body, version1};
 
 const VERSION: u8 = 2;
 
@@ -83,7 +84,7 @@ impl SeriesSummary {
             1 => version1::read_summary(&mut reader)?,
             _ => {
                 let mut rest = reader.rest();
-                let summary = Self::take(&mut rest, 0)?;
+                let summary = Self::take_at_most(EXACT_LIMIT, &mut rest, 0)?;
                 reader = Reader::new(rest);
                 summary
             }

@@ -1,6 +1,6 @@
 //! `GET /api/v1/stream`: live changes as Server-Sent Events.
 //!
-//! The first event `cell` holds every selected cell, later ones those that changed, at most one event a second. A pair that has left the
+//! The first event `cell` holds every selected cell, later ones those that changed, some ten events a second at most. A pair that has left the
 //! window comes once more with nothing sent. Route changes of the selected pairs that are found from then on come as events `change`.
 //! Nothing is queued: a client that reads slowly gets the newest state when it is ready for it.
 
@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
-use cloudping_model::{RouteChange, UtcMicros};
+use cloudping_model::{RouteChange, UtcMicros, VantageId};
 use cloudping_schemas::api::{Cell, CellUpdate};
 use cloudping_schemas::stored::SeriesKey;
 use futures::{Stream, stream};
@@ -24,7 +24,7 @@ use super::changes::answer;
 use super::matrix::{off_thread, selection};
 use super::params::Params;
 use super::problem::Failure;
-use crate::live_view::{LiveView, Selection};
+use crate::live_view::{LiveView, Merged, Selection};
 use crate::service::Shared;
 use crate::text::rfc3339;
 
@@ -50,7 +50,8 @@ pub(super) async fn get(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
 
-type Shown = BTreeMap<(String, String), Cell>;
+/// Each vantage point's series as they were, and the cells made of them, by target.
+type Shown = BTreeMap<VantageId, (Arc<Merged>, BTreeMap<String, Cell>)>;
 type Told = BTreeSet<(String, SeriesKey, UtcMicros)>;
 
 fn identity(change: &RouteChange) -> (String, SeriesKey, UtcMicros) {
@@ -95,6 +96,10 @@ impl Client {
                 changed = next_view(&mut self.pace, &mut self.views) => changed.then_some(())?,
             }
             let view = Arc::clone(&self.views.borrow_and_update());
+            if view.now == UtcMicros(0) {
+                // Nothing was read yet: what comes next is no news.
+                continue;
+            }
             self.ready = self.news(&view);
             let (selection, shown) = (self.selection.clone(), self.shown.take());
             let (update, shown) = off_thread(move || changes(&view, &selection, shown)).await.ok()?;
@@ -122,16 +127,33 @@ async fn next_view(pace: &mut Interval, views: &mut watch::Receiver<Arc<LiveView
     views.changed().await.is_ok()
 }
 
-/// What to tell a client that was told `shown` (`None`: nothing yet), and what it then knows.
+/// What to tell a client that was told `shown` (`None`: nothing yet), and what it then knows. Only vantage points whose series have
+/// changed are looked at.
 fn changes(view: &LiveView, selection: &Selection, shown: Option<Shown>) -> (Option<CellUpdate>, Shown) {
-    let cells = view.cells(selection).into_iter();
-    let now: Shown = cells.map(|cell| ((cell.source.clone(), cell.target.clone()), cell)).collect();
     let first = shown.is_none();
-    let before = shown.unwrap_or_default();
-    let changed = now.iter().filter(|(pair, cell)| before.get(*pair) != Some(cell));
-    let gone = before.iter().filter(|(pair, _)| !now.contains_key(*pair));
-    let cells: Vec<Cell> = changed.map(|(_, cell)| cell.clone()).chain(gone.map(|(_, cell)| emptied(cell))).collect();
-    let update = (first || !cells.is_empty()).then(|| CellUpdate { as_of: view.as_of().map(rfc3339), cells });
+    let (mut before, mut now, mut changed) = (shown.unwrap_or_default(), Shown::new(), Vec::new());
+    let wanted = |id: &VantageId| selection.source.as_deref().is_none_or(|source| source == id.as_str());
+    for (id, vantage) in view.vantages.iter().filter(|(id, _)| wanted(id)) {
+        let series = Arc::clone(vantage.series(selection.window));
+        let known = match before.remove(id) {
+            Some((known, cells)) if Arc::ptr_eq(&known, &series) => {
+                now.insert(id.clone(), (known, cells));
+                continue;
+            }
+            known => known.map(|(_, cells)| cells).unwrap_or_default(),
+        };
+        let of_this = Selection { source: Some(id.to_string()), ..selection.clone() };
+        let cells = view.cells(&of_this).into_iter().map(|cell| (cell.target.clone(), cell));
+        let cells: BTreeMap<String, Cell> = cells.collect();
+        changed.extend(
+            cells.iter().filter(|(target, cell)| known.get(*target) != Some(cell)).map(|(_, cell)| cell.clone()),
+        );
+        changed.extend(known.iter().filter(|(target, _)| !cells.contains_key(*target)).map(|(_, cell)| emptied(cell)));
+        now.insert(id.clone(), (series, cells));
+    }
+    changed.extend(before.values().flat_map(|(_, cells)| cells.values().map(emptied)));
+    let update =
+        (first || !changed.is_empty()).then(|| CellUpdate { as_of: view.as_of().map(rfc3339), cells: changed });
     (update, now)
 }
 

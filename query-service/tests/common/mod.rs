@@ -17,8 +17,7 @@ use cloudping_model::{Family, Level, Pane, Protocol, RouteChange, TargetId, UtcM
 use cloudping_ports::{Change, Expect, Key, LiveStore, Write};
 use cloudping_query_service::{Service, Settings};
 use cloudping_schemas::catalogue::Catalogue;
-use cloudping_schemas::event::encode_change;
-use cloudping_schemas::stored::{PaneItem, SeriesKey, SeriesTable, VantageHead, keys};
+use cloudping_schemas::stored::{ChangesItem, PaneItem, SeriesKey, SeriesTable, VantageHead, keys};
 use cloudping_schemas::tables;
 use cloudping_testkit::MemoryStore;
 use deltalake_core::DeltaTable;
@@ -87,8 +86,9 @@ impl World {
     }
 
     pub async fn change(&self, change: &RouteChange) {
-        let sort = keys::change(change.minute, 0);
-        self.put(Key::new(keys::changes(&change.vantage), sort), encode_change(change)).await;
+        let sort = keys::change(change.minute, change.found_at);
+        let item = ChangesItem { changes: vec![change.clone()] };
+        self.put(Key::new(keys::changes(&change.vantage), sort), item.encode()).await;
     }
 
     /// Two sources that have measured one another; `us-east-1` also over IPv6, and with loss.

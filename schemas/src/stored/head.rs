@@ -79,12 +79,16 @@ impl LedgerHour {
 #[must_use]
 pub fn missing_rounds(ledger: &[LedgerHour]) -> Vec<u64> {
     let mut reached = std::collections::HashMap::new();
+    // Hours of version 1 have rounds whose numbers are not known.
+    let mut unnumbered = false;
     let hours = ledger.iter().enumerate().map(|(at, hour)| {
+        let spans = hour.numbers.iter().map(|numbers| numbers.last - numbers.first + 1);
+        unnumbered |= hour.rounds > spans.fold(0, u64::saturating_add);
         let mut due = 0_u64;
         for numbers in &hour.numbers {
             let next = match reached.get(&numbers.epoch) {
                 Some(end) => *end,
-                None if at == 0 => numbers.first,
+                None if at == 0 || unnumbered => numbers.first,
                 None => 0,
             };
             let end = next.max(numbers.last + 1);
@@ -238,6 +242,12 @@ mod tests {
         let ledger = [hour(&[(1, 0, 60)], 60, 0), hour(&[(1, 59, 99)], 40, 0)];
         // Number 60 started in the first hour, 59 in the second: the clock was set back between them.
         assert_eq!(missing_rounds(&ledger).iter().sum::<u64>(), 1, "an upper bound, by one");
+    }
+
+    #[test]
+    fn rounds_of_version_1_are_not_missing() {
+        let ledger = [hour(&[], 60, 0), hour(&[(1, 500_030, 500_059)], 60, 0), hour(&[(1, 500_061, 500_119)], 59, 0)];
+        assert_eq!(missing_rounds(&ledger), [0, 0, 1]);
     }
 
     #[test]

@@ -31,10 +31,10 @@ pub fn changes(vantage: &VantageId) -> String {
     format!("changes/{vantage}")
 }
 
-/// The sort key of a route change within its vantage point; sort keys order as their minutes do.
+/// The sort key of the route changes of a minute that were found at another; sort keys order as the minutes of the changes do.
 #[must_use]
-pub fn change(minute: UtcMicros, series: u32) -> String {
-    format!("{}/{series:06}", pane_start(minute))
+pub fn change(minute: UtcMicros, found: UtcMicros) -> String {
+    format!("{}/{}", pane_start(minute), pane_start(found))
 }
 
 /// The sort key of the pane that starts then; sort keys order as times do.

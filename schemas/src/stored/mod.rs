@@ -13,10 +13,12 @@ pub use dead_letter::DeadLetter;
 pub use head::{EpochRounds, LedgerHour, SeenEpoch, VantageHead, missing_rounds};
 pub use pane::{PaneItem, PaneReader, PaneWriter, Summaries, put_varint, take_varint};
 pub use series::{SeriesKey, SeriesTable};
-pub use watch::{Regime, RegimesItem, WatchItem};
+pub use watch::{ChangesItem, Regime, RegimesItem, WatchItem};
 
 use cloudping_model::IdError;
 use prost::Message;
+
+use crate::event::EventError;
 
 #[allow(missing_docs, reason = "generated from proto/stored.proto, which documents each field")]
 mod wire {
@@ -49,6 +51,9 @@ pub enum StoredError {
     /// An identifier is malformed.
     #[error("stored series: {0}")]
     Id(#[from] IdError),
+    /// A route change cannot be read.
+    #[error("stored changes: {0}")]
+    Change(#[from] EventError),
     /// A summary cannot be read.
     #[error("stored summary of {of}: {source}")]
     Summary {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Family, Protocol, TargetId, UtcMicros};
+use cloudping_model::{Family, Level, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 
 use super::*;
 
@@ -102,10 +102,28 @@ fn golden_bytes_are_read_and_written_unchanged() {
     let regimes = RegimesItem { regimes: vec![Regime { series: 3, since: pane().start, summary }] };
     let bytes = golden("regimes-v1.hex", &regimes.encode());
     assert_eq!(RegimesItem::decode(&bytes).unwrap(), regimes);
+    let changes = ChangesItem { changes: vec![change("ap-south-1"), change("eu-west-1")] };
+    let bytes = golden("changes-v1.hex", &changes.encode());
+    assert_eq!(ChangesItem::decode(&bytes).unwrap(), changes);
     let bytes = golden("audit-v1.hex", &audit().encode());
     assert_eq!(AuditItem::decode(&bytes).unwrap(), audit());
     let bytes = golden("dead-letter-v1.hex", &letter().encode());
     assert_eq!(DeadLetter::decode(&bytes).unwrap(), letter());
+}
+
+fn change(target: &str) -> RouteChange {
+    RouteChange {
+        vantage: VantageId::new("us-east-1").unwrap(),
+        target: TargetId::new(target).unwrap(),
+        protocol: Protocol::TcpConnect,
+        family: Family::V4,
+        minute: UtcMicros(1_767_225_720_000_000),
+        found_at: UtcMicros(1_767_225_961_000_000),
+        before_us: 186_250,
+        after_us: 198_410,
+        score: 1.75,
+        ended: Level { since: UtcMicros(1_767_139_200_000_000), count: 0, percentiles_us: None },
+    }
 }
 
 fn audit() -> AuditItem {

@@ -1,10 +1,11 @@
 //! The search for route steps: where it stands, and what was measured since the last step.
 
 use cloudping_digest::SeriesSummary;
-use cloudping_model::UtcMicros;
+use cloudping_model::{RouteChange, UtcMicros};
 use prost::Message;
 
 use super::{StoredError, check_version, message, wire, wrong};
+use crate::event::{decode_change, encode_change};
 
 const VERSION: u32 = 1;
 
@@ -33,6 +34,34 @@ impl WatchItem {
         let item: wire::Watch = message("watch", bytes)?;
         check_version("watch", item.schema_version, VERSION)?;
         Ok(Self { observed_until: UtcMicros(item.observed_until_us), detectors: item.detectors })
+    }
+}
+
+/// The route steps of one minute of a vantage point that were found at once. One item, since a path that all series share may step
+/// for all of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChangesItem {
+    /// The changes.
+    pub changes: Vec<RouteChange>,
+}
+
+impl ChangesItem {
+    /// The item's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let changes = self.changes.iter().map(encode_change).collect();
+        wire::Changes { schema_version: VERSION, changes }.encode_to_vec()
+    }
+
+    /// Reads an item of any version that was ever written.
+    ///
+    /// # Errors
+    /// [`StoredError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
+        let item: wire::Changes = message("changes", bytes)?;
+        check_version("changes", item.schema_version, VERSION)?;
+        let changes = item.changes.iter().map(|bytes| decode_change(bytes));
+        Ok(Self { changes: changes.collect::<Result<_, _>>()? })
     }
 }
 

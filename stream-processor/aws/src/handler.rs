@@ -50,7 +50,7 @@ impl Handler {
             return Ok(BatchResponse::default());
         };
         let mut state = self.state.lock().await;
-        let report = match self.process(&mut state.processor, &shard, &records).await {
+        let report = match self.process(&mut state, &shard, &records).await {
             Ok(report) => report,
             Err(error) => {
                 tracing::error!(%shard, records = records.len(), %error, "batch not processed, asking for it again");
@@ -70,16 +70,19 @@ impl Handler {
 
     async fn process(
         &self,
-        processor: &mut Processor,
+        state: &mut State,
         shard: &ShardId,
         records: &[Record],
     ) -> Result<BatchReport, ProcessError> {
         let now = (self.clock)();
-        match processor.process_batch(shard, records, now).await {
+        let result = state.processor.process_batch(shard, records, now).await;
+        // What was found before a failure is stored, and not found again.
+        state.deliver_due |= result.is_err();
+        match result {
             // Another environment had the shard meanwhile, so the cache was old; it is empty now.
             Err(ProcessError::Commit(CommitError::Conflict(key))) => {
                 tracing::info!(%shard, ?key, "another environment was here, reading anew");
-                processor.process_batch(shard, records, now).await
+                state.processor.process_batch(shard, records, now).await
             }
             result => result,
         }

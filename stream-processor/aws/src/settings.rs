@@ -43,7 +43,7 @@ impl Settings {
                 }
             },
         };
-        let stream_region = variable("CLOUDPING_STREAM_REGION");
+        let stream_region = variable("CLOUDPING_STREAM_REGION").filter(|region| !region.is_empty());
         if faults.is_empty() { Ok(Self { stream, stream_region, table, allowed_lateness_us }) } else { Err(faults) }
     }
 }
