@@ -34,7 +34,7 @@ pub(crate) fn sort(packed: &mut Vec<u64>) {
     // The bits that are in use, next to each other.
     let key = |item: u64| item >> PLACE_AT << time_bits | item & u64::from(times);
     let bits = time_bits + u32::BITS - places.leading_zeros();
-    let widest = packed.len().ilog2().min(WIDEST_BITS);
+    let widest = (packed.len().ilog2() + 1).min(WIDEST_BITS);
     let passes = bits.div_ceil(widest).max(1);
     let digit_bits = bits.div_ceil(passes);
     let digit = |item: u64, pass: u32| (key(item) >> (pass * digit_bits)) as usize & ((1 << digit_bits) - 1);

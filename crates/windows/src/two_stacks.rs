@@ -29,8 +29,8 @@ fn same<P: Part>(a: &P, b: &P) -> bool {
     a.order() == b.order() && a.is_unchanged(b)
 }
 
-/// So many parts wait before they are merged into a sum: eight at once cost little more than one.
-const TOGETHER: usize = 8;
+/// So many parts wait before they are merged into a sum: many at once cost little more than one.
+const TOGETHER: usize = 20;
 
 /// Parts that only ever become more, and their sum: of all but the youngest few, which wait.
 #[derive(Debug)]
