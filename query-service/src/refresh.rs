@@ -21,8 +21,6 @@ use cloudping_windows::{Panes, Places, ReadError as PaneError, StoredPane, Store
 
 use crate::live_view::{LiveView, Stored, VantageView};
 
-/// Every sort key that an item may have.
-pub(crate) const ALL_KEYS: Range<&str> = "!".."\u{10FFFF}";
 /// Minutes of a normal reading.
 const RECENT_MINUTES: i64 = 6;
 /// Days that are listed with the hours: the hours before them are not kept, so that only very late rounds change them.
@@ -63,7 +61,7 @@ pub(crate) enum ReadError {
 pub async fn read(store: &dyn LiveStore, previous: &LiveView, now: UtcMicros) -> Result<Refreshed, StoreError> {
     let mut vantages = BTreeMap::new();
     let mut faults = Vec::new();
-    for (key, item) in store.list(keys::HEADS, ALL_KEYS).await? {
+    for (key, item) in store.list(keys::HEADS, keys::ALL).await? {
         let id = match VantageId::new(&key.sort) {
             Ok(id) => id,
             Err(error) => {
@@ -170,7 +168,7 @@ impl<'a> Reading<'a> {
     /// All panes of one size from `from` on.
     async fn all(&mut self, size: Pane, from: UtcMicros, known: &StoredPanes) -> Result<Arc<StoredPanes>, ReadError> {
         let from = keys::pane_start(from);
-        let items = self.store.list(&keys::panes(self.id, size), &*from..ALL_KEYS.end).await?;
+        let items = self.store.list(&keys::panes(self.id, size), &*from..keys::ALL.end).await?;
         let mut panes = StoredPanes::new();
         for (key, item) in items {
             let pane = self.pane(size, &key, &item, known).await?;

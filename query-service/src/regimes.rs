@@ -10,7 +10,7 @@ use cloudping_model::{Family, Level, Pane, Protocol, RouteChange, TargetId, UtcM
 use cloudping_ports::{Item, Key, LiveStore};
 use cloudping_schemas::stored::{PaneItem, RegimesItem, SeriesKey, VantageHead, keys};
 
-use crate::refresh::{ALL_KEYS, ReadError, changes, fault, series_table};
+use crate::refresh::{ReadError, changes, fault, series_table};
 
 /// How often a reading that a commit has overtaken is repeated; a processor commits a few times a second at most.
 const ATTEMPTS: usize = 5;
@@ -77,7 +77,7 @@ async fn current_at(
     };
     let regimes = RegimesItem::decode(&item.value).map_err(|source| fault(&key, source))?;
     let from = keys::pane_start(head.folded_until);
-    let minutes = store.list(&keys::panes(id, Pane::Minute), &*from..ALL_KEYS.end).await?;
+    let minutes = store.list(&keys::panes(id, Pane::Minute), &*from..keys::ALL.end).await?;
     // Read after what counts through it.
     let table = series_table(store, id).await?;
     let place = table.find(series);

@@ -16,8 +16,6 @@ use cloudping_schemas::stored::{
     AuditItem, AuditQuantile, PaneItem, SeriesKey, SeriesTable, StoredError, VantageHead, keys,
 };
 
-/// Every sort key that an item may have.
-const ALL_KEYS: Range<&str> = "!".."\u{10FFFF}";
 /// About how many series of all are recounted: one in so many, others each hour.
 const ONE_IN: u64 = 16;
 /// The most series that are recounted: bounds the memory for their round-trip times.
@@ -101,7 +99,7 @@ impl Auditor {
 
     async fn heads(&self) -> Result<Vec<(VantageId, VantageHead)>, AuditError> {
         let mut heads = Vec::new();
-        for (key, item) in self.store.list(keys::HEADS, ALL_KEYS).await? {
+        for (key, item) in self.store.list(keys::HEADS, keys::ALL).await? {
             let Ok(vantage) = VantageId::new(&key.sort) else { continue };
             let head = VantageHead::decode(&item.value).map_err(|source| AuditError::Stored { key, source })?;
             heads.push((vantage, head));
@@ -174,7 +172,7 @@ impl Auditor {
     }
 
     async fn expire(&self) -> Result<(), AuditError> {
-        let audits = self.store.list(keys::AUDITS, ALL_KEYS).await?;
+        let audits = self.store.list(keys::AUDITS, keys::ALL).await?;
         let surplus = audits.len().saturating_sub(AUDITS_KEPT);
         for (key, item) in audits.into_iter().take(surplus) {
             let delete = Write { key, expect: Expect::Version(item.version), change: Change::Delete };

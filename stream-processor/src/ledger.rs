@@ -1,6 +1,6 @@
 //! The ledger: what was received of a vantage point, hour by hour.
 
-use cloudping_model::{Gap, GapReason, Pane, UtcMicros};
+use cloudping_model::{Gap, GapReason, Outcome, Pane, UtcMicros};
 use cloudping_schemas::stored::{EpochRounds, LedgerHour};
 
 use crate::retention::LEDGER_KEPT_US;
@@ -13,6 +13,19 @@ pub(crate) struct Tally {
     pub(crate) not_sent: u64,
     /// Of the others, those that were too old for every window.
     pub(crate) uncounted: u64,
+}
+
+impl Tally {
+    /// Counts a probe that may be in a window; says whether it was sent.
+    pub(crate) fn note(&mut self, outcome: Outcome) -> bool {
+        let count = match outcome {
+            outcome if !outcome.was_sent() => &mut self.not_sent,
+            outcome if outcome.is_loss() => &mut self.lost,
+            _ => &mut self.received,
+        };
+        *count += 1;
+        outcome.was_sent()
+    }
 }
 
 /// The entry of the hour that holds `at`, made if absent.

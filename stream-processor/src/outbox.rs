@@ -2,14 +2,10 @@
 //!
 //! A change is stored in the commit that finds it, under the outbox too; from there it goes to the log, at least once.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use cloudping_ports::{Change, CommitError, EventLog, Expect, LiveStore, LogError, StoreError, Write};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{ChangesItem, StoredError, keys};
-
-const ALL_KEYS: Range<&str> = "!".."\u{10FFFF}";
 
 /// Why the outbox was not emptied. What is left goes with the next attempt.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +29,7 @@ pub enum DeliverError {
 /// # Errors
 /// [`DeliverError`].
 pub async fn deliver(log: &dyn EventLog, store: &dyn LiveStore) -> Result<usize, DeliverError> {
-    let waiting = store.list(keys::OUTBOX, ALL_KEYS).await?;
+    let waiting = store.list(keys::OUTBOX, keys::ALL).await?;
     let (mut count, mut unreadable) = (0, None);
     for (key, item) in waiting {
         let changes = match ChangesItem::decode(&item.value) {

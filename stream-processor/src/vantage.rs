@@ -182,17 +182,11 @@ impl VantageState {
         let places = self.dictionary.places(round, &mut self.table).to_vec();
         for (at, place) in places.into_iter().enumerate() {
             let (sent_at, outcome) = (round.started_at + i64::from(round.offset_us()[at]), round.outcome(at));
-            if !outcome.was_sent() {
-                tally.not_sent += 1;
+            if !tally.note(outcome) {
                 continue;
             }
             let counted = self.record_everywhere(place, sent_at, outcome, round.rtt_us()[at]);
             tally.uncounted += u64::from(!counted);
-            if outcome.is_loss() {
-                tally.lost += 1;
-            } else {
-                tally.received += 1;
-            }
         }
         tally
     }
@@ -319,16 +313,10 @@ fn count_within(
         if !minute.contains(&sent_at) {
             continue;
         }
-        if !outcome.was_sent() {
-            tally.not_sent += 1;
+        if !tally.note(outcome) {
             continue;
         }
         any = true;
-        if outcome.is_loss() {
-            tally.lost += 1;
-        } else {
-            tally.received += 1;
-        }
         match rtt_us {
             0 => pane.record_other(place, sent_at, outcome),
             _ => pane.record_rtt(place, sent_at, rtt_us),

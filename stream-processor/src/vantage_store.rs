@@ -1,7 +1,6 @@
 //! The I/O of one vantage point's state: what it needs is read from the live store.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use cloudping_model::{Pane, RouteChange, UtcMicros, VantageId};
 use cloudping_ports::{Change, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, Write};
@@ -16,9 +15,6 @@ use crate::regimes::{Regimes, route_change, step_minute};
 use crate::retention::{CHANGES_KEPT_US, MINUTES_HELD_US};
 use crate::vantage::{PaneId, VantageState, head_key, kept_us, pane_key, put};
 use crate::watch::Watch;
-
-/// Every sort key that an item may have.
-const ALL_KEYS: Range<&str> = "!".."\u{10FFFF}";
 
 /// So many hours are folded at once; each with its day makes two writes.
 const HOURS_AT_ONCE: usize = 6;
@@ -85,7 +81,7 @@ async fn hold_minutes(
     until: Option<UtcMicros>,
 ) -> Result<(), ProcessError> {
     let (first, end) = (keys::pane_start(from), until.map(keys::pane_start));
-    let range = &*first..end.as_deref().unwrap_or(ALL_KEYS.end);
+    let range = &*first..end.as_deref().unwrap_or(keys::ALL.end);
     let partition = keys::panes(&state.vantage, Pane::Minute);
     for (key, item) in store.list(&partition, range).await? {
         let pane =
@@ -267,7 +263,7 @@ pub(crate) async fn expire(store: &dyn LiveStore, state: &VantageState) -> Resul
     let changes = (keys::changes(&state.vantage), watermark - CHANGES_KEPT_US);
     for (partition, last_expired) in panes.into_iter().chain([changes]) {
         let end = keys::pane_start(last_expired + 1);
-        let expired = store.list(&partition, ALL_KEYS.start..&end).await?;
+        let expired = store.list(&partition, keys::ALL.start..&end).await?;
         let deletes: Vec<Write> = (expired.into_iter())
             .map(|(key, item)| Write { key, expect: Expect::Version(item.version), change: Change::Delete })
             .collect();

@@ -12,7 +12,7 @@ use cloudping_schemas::stored::{AuditItem, AuditQuantile, keys};
 
 use super::params::Params;
 use super::problem::Failure;
-use crate::refresh::{ALL_KEYS, ReadError, fault};
+use crate::refresh::{ReadError, fault};
 use crate::service::Shared;
 use crate::statistic::Statistic;
 use crate::text::rfc3339;
@@ -46,7 +46,7 @@ pub(super) async fn newest(shared: &Shared) -> Option<HealthAudit> {
 /// The audits of the last hours, the oldest first.
 async fn read(shared: &Shared, hours: i64) -> Result<Vec<AuditItem>, ReadError> {
     let since: UtcMicros = (shared.clock)() - hours * Pane::Hour.micros();
-    let items = shared.store.list(keys::AUDITS, &*keys::pane_start(since)..ALL_KEYS.end).await?;
+    let items = shared.store.list(keys::AUDITS, &*keys::pane_start(since)..keys::ALL.end).await?;
     let decode = |(key, item): (Key, cloudping_ports::Item)| {
         AuditItem::decode(&item.value).map_err(|source| fault(&key, source))
     };

@@ -13,7 +13,6 @@ use cloudping_schemas::stored::{LedgerHour, keys, missing_rounds};
 
 use super::params::Params;
 use super::problem::Failure;
-use crate::refresh::ALL_KEYS;
 use crate::service::Shared;
 use crate::text::rfc3339;
 
@@ -54,7 +53,7 @@ fn shown(region: &catalogue::Region, vantage: bool) -> Region {
 
 pub(super) async fn coverage(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Coverage>, Failure> {
     Params::read(&uri, &[])?;
-    let dead_letters = shared.store.list(keys::DEAD_LETTERS, ALL_KEYS).await?;
+    let dead_letters = shared.store.list(keys::DEAD_LETTERS, keys::ALL).await?;
     let view = shared.view();
     let hours = view.vantages.iter().flat_map(|(id, vantage)| {
         let ledger = &vantage.stored.head.ledger;

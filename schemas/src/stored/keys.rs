@@ -1,6 +1,11 @@
 //! Where each item lives in the live store.
 
+use std::ops::Range;
+
 use cloudping_model::{Pane, UtcMicros, VantageId};
+
+/// Every sort key that an item may have.
+pub const ALL: Range<&str> = "!".."\u{10FFFF}";
 
 /// The partition that lists the vantage points: one head each, under the vantage point's id.
 pub const HEADS: &str = "heads";
