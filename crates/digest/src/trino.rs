@@ -76,6 +76,9 @@ pub fn from_trino_bytes(bytes: &[u8]) -> Result<LatencyDigest, DecodeError> {
     let total = whole("total weight", total, 1, MAX_COUNT)?;
     let min = whole_us("min", min, 0)?;
     let max = whole_us("max", max, min)?;
+    if total == 1 && max != min {
+        return Err(DecodeError::new("max", format_args!("the minimum, {min}, of a single value"), max));
+    }
     let means = read_means(&mut reader, count, min, max)?;
     let weights = read_weights(&mut reader, count, total)?;
     let centroids: Vec<(f64, u64)> = means.into_iter().zip(weights).collect();

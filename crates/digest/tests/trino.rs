@@ -86,6 +86,10 @@ fn a_refusal_names_the_field_and_what_was_expected() {
             lay_out(0, [1.0, 0.0, 200.0, 2.0], 2, &means, &weights),
             "max: expected a whole number, 1 to 4294967295, found 0",
         ),
+        (
+            lay_out(0, [2.0, 3.0, 200.0, 1.0], 1, &[2.5], &[1.0]),
+            "max: expected the minimum, 2, of a single value, found 3",
+        ),
         (lay_out(0, [1.0, 9.0, 9.0, 2.0], 2, &means, &weights), "compression: expected at least 10, found 9"),
         (
             lay_out(0, [1.0, 9.0, 200.0, 2.5], 2, &means, &weights),
