@@ -97,7 +97,7 @@ impl Archiver {
         let mut report = ArchiveReport::default();
         let mut lost_races = 0;
         let mut table = self.tables.open_or_create(Table::Samples).await?;
-        let shards = self.log.shards().await?;
+        let shards = self.shards().await?;
         let mut positions = self.positions(&table, &shards).await?;
         loop {
             let batch = self.gather(&shards, &positions).await?;
@@ -134,8 +134,12 @@ impl Archiver {
     /// [`ArchiveError`].
     pub async fn reached(&self) -> Result<BTreeMap<ShardId, SequenceNumber>, ArchiveError> {
         let table = self.tables.open_or_create(Table::Samples).await?;
-        let shards = self.log.shards().await?;
+        let shards = self.shards().await?;
         self.positions(&table, &shards).await
+    }
+
+    async fn shards(&self) -> Result<Vec<ShardId>, ArchiveError> {
+        Ok(self.log.shards().await?.into_iter().map(|shard| shard.id).collect())
     }
 
     /// The checkpoints in the table's loaded version.

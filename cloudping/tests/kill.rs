@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::{Table, Tables};
 use cloudping_model::{Pane, Round, RoundId, UtcMicros, VantageId};
-use cloudping_ports::{EventLog, Key, LiveStore};
+use cloudping_ports::{EventLog, Key, LiveStore, Shard};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{PaneItem, SeriesTable, VantageHead, keys};
 use datafusion::prelude::SessionContext;
@@ -79,7 +79,7 @@ async fn all_agree(data: &Path) {
 async fn logged(data: &Path) -> BTreeMap<RoundId, Round> {
     let log = LocalLog::open(data, clock).unwrap();
     let mut rounds = BTreeMap::new();
-    for shard in log.shards().await.unwrap() {
+    for Shard { id: shard, .. } in log.shards().await.unwrap() {
         let mut after = None;
         loop {
             let records = log.read(&shard, after.as_ref(), 1_000).await.unwrap();

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use cloudping_model::{
     Family, Gap, GapReason, Outcome, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId,
 };
-use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, ShardId};
+use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 use cloudping_producers::outbox::Outbox;
 use cloudping_producers::spool::{DEFAULT_BYTES, Spool};
 use cloudping_schemas::event;
@@ -54,7 +54,7 @@ fn memory() -> Arc<MemoryLog> {
 
 /// Every record of the log: epoch, number, gap.
 async fn arrived(log: &MemoryLog) -> Vec<(u64, u64, Option<Gap>)> {
-    let shard = log.shards().await.unwrap().remove(0);
+    let shard = log.shards().await.unwrap().remove(0).id;
     let records = log.read(&shard, None, 100_000).await.unwrap();
     let rounds = records.iter().map(|record| event::decode(&record.data).unwrap());
     rounds.map(|round| (round.id.epoch, round.id.number, round.gap)).collect()
@@ -80,7 +80,7 @@ impl EventLog for Away {
         self.inner.append(partition_key, data).await
     }
 
-    async fn shards(&self) -> Result<Vec<ShardId>, LogError> {
+    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
         self.inner.shards().await
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cloudping_model::{Gap, GapReason, Outcome, Round, TargetId, VantageId};
-use cloudping_ports::EventLog;
+use cloudping_ports::{EventLog, Shard};
 use cloudping_producers::gaps;
 use cloudping_producers::probers::Tcp;
 use cloudping_producers::producer::{self, Surroundings, Vantage};
@@ -34,7 +34,7 @@ async fn closed() -> String {
 
 async fn logged(log: &dyn EventLog) -> Vec<Round> {
     let mut rounds = Vec::new();
-    for shard in log.shards().await.unwrap() {
+    for Shard { id: shard, .. } in log.shards().await.unwrap() {
         for record in log.read(&shard, None, 10_000).await.unwrap() {
             rounds.push(event::decode(&record.data).unwrap());
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cloudping_digest::{SeriesSummary, linear_quantile};
 use cloudping_model::{Outcome, Pane, Round, RoundId, UtcMicros, VantageId};
 use cloudping_ports::{
-    Change, CommitError, EventLog, Expect, Key, LiveStore, LogError, SequenceNumber, ShardId, StoreError, Write,
+    Change, CommitError, EventLog, Expect, Key, LiveStore, LogError, SequenceNumber, Shard, ShardId, StoreError, Write,
 };
 use cloudping_schemas::event::{self, MAX_OFFSET_US};
 use cloudping_schemas::stored::{
@@ -145,7 +145,7 @@ impl Auditor {
         let mut exact: BTreeMap<Series, Exact> =
             wanted.keys().map(|series| (series.clone(), Exact::default())).collect();
         let (mut seen, mut passed): (HashSet<RoundId>, HashMap<_, _>) = Default::default();
-        for shard in self.log.shards().await? {
+        for Shard { id: shard, .. } in self.log.shards().await? {
             let (audited, known) = &self.passed;
             let mut after = known.get(&shard).filter(|_| *audited < hour).cloned();
             passed.extend(after.clone().map(|sequence| (shard.clone(), sequence)));

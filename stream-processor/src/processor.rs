@@ -279,7 +279,7 @@ fn pack(groups: Vec<Vec<Write>>, tail: Vec<Write>) -> Vec<Vec<Write>> {
 fn bytes_of(writes: &[Write]) -> usize {
     let size = |write: &Write| match &write.change {
         Change::Put(value) => value.len(),
-        Change::Delete => 0,
+        Change::Delete | Change::Check => 0,
     };
     writes.iter().map(size).sum()
 }

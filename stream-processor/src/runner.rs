@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_model::UtcMicros;
-use cloudping_ports::{EventLog, LiveStore, LogError, ShardId};
+use cloudping_ports::{EventLog, LiveStore, LogError, Shard, ShardId};
 use tokio::sync::watch;
 
 use crate::outbox::deliver;
@@ -91,7 +91,7 @@ async fn pass(
     deliver_due: &mut bool,
 ) -> Result<usize, StepError> {
     let (mut total, mut failed) = (0, None);
-    for shard in log.shards().await? {
+    for Shard { id: shard, .. } in log.shards().await? {
         match step(log, processor, &shard, clock()).await {
             Ok((records, changes)) => {
                 total += records;

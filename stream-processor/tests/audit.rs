@@ -26,7 +26,7 @@ async fn measured() -> (Arc<MemoryLog>, Arc<MemoryStore>, UtcMicros) {
     for round in &rounds {
         log.append("v1", Bytes::from(event::encode(round))).await.unwrap();
     }
-    let shard = log.shards().await.unwrap().remove(0);
+    let shard = log.shards().await.unwrap().remove(0).id;
     let now = rounds[5_399].started_at;
     loop {
         let checkpoint = processor.checkpoint(&shard).await.unwrap();

@@ -96,7 +96,7 @@ async fn a_step_goes_to_the_log_and_changes_nothing_when_it_comes_back() {
     let log = MemoryLog::new(NonZeroUsize::MIN);
     assert_eq!(deliver(&log, store.as_ref()).await.unwrap(), 1);
     assert_eq!(deliver(&log, store.as_ref()).await.unwrap(), 0);
-    let shard = log.shards().await.unwrap().remove(0);
+    let shard = log.shards().await.unwrap().remove(0).id;
     let logged = log.read(&shard, None, 10).await.unwrap();
     assert_eq!(logged.len(), 1);
     let told = event::decode_change(&logged[0].data).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloudping_backend_local::LocalLog;
 use cloudping_batch_rollup::{Archiver, Rollup, Tables};
 use cloudping_model::UtcMicros;
-use cloudping_ports::{EventLog, LiveStore};
+use cloudping_ports::{EventLog, LiveStore, Shard};
 use cloudping_stream_processor::Processor;
 use tokio::sync::watch;
 
@@ -74,7 +74,7 @@ impl Archiving {
     /// Drops old events that both readers of the log are past.
     async fn trim(&self, older_than: UtcMicros) -> Result<(), Error> {
         let archived = self.archiver.reached().await?;
-        for shard in self.log.shards().await? {
+        for Shard { id: shard, .. } in self.log.shards().await? {
             let processed = self.processor.checkpoint(&shard).await?;
             if let (Some(processed), Some(archived)) = (processed, archived.get(&shard)) {
                 self.log.trim(&shard, archived.min(&processed), older_than).await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
 use cloudping_ports::{Change, CommitError, Expect, Key, Write};
 
 /// DynamoDB's limit for an item, names and values of all attributes together, bytes.
@@ -63,6 +63,10 @@ pub fn transact_item(table: &str, write: &Write) -> Result<TransactWriteItem, Bu
         Change::Delete => {
             let delete = Delete::builder().table_name(table).set_key(Some(place(&write.key)));
             item.delete(delete.condition_expression(condition).set_expression_attribute_values(values).build()?)
+        }
+        Change::Check => {
+            let check = ConditionCheck::builder().table_name(table).set_key(Some(place(&write.key)));
+            item.condition_check(check.condition_expression(condition).set_expression_attribute_values(values).build()?)
         }
     };
     Ok(item.build())

@@ -1,5 +1,6 @@
 //! The event log on a Kinesis data stream.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 
@@ -7,9 +8,9 @@ use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::DisplayErrorContext;
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{Record as KinesisRecord, ShardIteratorType};
+use aws_sdk_kinesis::types::{Record as KinesisRecord, Shard as KinesisShard, ShardIteratorType};
 use bytes::Bytes;
-use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, ShardId};
+use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 
 /// The most records that one GetRecords may ask for.
 const MOST_RECORDS: usize = 10_000;
@@ -32,6 +33,24 @@ impl Error for KinesisError {
 
 fn backend(error: impl Into<aws_sdk_kinesis::Error>) -> LogError {
     LogError::Backend(Box::new(KinesisError(error.into())))
+}
+
+fn shard(shard: KinesisShard) -> Shard {
+    let parents = [shard.parent_shard_id, shard.adjacent_parent_shard_id];
+    Shard {
+        id: ShardId(shard.shard_id),
+        parents: parents.into_iter().flatten().map(ShardId).collect(),
+        closed: shard.sequence_number_range.is_some_and(|range| range.ending_sequence_number.is_some()),
+    }
+}
+
+/// Kinesis names a shard's parents also when they, with all that they held, are past the stream's retention.
+fn without_forgotten_parents(mut shards: Vec<Shard>) -> Vec<Shard> {
+    let listed: HashSet<ShardId> = shards.iter().map(|shard| shard.id.clone()).collect();
+    for shard in &mut shards {
+        shard.parents.retain(|parent| listed.contains(parent));
+    }
+    shards
 }
 
 fn record(record: KinesisRecord) -> Result<Record, LogError> {
@@ -69,7 +88,7 @@ impl KinesisLog {
             Ok(answer) => Ok(answer.shard_iterator),
             // Kinesis has one error for a stream and a shard that are not there, and another for an odd name.
             Err(error) => match self.shards().await {
-                Ok(known) if !known.contains(shard) => Err(LogError::NoShard(shard.clone())),
+                Ok(known) if !known.iter().any(|known| known.id == *shard) => Err(LogError::NoShard(shard.clone())),
                 _ => Err(backend(error)),
             },
         }
@@ -84,17 +103,17 @@ impl EventLog for KinesisLog {
         Ok(())
     }
 
-    async fn shards(&self) -> Result<Vec<ShardId>, LogError> {
+    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
         let (mut shards, mut next) = (Vec::new(), None);
         loop {
             // The stream's name and a token for its next page exclude each other.
             let name = next.is_none().then(|| self.stream.clone());
             let page = self.client.list_shards().set_stream_name(name).set_next_token(next).send().await;
             let page = page.map_err(backend)?;
-            shards.extend(page.shards().iter().map(|shard| ShardId(shard.shard_id().to_owned())));
+            shards.extend(page.shards.unwrap_or_default().into_iter().map(shard));
             next = page.next_token;
             if next.is_none() {
-                return Ok(shards);
+                return Ok(without_forgotten_parents(shards));
             }
         }
     }

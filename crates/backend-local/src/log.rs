@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cloudping_model::UtcMicros;
-use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, ShardId};
+use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
@@ -114,8 +114,8 @@ impl EventLog for LocalLog {
         self.written(|done| Job::Append(Append { shard, data, done })).await
     }
 
-    async fn shards(&self) -> Result<Vec<ShardId>, LogError> {
-        Ok((0..self.shards).map(shards::id).collect())
+    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
+        Ok((0..self.shards).map(shards::id).map(Shard::open).collect())
     }
 
     async fn read(
@@ -188,7 +188,7 @@ mod tests {
     async fn all(log: &LocalLog) -> Vec<Bytes> {
         let mut data = Vec::new();
         for shard in log.shards().await.unwrap() {
-            let records = log.read(&shard, None, usize::MAX).await.unwrap();
+            let records = log.read(&shard.id, None, usize::MAX).await.unwrap();
             data.extend(records.into_iter().map(|record| record.data));
         }
         data.sort();

@@ -128,6 +128,7 @@ fn commit(database: &Database, writes: &[Write]) -> Result<Option<Key>, redb::Er
                 Change::Delete => {
                     items.remove(key)?;
                 }
+                Change::Check => {}
             }
         }
     }

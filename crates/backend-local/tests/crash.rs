@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_model::UtcMicros;
-use cloudping_ports::{Change, CommitError, EventLog, Expect, Item, Key, LiveStore, Write};
+use cloudping_ports::{Change, CommitError, EventLog, Expect, Item, Key, LiveStore, Shard, Write};
 
 /// Names the data directory to the child.
 const CHILD_DIR: &str = "CLOUDPING_CRASH_TEST_DIR";
@@ -129,7 +129,7 @@ fn open_log(dir: &Path) -> LocalLog {
 /// The numbers that each worker has in the log, in the log's order.
 async fn logged(log: &LocalLog) -> BTreeMap<usize, Vec<u64>> {
     let mut numbers: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
-    for shard in log.shards().await.unwrap() {
+    for Shard { id: shard, .. } in log.shards().await.unwrap() {
         let records = log.read(&shard, None, usize::MAX).await.unwrap();
         for (index, record) in records.iter().enumerate() {
             assert_eq!(record.sequence, (index as u64 + 1).into(), "a gap in {shard}");

@@ -17,7 +17,7 @@ async fn append(log: &LocalLog, data: impl Into<String>) {
 async fn only_shard(log: &LocalLog) -> ShardId {
     let shards = log.shards().await.unwrap();
     assert_eq!(shards.len(), 1);
-    shards[0].clone()
+    shards[0].id.clone()
 }
 
 /// The sequence numbers and texts of a log of one shard.
@@ -71,7 +71,7 @@ async fn a_log_keeps_the_shards_it_was_created_with() {
     let three = NonZeroU16::new(3).unwrap();
     LocalLog::open_or_create(dir.path(), three, || UtcMicros(0)).unwrap();
     let log = LocalLog::open(dir.path(), || UtcMicros(0)).unwrap();
-    let shards: Vec<_> = log.shards().await.unwrap().into_iter().map(|shard| shard.0).collect();
+    let shards: Vec<_> = log.shards().await.unwrap().into_iter().map(|shard| shard.id.0).collect();
     assert_eq!(shards, ["shard-0", "shard-1", "shard-2"]);
 }
 

@@ -16,6 +16,26 @@ impl fmt::Display for ShardId {
     }
 }
 
+/// A shard as the log lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shard {
+    /// Its name.
+    pub id: ShardId,
+    /// The shards that it came from by a split or a merge, as far as they are still listed: a partition key's records in them are older
+    /// than those in this one.
+    pub parents: Vec<ShardId>,
+    /// No record will follow: it was split or merged. What it holds can still be read.
+    pub closed: bool,
+}
+
+impl Shard {
+    /// A shard that came from no other and takes records.
+    #[must_use]
+    pub fn open(id: ShardId) -> Self {
+        Self { id, parents: Vec::new(), closed: false }
+    }
+}
+
 /// A record's place in its shard: a decimal number without leading zeros, of any length (Kinesis' have up to 56 digits).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SequenceNumber(String);
@@ -83,7 +103,8 @@ pub enum LogError {
 
 /// An append-only log of events, split into shards by partition key.
 ///
-/// Records with one partition key stay in the order in which their appends returned. A record may be delivered more than
+/// Records with one partition key stay in the order in which their appends returned: within a shard, and from a shard to those that
+/// came from it. A record may be delivered more than
 /// once, and an append that failed may still have taken effect; events carry an identity for that reason.
 #[async_trait]
 pub trait EventLog: Send + Sync {
@@ -93,11 +114,11 @@ pub trait EventLog: Send + Sync {
     /// [`LogError::Backend`] when the record may not be durable; appending it again is safe.
     async fn append(&self, partition_key: &str, data: Bytes) -> Result<(), LogError>;
 
-    /// The shards that exist now.
+    /// The shards that hold records or take them, now.
     ///
     /// # Errors
     /// [`LogError::Backend`].
-    async fn shards(&self) -> Result<Vec<ShardId>, LogError>;
+    async fn shards(&self) -> Result<Vec<Shard>, LogError>;
 
     /// Up to `limit` records of a shard that follow `after` (from the oldest kept when `None`), in order; empty at the end.
     ///

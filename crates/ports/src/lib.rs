@@ -3,7 +3,7 @@
 mod event_log;
 mod live_store;
 
-pub use event_log::{EventLog, LogError, Record, SequenceNumber, ShardId};
+pub use event_log::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 pub use live_store::{
     Change, CommitError, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, StoreError, Write, check_shape,
 };

@@ -67,6 +67,8 @@ pub enum Change {
     Put(Bytes),
     /// Removes the item; its next version is 1 again.
     Delete,
+    /// Leaves the item as it is: the commit happens only if the expectation holds.
+    Check,
 }
 
 /// One part of a commit.

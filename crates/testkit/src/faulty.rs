@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cloudping_ports::{
-    CommitError, EventLog, Item, Key, LiveStore, LogError, Record, SequenceNumber, ShardId, StoreError, Write,
+    CommitError, EventLog, Item, Key, LiveStore, LogError, Record, SequenceNumber, Shard, ShardId, StoreError, Write,
 };
 
 /// A call of a port.
@@ -163,7 +163,7 @@ impl<L: EventLog + ?Sized> EventLog for Faulty<L> {
         self.run(Operation::Append, act).await
     }
 
-    async fn shards(&self) -> Result<Vec<ShardId>, LogError> {
+    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
         self.run(Operation::Shards, self.inner.shards()).await
     }
 
@@ -209,7 +209,7 @@ mod tests {
     async fn logged(log: &MemoryLog) -> Vec<Bytes> {
         let mut data = Vec::new();
         for shard in log.shards().await.unwrap() {
-            let records = log.read(&shard, None, 100).await.unwrap();
+            let records = log.read(&shard.id, None, 100).await.unwrap();
             data.extend(records.into_iter().map(|record| record.data));
         }
         data

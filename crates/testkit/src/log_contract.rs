@@ -35,7 +35,8 @@ async fn append(log: &impl EventLog, key: &str, data: impl Into<Bytes>) {
 }
 
 async fn shards(log: &impl EventLog) -> Vec<ShardId> {
-    log.shards().await.expect("a healthy log names its shards")
+    let shards = log.shards().await.expect("a healthy log names its shards");
+    shards.into_iter().map(|shard| shard.id).collect()
 }
 
 async fn read(log: &impl EventLog, shard: &ShardId, after: Option<&SequenceNumber>, limit: usize) -> Vec<Record> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, ShardId};
+use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 
 /// The plainest [`EventLog`]: a vector for each shard. It forgets everything when dropped.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl EventLog for MemoryLog {
         Ok(())
     }
 
-    async fn shards(&self) -> Result<Vec<ShardId>, LogError> {
-        Ok((0..self.shards.len()).map(id).collect())
+    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
+        Ok((0..self.shards.len()).map(id).map(Shard::open).collect())
     }
 
     async fn read(

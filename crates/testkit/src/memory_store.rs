@@ -57,9 +57,14 @@ impl LiveStore for MemoryStore {
 
 fn apply(items: &mut BTreeMap<Key, Item>, key: Key, version: u64, change: Change) {
     match change {
-        Change::Put(value) => items.insert(key, Item { version, value }),
-        Change::Delete => items.remove(&key),
-    };
+        Change::Put(value) => {
+            items.insert(key, Item { version, value });
+        }
+        Change::Delete => {
+            items.remove(&key);
+        }
+        Change::Check => {}
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub fn run<S: LiveStore + 'static>(make: impl AsyncFn() -> S) {
         versions_count_writes(&make().await).await;
         a_deleted_item_begins_anew(&make().await).await;
         broken_expectations_are_conflicts(&make().await).await;
+        a_check_guards_the_commit_and_changes_nothing(&make().await).await;
         a_commit_is_whole_or_nothing(&make().await).await;
         a_list_holds_its_range_in_order(&make().await).await;
         malformed_commits_are_refused(&make().await).await;
@@ -114,6 +115,22 @@ async fn broken_expectations_are_conflicts(store: &impl LiveStore) {
     }
     assert_eq!(get(store, &key).await, Some(item(2, "two")));
     assert_eq!(get(store, &absent).await, None);
+}
+
+async fn a_check_guards_the_commit_and_changes_nothing(store: &impl LiveStore) {
+    let (guard, key) = (Key::new("p", "guard"), Key::new("q", "guarded"));
+    let check = |expect| Write { key: guard.clone(), expect, change: Change::Check };
+    commit(store, vec![check(Expect::Absent), put(&key, Expect::Absent, "one")]).await;
+    assert_eq!(get(store, &guard).await, None, "a check makes no item");
+    commit(store, vec![put(&guard, Expect::Absent, "mine")]).await;
+    commit(store, vec![check(Expect::Version(1)), put(&key, Expect::Version(1), "two")]).await;
+    for expect in [Expect::Absent, Expect::Version(2)] {
+        let refused = conflict(store, vec![put(&key, Expect::Version(2), "three"), check(expect)]).await;
+        assert_eq!(refused, guard);
+    }
+    commit(store, vec![check(Expect::Version(1))]).await;
+    assert_eq!(get(store, &guard).await, Some(item(1, "mine")), "a check leaves the version");
+    assert_eq!(get(store, &key).await, Some(item(2, "two")));
 }
 
 async fn a_commit_is_whole_or_nothing(store: &impl LiveStore) {

@@ -66,7 +66,7 @@ fn invoke(runtime: &Server) -> Value {
 }
 
 async fn logged(log: &KinesisLog) -> Vec<Round> {
-    let shard = &log.shards().await.unwrap()[0];
+    let shard = &log.shards().await.unwrap()[0].id;
     let records = log.read(shard, None, 100).await.unwrap();
     records.iter().map(|record| event::decode(&record.data).unwrap()).collect()
 }

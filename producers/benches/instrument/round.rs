@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cloudping_model::{Outcome, Round, TargetId, VantageId};
-use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, ShardId};
+use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 use cloudping_producers::probers::Tcp;
 use cloudping_producers::producer::{self, Surroundings, Vantage};
 use cloudping_producers::targets::{Endpoint, Target};
@@ -78,7 +78,7 @@ impl EventLog for Outlet {
         self.0.send(round).await.map_err(|error| backend(error.into()))
     }
 
-    async fn shards(&self) -> Result<Vec<ShardId>, LogError> {
+    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
         Ok(Vec::new())
     }
 

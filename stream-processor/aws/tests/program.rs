@@ -71,7 +71,7 @@ impl Rig {
     }
 
     async fn shard(&self) -> ShardId {
-        self.log.shards().await.unwrap().remove(0)
+        self.log.shards().await.unwrap().remove(0).id
     }
 
     /// Puts events into the stream; gives them as it numbered them.

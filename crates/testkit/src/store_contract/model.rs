@@ -39,6 +39,7 @@ fn intent() -> impl Strategy<Value = Intent> {
     let change = prop_oneof![
         3 => prop::collection::vec(any::<u8>(), 0..20).prop_map(|value| Change::Put(value.into())),
         1 => Just(Change::Delete),
+        1 => Just(Change::Check),
     ];
     (key(), expect, change).prop_map(|(key, expect, change)| Intent { key, expect, change })
 }
@@ -68,6 +69,7 @@ fn apply(model: &mut Model, write: Write) {
         Change::Delete => {
             model.remove(&write.key);
         }
+        Change::Check => {}
     }
 }
 
