@@ -4,6 +4,7 @@
 //! backend runs them in its own tests.
 
 pub mod bench_report;
+pub mod event_source;
 mod faulty;
 mod http_faults;
 pub mod log_contract;

@@ -1,179 +1,24 @@
-//! The real program under a real Lambda Runtime API, with what a real Kinesis server holds and a real DynamoDB server's table.
+//! The function as Kinesis' event source drives it.
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod rig;
 
-use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use cloudping_backend_aws::{DynamoStore, KinesisLog, create_table_if_absent};
-use cloudping_model::{Outcome, Pane, Round, RouteChange, VantageId};
-use cloudping_ports::{Change, EventLog, Expect, LiveStore, Record, ShardId, Write};
+use cloudping_model::{Outcome, Round, RouteChange};
+use cloudping_ports::{EventLog, LiveStore};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{DeadLetter, keys};
 use cloudping_stream_processor::Processor;
-use cloudping_testkit::servers::Server;
-use cloudping_testkit::{FaultyDoor, HttpFault, MemoryStore};
-use common::{MINUTE, START, check, round};
+use cloudping_testkit::HttpFault;
+use cloudping_testkit::event_source::{EventSource, EventSourceSettings};
+use common::{MINUTE, START, round};
+use rig::{Rig, STREAM, VANTAGES};
 use serde_json::{Value, json};
 
-const STREAM: &str = "events";
-const TABLE: &str = "live";
-const VANTAGES: [&str; 2] = ["v1", "v2"];
 const COMMIT: &str = "DynamoDB_20120810.TransactWriteItems";
-
-/// The function among its servers. They end when this is dropped.
-struct Rig {
-    function: Child,
-    runtime: Server,
-    _kinesis: Server,
-    _dynamodb: Server,
-    kinesis_door: FaultyDoor,
-    door: FaultyDoor,
-    log: KinesisLog,
-    store: DynamoStore,
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        let _ = self.function.kill();
-        let _ = self.function.wait();
-    }
-}
-
-impl Rig {
-    /// `None` where the servers are not installed.
-    async fn start() -> Option<Self> {
-        let (runtime, kinesis, dynamodb) = (Server::lambda_runtime()?, Server::kinesis()?, Server::dynamodb()?);
-        let door = FaultyDoor::before(dynamodb.address()).await;
-        let kinesis_door = FaultyDoor::before(kinesis.address()).await;
-        let (log, store) = (stream(&kinesis).await, table(&dynamodb).await);
-        let function = Command::new(env!("CARGO_BIN_EXE_cloudping-stream-processor-lambda"))
-            .env("AWS_REGION", "eu-west-1")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_ENDPOINT_URL_KINESIS", format!("http://{}", kinesis_door.address()))
-            .env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", door.address()))
-            .env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/.rt", runtime.address()))
-            .env("AWS_LAMBDA_FUNCTION_NAME", "stream-processor")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .env("CLOUDPING_STREAM", STREAM)
-            .env("CLOUDPING_TABLE", TABLE)
-            .spawn();
-        let (function, _kinesis, _dynamodb) = (function.unwrap(), kinesis, dynamodb);
-        Some(Self { function, runtime, _kinesis, _dynamodb, kinesis_door, door, log, store })
-    }
-
-    async fn shard(&self) -> ShardId {
-        self.log.shards().await.unwrap().remove(0).id
-    }
-
-    /// Puts events into the stream; gives them as it numbered them.
-    async fn put(&self, events: impl IntoIterator<Item = Vec<u8>>) -> Vec<Record> {
-        let shard = self.shard().await;
-        let before = self.log.read(&shard, None, 10_000).await.unwrap().last().map(|last| last.sequence.clone());
-        for event in events {
-            self.log.append("v1", Bytes::from(event)).await.unwrap();
-        }
-        self.log.read(&shard, before.as_ref(), 10_000).await.unwrap()
-    }
-
-    /// Invokes the function as Kinesis' event source does.
-    async fn invoke(&self, records: &[Record]) -> Value {
-        let shard = self.shard().await;
-        let record = |record: &Record| {
-            json!({
-                "kinesis": {
-                    "kinesisSchemaVersion": "1.0",
-                    "partitionKey": "v1",
-                    "sequenceNumber": record.sequence.as_str(),
-                    "data": STANDARD.encode(&record.data),
-                    "approximateArrivalTimestamp": 1_767_310_200.987,
-                },
-                "eventSource": "aws:kinesis",
-                "eventVersion": "1.0",
-                "eventID": format!("{shard}:{}", record.sequence),
-                "eventName": "aws:kinesis:record",
-                "invokeIdentityArn": "arn:aws:iam::111122223333:role/stream-processor",
-                "awsRegion": "eu-west-1",
-                "eventSourceARN": format!("arn:aws:kinesis:eu-west-1:111122223333:stream/{STREAM}"),
-            })
-        };
-        self.send(json!({ "Records": records.iter().map(record).collect::<Vec<_>>() })).await
-    }
-
-    /// Invokes the function, which has no name here, with any event.
-    async fn send(&self, event: Value) -> Value {
-        let url = format!("http://{}/2015-03-31/functions/_/invocations", self.runtime.address());
-        let invoked = tokio::task::spawn_blocking(move || {
-            let request = ureq::post(url).config().http_status_as_error(false).build();
-            let mut answer = request.send(event.to_string()).unwrap();
-            answer.body_mut().read_json().unwrap()
-        });
-        invoked.await.unwrap()
-    }
-
-    /// Holds the table's panes and heads against what the rounds say.
-    async fn check(&self, rounds: &[Round]) {
-        check(&self.copy().await, rounds, 0).await;
-    }
-
-    async fn copy(&self) -> MemoryStore {
-        let vantages = VANTAGES.map(|name| VantageId::new(name).unwrap());
-        let panes = vantages.iter().flat_map(|vantage| Pane::ALL.map(|pane| keys::panes(vantage, pane)));
-        let copy = MemoryStore::new();
-        for partition in [keys::HEADS.to_owned(), keys::SERIES.to_owned()].into_iter().chain(panes) {
-            for (key, item) in self.store.list(&partition, "".."~").await.unwrap() {
-                let write = Write { key, expect: Expect::Absent, change: Change::Put(item.value) };
-                copy.commit(vec![write]).await.unwrap();
-            }
-        }
-        copy
-    }
-}
-
-fn credentials() -> Credentials {
-    Credentials::new("test", "test", None, None, "test")
-}
-
-async fn stream(kinesis: &Server) -> KinesisLog {
-    let config = aws_sdk_kinesis::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(credentials())
-        .endpoint_url(format!("http://{}", kinesis.address()));
-    let client = aws_sdk_kinesis::Client::from_conf(config.build());
-    for _ in 0..60 {
-        if client.create_stream().stream_name(STREAM).shard_count(1).send().await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            return KinesisLog::new(client, STREAM);
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    panic!("no stream was made in 30 s");
-}
-
-async fn table(dynamodb: &Server) -> DynamoStore {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(credentials())
-        .endpoint_url(format!("http://{}", dynamodb.address()));
-    let client = aws_sdk_dynamodb::Client::from_conf(config.build());
-    for _ in 0..60 {
-        if create_table_if_absent(&client, TABLE).await.is_ok() {
-            return DynamoStore::new(client, TABLE);
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    panic!("no table was made in 30 s");
-}
 
 /// Two vantage points, a round every twenty seconds, across an hour's end.
 fn rounds(count: u32) -> Vec<Round> {
@@ -236,6 +81,41 @@ async fn every_round_is_counted_once_whatever_happens_to_its_batch() {
     rig.check(&rounds).await;
     let sequence = other.checkpoint(&rig.shard().await).await.unwrap();
     assert_eq!(sequence.as_ref(), Some(&records[300].sequence));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_in_mid_stream_and_a_function_that_is_killed_change_no_number() {
+    let Some(mut rig) = Rig::start().await else { return };
+    let rounds = rounds(300);
+    let append = async |rig: &Rig, rounds: &[Round]| {
+        for round in rounds {
+            rig.log.append(round.id.vantage.as_str(), event::encode(round).into()).await.unwrap();
+        }
+    };
+    let settings = EventSourceSettings { stream: STREAM.to_owned(), batch_size: 40, bisect: true, retries: 10 };
+    let mut source = EventSource::new(&rig.runtime.address(), settings);
+    append(&rig, &rounds[..150]).await;
+    assert_eq!(source.poll(&rig.log).await.unwrap(), 40);
+    let halves = (u128::MAX / 2).to_string();
+    let split = rig.kinesis.split_shard().stream_name(STREAM).shard_to_split(rig.shard().await.0);
+    split.new_starting_hash_key(halves).send().await.unwrap();
+    while rig.log.shards().await.unwrap().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    append(&rig, &rounds[150..]).await;
+    rig.restart();
+    // Twice the table does what it is asked, and its answer is lost.
+    (0..2).for_each(|_| rig.door.plan(COMMIT, HttpFault::AnswerLost));
+    let (mut done, mut idle) = (40, 0);
+    while idle < 3 {
+        let now = source.poll(&rig.log).await.unwrap();
+        done += now;
+        // A parent's end is seen by a reading that finds nothing.
+        idle = if now == 0 { idle + 1 } else { 0 };
+    }
+    assert_eq!((done, source.discarded()), (300, &[][..]));
+    rig.check(&rounds).await;
+    assert!(rig.log.shards().await.unwrap()[0].closed);
 }
 
 /// Four rounds a minute; the round-trip time to `a` rises by 12 ms after 100 of 110 minutes.
