@@ -1,121 +1,102 @@
 //! The event log on a Kinesis data stream.
 
-use std::collections::HashSet;
-use std::error::Error;
-use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::DisplayErrorContext;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{Record as KinesisRecord, Shard as KinesisShard, ShardIteratorType};
+use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use bytes::Bytes;
 use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 
-/// The most records that one GetRecords may ask for.
-const MOST_RECORDS: usize = 10_000;
+use crate::kinesis_queue::Limits;
+use crate::kinesis_reader::Reader;
+use crate::kinesis_writer::Writer;
 
-/// A failed call, with all that the service said: the SDK's own message is "service error".
-#[derive(Debug)]
-struct KinesisError(aws_sdk_kinesis::Error);
+/// See [`KinesisLog::with_linger`].
+const LINGER: Duration = Duration::from_millis(5);
+/// See [`KinesisLog::with_patience`].
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long Kinesis may take for an answer, unless the client says otherwise: it may have none of its own, and wait for ever.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 
-impl fmt::Display for KinesisError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kinesis: {}", DisplayErrorContext(&self.0))
-    }
-}
-
-impl Error for KinesisError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-fn backend(error: impl Into<aws_sdk_kinesis::Error>) -> LogError {
-    LogError::Backend(Box::new(KinesisError(error.into())))
-}
-
-fn shard(shard: KinesisShard) -> Shard {
-    let parents = [shard.parent_shard_id, shard.adjacent_parent_shard_id];
-    Shard {
-        id: ShardId(shard.shard_id),
-        parents: parents.into_iter().flatten().map(ShardId).collect(),
-        closed: shard.sequence_number_range.is_some_and(|range| range.ending_sequence_number.is_some()),
-    }
-}
-
-/// Kinesis names a shard's parents also when they, with all that they held, are past the stream's retention.
-fn without_forgotten_parents(mut shards: Vec<Shard>) -> Vec<Shard> {
-    let listed: HashSet<ShardId> = shards.iter().map(|shard| shard.id.clone()).collect();
-    for shard in &mut shards {
-        shard.parents.retain(|parent| listed.contains(parent));
-    }
-    shards
-}
-
-fn record(record: KinesisRecord) -> Result<Record, LogError> {
-    let sequence = SequenceNumber::parse(&record.sequence_number).ok_or_else(|| {
-        let found = format!("Kinesis: sequence number {:?}, expected digits", record.sequence_number);
-        LogError::Backend(found.into())
-    })?;
-    Ok(Record { sequence, data: Bytes::from(record.data.into_inner()) })
-}
-
-/// An [`EventLog`] on a Kinesis data stream. The client retries throttled and failed calls by its own settings.
+/// An [`EventLog`] on a Kinesis data stream. Clones share one way into the stream.
+///
+/// **Writing.** Appends go out by PutRecords. The first leaves at once; those that come while requests are under way gather, until one
+/// has waited for the linger time or a request is full (500 records or 5 MiB). A request carries one record of a partition key, and as
+/// long as a record is not settled those behind it wait, so a key's records are in the order of their appends whatever fails: a key
+/// gets one record through in a round trip, a thousand keys a thousand.
+///
+/// Refusals that pass (throttling, of single records too; 5xx; lost answers) are tried again, with pauses that grow and are random, for
+/// as long as the log is patient; others are returned at once. A record may be in the stream twice, when an answer was lost. When a
+/// record is given up the appends queued behind it under its key fail too, so that callers can repeat them in order.
+///
+/// An append that has not returned is the caller's to repeat. When the last clone is dropped, what is queued is tried once more as long
+/// as the runtime lives, but not repeated for a caller who has gone. A record above 1 MiB with its key, or a key that is empty or has
+/// more than 256 characters, is refused before it is sent.
+///
+/// **Reading.** Who reads on after the last record that was read spends one call, others two. Throttled and failed calls are tried
+/// again by the client's own settings.
 #[derive(Debug, Clone)]
 pub struct KinesisLog {
     client: Client,
     stream: String,
+    writer: Arc<Writer>,
+    reader: Arc<Reader>,
 }
 
 impl KinesisLog {
     /// The log on a stream that exists.
     #[must_use]
     pub fn new(client: Client, stream: impl Into<String>) -> Self {
-        Self { client, stream: stream.into() }
+        let (client, stream) = (with_attempt_limit(client), stream.into());
+        let limits = Limits { linger: LINGER, patience: PATIENCE };
+        let writer = Arc::new(Writer::new(client.clone(), stream.clone(), limits));
+        let reader = Arc::new(Reader::new(client.clone(), stream.clone()));
+        Self { client, stream, writer, reader }
     }
 
-    /// Where reading begins; `None` when a closed shard has no more.
-    async fn iterator(&self, shard: &ShardId, after: Option<&SequenceNumber>) -> Result<Option<String>, LogError> {
-        let kind = match after {
-            Some(_) => ShardIteratorType::AfterSequenceNumber,
-            None => ShardIteratorType::TrimHorizon,
-        };
-        let request = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(&shard.0);
-        let request = request.shard_iterator_type(kind);
-        let answer = request.set_starting_sequence_number(after.map(ToString::to_string)).send().await;
-        match answer {
-            Ok(answer) => Ok(answer.shard_iterator),
-            // Kinesis has one error for a stream and a shard that are not there, and another for an odd name.
-            Err(error) => match self.shards().await {
-                Ok(known) if !known.iter().any(|known| known.id == *shard) => Err(LogError::NoShard(shard.clone())),
-                _ => Err(backend(error)),
-            },
-        }
+    /// How long a record may wait for others while requests are under way; 5 ms unless set. Has an effect on what is appended
+    /// by this handle and clones made of it from now on.
+    #[must_use]
+    pub fn with_linger(self, linger: Duration) -> Self {
+        let limits = Limits { linger, ..self.writer.limits() };
+        self.with_limits(limits)
     }
+
+    /// How long a record that Kinesis does not take is tried again; 5 s unless set. An append may take longer by a pause of up to 3 s
+    /// and a last request of up to 10 s, and by its wait for those before it of the same key. Has an effect like
+    /// [`with_linger`](Self::with_linger).
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        let limits = Limits { patience, ..self.writer.limits() };
+        self.with_limits(limits)
+    }
+
+    fn with_limits(self, limits: Limits) -> Self {
+        let writer = Arc::new(Writer::new(self.client.clone(), self.stream.clone(), limits));
+        Self { writer, ..self }
+    }
+}
+
+fn with_attempt_limit(client: Client) -> Client {
+    let set = client.config().timeout_config();
+    if set.is_some_and(|set| set.operation_attempt_timeout().is_some()) {
+        return client;
+    }
+    let limited = set.map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    let limited = limited.operation_attempt_timeout(ATTEMPT_LIMIT).build();
+    Client::from_conf(client.config().to_builder().timeout_config(limited).build())
 }
 
 #[async_trait]
 impl EventLog for KinesisLog {
     async fn append(&self, partition_key: &str, data: Bytes) -> Result<(), LogError> {
-        let request = self.client.put_record().stream_name(&self.stream).partition_key(partition_key);
-        request.data(Blob::new(data)).send().await.map_err(backend)?;
-        Ok(())
+        Ok(self.writer.append(partition_key, data).await?)
     }
 
     async fn shards(&self) -> Result<Vec<Shard>, LogError> {
-        let (mut shards, mut next) = (Vec::new(), None);
-        loop {
-            // The stream's name and a token for its next page exclude each other.
-            let name = next.is_none().then(|| self.stream.clone());
-            let page = self.client.list_shards().set_stream_name(name).set_next_token(next).send().await;
-            let page = page.map_err(backend)?;
-            shards.extend(page.shards.unwrap_or_default().into_iter().map(shard));
-            next = page.next_token;
-            if next.is_none() {
-                return Ok(without_forgotten_parents(shards));
-            }
-        }
+        self.reader.shards().await
     }
 
     async fn read(
@@ -124,21 +105,6 @@ impl EventLog for KinesisLog {
         after: Option<&SequenceNumber>,
         limit: usize,
     ) -> Result<Vec<Record>, LogError> {
-        let mut iterator = self.iterator(shard, after).await?;
-        let most = i32::try_from(limit.min(MOST_RECORDS)).unwrap_or(i32::MAX);
-        if most == 0 {
-            return Ok(Vec::new());
-        }
-        while let Some(from) = iterator {
-            let answer = self.client.get_records().shard_iterator(from).limit(most).send().await;
-            let answer = answer.map_err(backend)?;
-            let at_the_end = answer.millis_behind_latest().is_none_or(|behind| behind == 0);
-            if !answer.records().is_empty() || at_the_end {
-                return answer.records.into_iter().map(record).collect();
-            }
-            // An answer may be empty although records follow.
-            iterator = answer.next_shard_iterator;
-        }
-        Ok(Vec::new())
+        self.reader.read(shard, after, limit).await
     }
 }

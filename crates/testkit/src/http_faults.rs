@@ -1,4 +1,7 @@
-//! A door before a real HTTP server that misbehaves when told to: answers that get lost, refusals, an outage.
+//! A door before a real HTTP server that misbehaves when told to: answers that get lost, refusals, an outage, and requests of
+//! which only a part is carried out.
+
+mod put_records;
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use put_records::Partial;
+
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// What happens to a request.
@@ -16,12 +21,22 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 pub enum HttpFault {
     /// The server carries it out; the connection ends without an answer.
     AnswerLost,
+    /// The server carries it out; the connection stays open, and no answer comes until the client ends it.
+    AnswerNever,
     /// The server never sees it; this is answered, as JSON.
     Answered {
         /// The status code.
         status: u16,
         /// The body.
         body: String,
+    },
+    /// For a PutRecords of Kinesis in JSON: the server gets the request without some of its records, and the client is told that these
+    /// failed.
+    RecordsRefused {
+        /// Their places in the request; those beyond its end count for nothing.
+        places: Vec<usize>,
+        /// The error code of each.
+        code: &'static str,
     },
 }
 
@@ -105,18 +120,60 @@ async fn pass(mut client: TcpStream, server: String, plan: Arc<Mutex<Plan>>) -> 
         plan.heads.push(head.clone());
         if struck { plan.faults.pop_front().map(|(_, fault)| fault) } else { None }
     };
-    if let Some(HttpFault::Answered { status, body }) = fault {
-        let length = body.len();
-        let head = format!("HTTP/1.1 {status} Refused\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-        return client.write_all(format!("{head}{body}").as_bytes()).await;
+    match fault {
+        Some(HttpFault::Answered { status, body }) => answer(&mut client, &format!("{status} Refused"), &body).await,
+        Some(HttpFault::RecordsRefused { places, code }) => {
+            let partial = Partial::of(&body, &places, code)?;
+            let taken = match &partial.body {
+                Some(rest) => Some(body_of(&ask(&server, &head, rest).await?)?.to_vec()),
+                None => None,
+            };
+            answer(&mut client, "200 OK", &partial.answer(taken.as_deref())?).await
+        }
+        fault => {
+            let whole = ask(&server, &head, &body).await?;
+            match fault {
+                Some(HttpFault::AnswerLost) => Ok(()),
+                // It reads until the client has had enough.
+                Some(HttpFault::AnswerNever) => client.read_to_end(&mut Vec::new()).await.map(drop),
+                _ => client.write_all(&whole).await,
+            }
+        }
     }
+}
+
+async fn answer(client: &mut TcpStream, status: &str, body: &str) -> io::Result<()> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    client.write_all(format!("{head}{body}").as_bytes()).await
+}
+
+/// What the server answers, head and body.
+async fn ask(server: &str, head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut upstream = TcpStream::connect(server).await?;
-    let (first, headers) = head.split_once("\r\n").unwrap_or((&head, ""));
-    upstream.write_all(format!("{first}\r\nconnection: close\r\n{headers}").as_bytes()).await?;
-    upstream.write_all(&body).await?;
+    let (first, headers) = head.split_once("\r\n").unwrap_or((head, ""));
+    // Both are said anew: the door has a connection for each request, and may pass on another body.
+    let kept = headers.split("\r\n").filter(|line| {
+        let name = line.split(':').next().unwrap_or_default();
+        !["connection", "content-length"].iter().any(|said| name.eq_ignore_ascii_case(said))
+    });
+    let headers = kept.collect::<Vec<_>>().join("\r\n");
+    let said = format!("connection: close\r\ncontent-length: {}", body.len());
+    upstream.write_all(format!("{first}\r\n{said}\r\n{headers}").as_bytes()).await?;
+    upstream.write_all(body).await?;
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer).await?;
-    if fault == Some(HttpFault::AnswerLost) { Ok(()) } else { client.write_all(&answer).await }
+    Ok(answer)
+}
+
+/// The body of an answer that says its length.
+fn body_of(answer: &[u8]) -> io::Result<&[u8]> {
+    let end = answer.windows(HEAD_END.len()).position(|window| window == HEAD_END);
+    let (head, body) = answer.split_at(end.ok_or(io::ErrorKind::InvalidData)? + HEAD_END.len());
+    match String::from_utf8_lossy(head).to_ascii_lowercase().contains("transfer-encoding") {
+        true => Err(io::Error::new(io::ErrorKind::Unsupported, "an answer in chunks, expected one with a length")),
+        false => Ok(body),
+    }
 }
 
 /// The head, with the empty line that ends it, and the body.
