@@ -2,10 +2,11 @@
 //!
 //! A vantage point's head changes its version with every commit for that vantage point, so an unchanged head means unchanged panes.
 //! Where it has changed, a normal reading lists only the minutes that a punctual round can change: the last few. Late rounds change
-//! older minutes, hours and days; to be cheap yet right, all minutes and hours and the last few days are listed when something was folded
-//! (reading that late would count a minute twice or not at all), and else at most every ten seconds; older days, of which there may be a
-//! year's, when hours were folded into one, and else at most once an hour. Listed panes are decoded only where their version differs from
-//! the one at hand.
+//! older minutes, hours and days, and the head says with which version that was; to be cheap yet right, all minutes and hours and the last few
+//! days are listed when something was folded (reading that late would count a minute twice or not at all), and else at most every ten
+//! seconds while late rounds come; older days, of which there may be a year's, when hours were folded into one, and else at most once an
+//! hour. Listed panes are decoded only where their version differs from the one at hand. A store that is paid by what is read is not read for
+//! nothing: what a reading costs stands in `tests/readings.rs`.
 //!
 //! A commit that falls between the reading of the head and of the panes would mix two states: the head is read again afterwards, and
 //! the reading is repeated if it has changed. A vantage point that changes too often for that keeps its last consistent view.
@@ -21,8 +22,10 @@ use cloudping_windows::{Panes, Places, ReadError as PaneError, StoredPane, Store
 
 use crate::live_view::{LiveView, Stored, VantageView};
 
-/// Minutes of a normal reading.
+/// Minutes of a normal reading, where the head does not say which are young.
 const RECENT_MINUTES: i64 = 6;
+/// Minutes before the last 90 are only of interest while no hour contains them.
+const MINUTES_US: i64 = 90 * 60_000_000;
 /// Days that are listed with the hours: the hours before them are not kept, so that only very late rounds change them.
 const RECENT_DAYS: i64 = 4;
 /// The least time between two listings of minutes and hours that are caused by nothing but commits, in µs.
@@ -95,7 +98,7 @@ async fn read_vantage(
     now: UtcMicros,
 ) -> Result<VantageView, ReadError> {
     for _ in 0..ATTEMPTS {
-        let (late, late_days) = due(&before.stored, now);
+        let (late, late_days) = due(&before.stored, (before.stored.version, &before.stored.head), now);
         if item.version == before.stored.version && !late && !late_days {
             break;
         }
@@ -112,10 +115,12 @@ async fn read_vantage(
     Ok(before.at(now))
 }
 
-/// Whether commits have come since everything was listed last, and that is long enough ago: of minutes and hours, and of days.
-fn due(before: &Stored, now: UtcMicros) -> (bool, bool) {
-    let due = |(listed_at, version): (UtcMicros, u64), every_us| {
-        version != before.version && (now - listed_at.0).0 >= every_us
+/// Whether commits up to this head may have changed something old since everything was listed last, and that is long enough ago: of
+/// minutes and hours, and of days.
+fn due(before: &Stored, (version, head): (u64, &VantageHead), now: UtcMicros) -> (bool, bool) {
+    let due = |(listed_at, listed): (UtcMicros, u64), every_us| {
+        let revised = head.revised.is_none_or(|revised| revised > listed);
+        listed != version && revised && (now - listed_at.0).0 >= every_us
     };
     (due(before.listed, LIST_ALL_EVERY_US), due(before.days_listed, LIST_DAYS_EVERY_US))
 }
@@ -136,7 +141,7 @@ impl<'a> Reading<'a> {
 
     async fn read(mut self, (version, head): (u64, VantageHead)) -> Result<Stored, ReadError> {
         let (before, now) = (self.before, self.now);
-        let (late, late_days) = due(before, now);
+        let (late, late_days) = due(before, (version, &head), now);
         let hours_folded = head.hours_folded_until != before.head.hours_folded_until || before.version == 0;
         let all_days = hours_folded || late_days;
         let all = all_days || late || head.folded_until != before.head.folded_until;
@@ -149,14 +154,19 @@ impl<'a> Reading<'a> {
             let hours_from = Rolling::Day.first_pane(now).min(head.hours_folded_until);
             let days = if all_days { Rolling::Year.panes() } else { RECENT_DAYS };
             let days_from = Pane::Day.start_of(now) - (days - 1) * Pane::Day.micros();
-            panes.minutes = self.all(Pane::Minute, UtcMicros(0), &before.panes.minutes).await?;
+            // A store may hold older ones, which it has not deleted yet.
+            let minutes_from = head.folded_until.min(now - MINUTES_US);
+            panes.minutes = self.all(Pane::Minute, minutes_from, &before.panes.minutes).await?;
             panes.hours = self.all(Pane::Hour, hours_from, &before.panes.hours).await?;
             panes.days = match all_days {
                 true => self.all(Pane::Day, days_from, &before.panes.days).await?,
                 false => self.recent(Pane::Day, days_from, &before.panes.days).await?,
             };
         } else {
-            let from = Pane::Minute.start_of(now) - (RECENT_MINUTES - 1) * Pane::Minute.micros();
+            let from = match head.revised {
+                Some(_) => before.head.young_from(),
+                None => Pane::Minute.start_of(now) - (RECENT_MINUTES - 1) * Pane::Minute.micros(),
+            };
             panes.minutes = self.recent(Pane::Minute, from, &before.panes.minutes).await?;
         }
         let changes = self.changes().await?;

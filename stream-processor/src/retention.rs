@@ -26,3 +26,26 @@ pub const MINUTES_HELD_US: i64 = 4 * MINUTE_US;
 /// How many epochs of a vantage point are remembered. A round of an older one can no longer be told from a duplicate and
 /// goes to the dead letters.
 pub const EPOCHS_KEPT: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use cloudping_model::{Pane, UtcMicros, VantageId};
+    use cloudping_schemas::stored::keys;
+
+    use super::*;
+    use crate::vantage::kept_us;
+
+    /// A store deletes by the clock, the processor by the watermark, which stands still while a vantage point is silent.
+    #[test]
+    fn a_store_deletes_long_after_the_processor_would() {
+        let vantage = VantageId::new("us-east-1").unwrap();
+        let (start, second) = (UtcMicros(1_767_225_600_000_000), 1_000_000);
+        let after = |partition: &str| keys::expires_at(partition, &keys::pane_start(start)).unwrap() * second - start.0;
+        let silence = keys::SILENCE_DAYS * 24 * HOUR_US;
+        for pane in Pane::ALL {
+            let most = kept_us(pane) + pane.micros();
+            assert!(after(&keys::panes(&vantage, pane)) >= most + silence, "{pane:?}");
+        }
+        assert!(after(&keys::changes(&vantage)) >= CHANGES_KEPT_US + silence);
+    }
+}

@@ -46,6 +46,8 @@ pub(crate) struct VantageState {
     pub(crate) touched: bool,
     /// Whether panes may have expired.
     pub(crate) expiry_due: bool,
+    /// The first of the stored head's youngest minutes.
+    young_from: UtcMicros,
     head_changed: bool,
     allowed_lateness_us: i64,
 }
@@ -67,7 +69,7 @@ impl VantageState {
     pub(crate) fn new(vantage: VantageId, allowed_lateness_us: i64) -> Self {
         Self {
             vantage,
-            head: VantageHead::default(),
+            head: VantageHead { revised: Some(0), ..VantageHead::default() },
             head_stored: Expect::Absent,
             table: SeriesTable::default(),
             table_stored: Expect::Absent,
@@ -81,9 +83,18 @@ impl VantageState {
             others: Vec::new(),
             touched: false,
             expiry_due: false,
+            young_from: UtcMicros(0),
             head_changed: false,
             allowed_lateness_us,
         }
+    }
+
+    /// Takes over the head as it is stored, with its version.
+    pub(crate) fn found(&mut self, head: VantageHead, version: u64) {
+        // Of what a writer that did not say has changed, anything may be old.
+        let revised = head.revised.or(Some(version));
+        self.young_from = head.young_from();
+        (self.head, self.head_stored) = (VantageHead { revised, ..head }, Expect::Version(version));
     }
 
     /// Remembers the round and says whether it came before. A duplicate is booked at once.
@@ -256,6 +267,10 @@ impl VantageState {
     /// thrown away.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         let mut writes = std::mem::take(&mut self.others);
+        let old_minutes = self.minutes.range(..self.young_from).any(|(_, pane)| pane.changed);
+        if old_minutes || self.parents.values().any(|pane| pane.changed) {
+            self.head.revised = Some(self.head_stored.next_version());
+        }
         for (start, pane) in &mut self.minutes {
             if std::mem::take(&mut pane.changed) {
                 let bytes = pane.encode();
@@ -282,6 +297,7 @@ impl VantageState {
             writes.push(put(key, &mut stored, regimes.into_item().encode()));
         }
         if std::mem::take(&mut self.head_changed) {
+            self.young_from = self.head.young_from();
             writes.push(put(head_key(&self.vantage), &mut self.head_stored, self.head.encode()));
         }
         self.let_go();

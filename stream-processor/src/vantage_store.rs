@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudping_model::{Pane, RouteChange, UtcMicros, VantageId};
-use cloudping_ports::{Change, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, Write};
+use cloudping_ports::{Change, Expect, Item, Key, LiveStore, Write};
 use cloudping_schemas::event::Head;
 use cloudping_schemas::stored::{ChangesItem, RegimesItem, SeriesTable, StoredError, VantageHead, keys};
 
@@ -18,6 +18,8 @@ use crate::watch::Watch;
 
 /// So many hours are folded at once; each with its day makes two writes.
 const HOURS_AT_ONCE: usize = 6;
+/// Panes deleted at once: a store may have to delete several pieces of each.
+const DELETES_OF_A_COMMIT: usize = 20;
 
 /// Reads what is stored of a vantage point.
 pub(crate) async fn load(
@@ -28,8 +30,7 @@ pub(crate) async fn load(
     let mut state = VantageState::new(vantage, allowed_lateness_us);
     let key = head_key(&state.vantage);
     if let Some(item) = store.get(&key).await? {
-        state.head_stored = Expect::Version(item.version);
-        state.head = VantageHead::decode(&item.value).map_err(fault(key))?;
+        state.found(VantageHead::decode(&item.value).map_err(fault(key))?, item.version);
     }
     let key = Key::new(keys::SERIES, state.vantage.as_str());
     if let Some(item) = store.get(&key).await? {
@@ -267,7 +268,7 @@ pub(crate) async fn expire(store: &dyn LiveStore, state: &VantageState) -> Resul
         let deletes: Vec<Write> = (expired.into_iter())
             .map(|(key, item)| Write { key, expect: Expect::Version(item.version), change: Change::Delete })
             .collect();
-        for chunk in deletes.chunks(MAX_WRITES_PER_COMMIT) {
+        for chunk in deletes.chunks(DELETES_OF_A_COMMIT) {
             store.commit(chunk.to_vec()).await?;
         }
     }

@@ -1,5 +1,6 @@
 //! What every live store must do.
 
+mod large;
 mod model;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,9 @@ pub fn run<S: LiveStore + 'static>(make: impl AsyncFn() -> S) {
         the_largest_commit_is_carried_out(&make().await).await;
         any_bytes_come_back_unchanged(&make().await).await;
         optimistic_writers_lose_no_update(make().await).await;
+        large::grow_and_shrink(&make().await).await;
+        large::lie_among_small_ones(&make().await).await;
+        large::are_raced_for(make().await).await;
     });
     model::random_operations_match_a_model(&runtime, &make);
 }

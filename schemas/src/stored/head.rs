@@ -113,9 +113,19 @@ pub struct VantageHead {
     pub folded_until: UtcMicros,
     /// Hours before this one are folded into their days.
     pub hours_folded_until: UtcMicros,
+    /// The version of the head with which anything older than its youngest minutes was last changed: an hour, a day, or a minute before
+    /// [`Self::young_from`] of the head before. Whoever has read the panes since need read no more than these minutes again. `None` where the
+    /// writer did not say.
+    pub revised: Option<u64>,
 }
 
 impl VantageHead {
+    /// The first of the youngest minutes: the one before the watermark's. Most commits change nothing older.
+    #[must_use]
+    pub fn young_from(&self) -> UtcMicros {
+        Pane::Minute.start_of(self.watermark) - Pane::Minute.micros()
+    }
+
     /// The item's bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -130,6 +140,7 @@ impl VantageHead {
             watermark_us: self.watermark.0,
             folded_until_us: self.folded_until.0,
             hours_folded_until_us: self.hours_folded_until.0,
+            revised: self.revised,
         }
         .encode_to_vec()
     }
@@ -162,6 +173,7 @@ impl VantageHead {
             watermark: UtcMicros(item.watermark_us),
             folded_until,
             hours_folded_until,
+            revised: item.revised,
         })
     }
 }
@@ -224,6 +236,14 @@ mod tests {
     fn hour(numbers: &[(u64, u64, u64)], rounds: u64, unnumbered: u64) -> LedgerHour {
         let numbers = numbers.iter().map(|&(epoch, first, last)| EpochRounds { epoch, first, last }).collect();
         LedgerHour { rounds, numbers, unnumbered, sent: rounds * 10, ..LedgerHour::default() }
+    }
+
+    #[test]
+    fn a_head_that_says_when_it_was_revised_is_told_from_one_that_does_not() {
+        for revised in [None, Some(0), Some(7)] {
+            let head = VantageHead { revised, ..VantageHead::default() };
+            assert_eq!(VantageHead::decode(&head.encode()).unwrap(), head);
+        }
     }
 
     #[test]

@@ -1,0 +1,119 @@
+//! What a reading of the live view asks the live store for. On DynamoDB each item read costs; `cargo xtask cost` counts on what stands here.
+
+mod common;
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use cloudping_model::{Family, Pane, UtcMicros};
+use cloudping_ports::{CommitError, Item, Key, LiveStore, StoreError, Write};
+use cloudping_query_service::{Service, Settings};
+use cloudping_schemas::catalogue::Catalogue;
+use cloudping_schemas::stored::{VantageHead, keys};
+use cloudping_testkit::MemoryStore;
+use common::*;
+
+/// A store that remembers what it was asked for: the partition, and how many items it gave.
+struct Watched {
+    store: Arc<MemoryStore>,
+    asked: Mutex<Vec<(String, usize)>>,
+}
+
+impl Watched {
+    fn note(&self, partition: &str, count: usize) {
+        self.asked.lock().unwrap().push((partition.to_owned(), count));
+    }
+
+    fn asked(&self) -> Vec<(String, usize)> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl LiveStore for Watched {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let item = self.store.get(key).await?;
+        self.note(&key.partition, usize::from(item.is_some()));
+        Ok(item)
+    }
+
+    async fn list(&self, partition: &str, sort: Range<&str>) -> Result<Vec<(Key, Item)>, StoreError> {
+        let items = self.store.list(partition, sort).await?;
+        self.note(partition, items.len());
+        Ok(items)
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), CommitError> {
+        self.store.commit(writes).await
+    }
+}
+
+/// A vantage point with 30 minutes, 12 hours and 300 days, and a head of version 1.
+async fn filled() -> (World, Arc<Watched>, Service) {
+    let world = World::new();
+    for (size, count) in [(Pane::Minute, 30), (Pane::Hour, 12), (Pane::Day, 300)] {
+        for back in 0..count {
+            let start = NOW.floor(size.micros()) - back * size.micros();
+            world.pane("local", size, &pane_of(start, "eu-west-1", Family::V4, &[5; 3], 0)).await;
+        }
+    }
+    world.head("local", &head(NOW, 0)).await;
+    let store = Arc::new(Watched { store: Arc::clone(&world.store), asked: Mutex::default() });
+    let url = format!("file://{}/tables", world.folder.path().display());
+    let settings = Settings::new(true, Catalogue::built_in().unwrap(), Vec::new(), url);
+    let service = Service::new(settings, Arc::clone(&store) as _, now).unwrap();
+    (world, store, service)
+}
+
+fn head(watermark: UtcMicros, revised: u64) -> VantageHead {
+    VantageHead { revised: Some(revised), ..head_at(watermark, NOON) }
+}
+
+fn asked(of: &[(&str, usize)]) -> Vec<(String, usize)> {
+    of.iter().map(|(partition, count)| ((*partition).to_owned(), *count)).collect()
+}
+
+const CHANGES: (&str, usize) = ("changes/local", 0);
+const HEADS: (&str, usize) = (keys::HEADS, 1);
+
+#[tokio::test]
+async fn a_punctual_round_costs_two_minutes_a_head_and_the_changes() {
+    let (world, store, service) = filled().await;
+    service.refresh(NOW).await.unwrap();
+    let table = (keys::SERIES, 1);
+    let [minutes, hours, days] = [("panes/1m/local", 30), ("panes/1h/local", 12), ("panes/1d/local", 300)];
+    assert_eq!(store.asked(), asked(&[HEADS, minutes, table, hours, days, CHANGES, HEADS]), "everything, once");
+    // Nothing new: all heads, which are listed together.
+    for seconds in [1, 60, 4_000] {
+        service.refresh(NOW + seconds * SECOND).await.unwrap();
+        assert_eq!(store.asked(), asked(&[HEADS]));
+    }
+    // However long ago everything was listed, a round that changes nothing old asks for nothing old.
+    world.head("local", &head(NOW + 4_000 * SECOND, 0)).await;
+    service.refresh(NOW + 4_000 * SECOND).await.unwrap();
+    assert_eq!(store.asked(), asked(&[HEADS, ("panes/1m/local", 2), CHANGES, HEADS]));
+}
+
+#[tokio::test]
+async fn a_late_round_is_seen_at_once_but_lists_everything_at_most_every_ten_seconds() {
+    let (world, store, service) = filled().await;
+    service.refresh(NOW).await.unwrap();
+    store.asked();
+    let old = NOW.floor(MINUTE) - 20 * MINUTE;
+    let late = async |count: usize, version: u64| {
+        world.pane("local", Pane::Minute, &pane_of(old, "eu-west-1", Family::V4, &vec![5; count], 0)).await;
+        world.head("local", &head(NOW, version)).await;
+    };
+    let seen = async |at: i64| {
+        service.refresh(NOW + at * SECOND).await.unwrap();
+        store.asked().iter().any(|(partition, count)| partition == "panes/1m/local" && *count == 30)
+    };
+    late(4, 2).await;
+    assert!(seen(20).await, "at once, since everything was listed 20 s ago");
+    late(5, 3).await;
+    assert!(!seen(21).await);
+    assert!(!seen(25).await, "a head that is as it was before, and too early");
+    assert!(seen(30).await, "though no further round has come");
+    assert!(!seen(60).await, "and then no more");
+}
