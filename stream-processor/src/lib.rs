@@ -3,6 +3,7 @@
 //! - [`Processor::process_batch`] takes a batch of one shard's records and commits what they change; it reads no clock
 //!   and touches nothing but the store.
 //! - [`run`] drives it over all shards of a log, and [`deliver`]s the route steps that were found to the log.
+//! - [`consume`] does so as one of several workers that share the shards by leases.
 //! - [`Auditor`] recounts an hour from the log and says how far its digests were off.
 //!
 //! A sample is added to the pane of its minute. When an hour is past the allowed lateness its minutes are *folded*: merged into it; and
@@ -11,8 +12,10 @@
 
 mod audit;
 mod change;
+mod consumer;
 mod dictionary;
 mod fold;
+mod leases;
 mod ledger;
 mod minute;
 mod ordering;
@@ -28,6 +31,8 @@ mod watch;
 
 pub use audit::{AuditError, Auditor};
 pub use change::{ChangeStateError, Detector, Step};
+pub use consumer::{WorkerSettings, consume};
+pub use leases::{Fence, Fenced, WorkerId, WorkerIdError};
 pub use outbox::{DeliverError, deliver};
 pub use processor::{BatchReport, ProcessError, Processor};
 pub use retention::{

@@ -1,13 +1,14 @@
 //! Batches of records become commits to the live store.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudping_model::{RouteChange, UtcMicros, VantageId};
 use cloudping_ports::{
-    Change, CommitError, Expect, Key, LiveStore, MAX_WRITES_PER_COMMIT, Record, SequenceNumber, ShardId, StoreError,
-    Write,
+    Change, CommitError, Expect, Item, Key, LiveStore, MAX_WRITES_PER_COMMIT, Record, SequenceNumber, ShardId,
+    StoreError, Write,
 };
 use cloudping_schemas::event::{self, Columns, Head};
 use cloudping_schemas::stored::{DeadLetter, StoredError, keys};
@@ -17,9 +18,14 @@ use crate::seen::Arrival;
 use crate::vantage::VantageState;
 use crate::vantage_store::{expire, fold, hold_for, load, observe};
 
+/// A commit leaves room for the lease that it may depend on ([`Fenced`](crate::Fenced)).
+pub(crate) const WRITES_OF_A_COMMIT: usize = MAX_WRITES_PER_COMMIT - 1;
 /// A vantage point's changes are committed when they touch this many items: one more round and its folding still fit into
 /// a commit, since a round spans ten minutes at most.
 const WRITES_OF_ONE_VANTAGE: usize = 60;
+/// Several vantage points share a commit up to so many writes: a store may have to keep large values in pieces, and DynamoDB takes a
+/// hundred of both.
+const WRITES_SHARED: usize = 80;
 /// Several vantage points share a commit up to this size: DynamoDB takes 4 MB.
 const BYTES_OF_A_COMMIT: usize = 3_000_000;
 /// So much of a record that cannot be read is kept.
@@ -44,39 +50,61 @@ pub enum ProcessError {
     },
 }
 
+impl ProcessError {
+    /// Whether another writer was first.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Conflict(_)))
+    }
+}
+
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BatchReport {
     /// Rounds counted.
     pub counted: usize,
+    /// The samples in them.
+    pub samples: usize,
     /// Rounds that had been counted before.
     pub duplicates: usize,
     /// Records that went to the dead letters.
     pub dead: usize,
     /// Route steps that were found. They are in the live store, and wait there for [`deliver`](crate::deliver).
     pub changes: Vec<RouteChange>,
+    /// When the youngest round began, of those counted now or before.
+    pub newest: Option<UtcMicros>,
 }
 
 /// Folds records into the live store. Holds a cache of what it last wrote; rebuilt from the store when it is cold.
 pub struct Processor {
     store: Arc<dyn LiveStore>,
     states: HashMap<VantageId, VantageState>,
+    /// The checkpoint items as they were last read or written.
+    checkpoints: HashMap<ShardId, Option<Item>>,
     columns: Columns,
     allowed_lateness_us: i64,
+    deletes_expired: bool,
 }
 
 impl Processor {
     /// A processor on a store, its cache cold. Rounds may be late by [`ALLOWED_LATENESS_US`].
     #[must_use]
     pub fn new(store: Arc<dyn LiveStore>) -> Self {
-        let (states, columns) = (HashMap::new(), Columns::default());
-        Self { store, states, columns, allowed_lateness_us: ALLOWED_LATENESS_US }
+        let (states, checkpoints, columns) = (HashMap::new(), HashMap::new(), Columns::default());
+        Self { store, states, checkpoints, columns, allowed_lateness_us: ALLOWED_LATENESS_US, deletes_expired: true }
     }
 
     /// Changes how late rounds may be, in µs: 0 to [`MAX_ALLOWED_LATENESS_US`], to which other values are brought.
     #[must_use]
     pub fn with_allowed_lateness(mut self, micros: i64) -> Self {
         self.allowed_lateness_us = micros.clamp(0, MAX_ALLOWED_LATENESS_US);
+        self
+    }
+
+    /// Leaves what is no longer kept to the store, which deletes it by [`keys::expires_at`]: on DynamoDB that costs nothing, a delete as
+    /// much as a write. Nobody reads it meanwhile.
+    #[must_use]
+    pub fn without_deletes(mut self) -> Self {
+        self.deletes_expired = false;
         self
     }
 
@@ -107,6 +135,7 @@ impl Processor {
         if result.is_err() {
             // What was taken for written may not be.
             self.states.clear();
+            self.checkpoints.clear();
         }
         result
     }
@@ -136,9 +165,14 @@ impl Processor {
         self.columns = columns;
         report.dead = dead.len();
         let groups: Vec<Vec<Write>> = touched.iter().filter_map(|vantage| self.finish(vantage)).collect();
-        let tail = self.tail(shard, &last.sequence, &dead).await?;
+        let mut tail = self.dead_letters(&dead).await?;
+        let moved = self.moved(shard, &last.sequence).await?;
+        tail.extend(moved.clone());
         for commit in pack(groups, tail) {
             self.store.commit(commit).await?;
+        }
+        if let Some(Write { expect, change: Change::Put(value), .. }) = moved {
+            self.checkpoints.insert(shard.clone(), Some(Item { version: expect.next_version(), value }));
         }
         if let Err(error) = self.expire(&touched).await {
             // The batch has taken effect. What was not deleted goes with the next fold.
@@ -184,8 +218,15 @@ impl Processor {
         if !std::mem::replace(&mut state.touched, true) {
             touched.push(state.vantage.clone());
         }
-        match state.arrive(round) {
-            Arrival::First => report.counted += 1,
+        let arrival = state.arrive(round);
+        if arrival != Arrival::Forgotten {
+            report.newest = report.newest.max(Some(round.started_at));
+        }
+        match arrival {
+            Arrival::First => {
+                report.counted += 1;
+                report.samples += round.len();
+            }
             Arrival::Again => {
                 report.duplicates += 1;
                 return Ok(None);
@@ -211,20 +252,15 @@ impl Processor {
     async fn expire(&mut self, touched: &[VantageId]) -> Result<(), ProcessError> {
         for vantage in touched {
             let Some(state) = self.states.get_mut(vantage) else { continue };
-            if std::mem::take(&mut state.expiry_due) {
+            if std::mem::take(&mut state.expiry_due) && self.deletes_expired {
                 expire(self.store.as_ref(), state).await?;
             }
         }
         Ok(())
     }
 
-    /// The last writes of a batch: its dead letters and the shard's checkpoint.
-    async fn tail(
-        &self,
-        shard: &ShardId,
-        last: &SequenceNumber,
-        dead: &[DeadLetter],
-    ) -> Result<Vec<Write>, ProcessError> {
+    /// The letters that are not in the store yet.
+    async fn dead_letters(&self, dead: &[DeadLetter]) -> Result<Vec<Write>, ProcessError> {
         let mut writes = Vec::new();
         for letter in dead {
             let key = Key::new(keys::DEAD_LETTERS, keys::dead_letter(&letter.shard, &letter.sequence));
@@ -233,15 +269,21 @@ impl Processor {
                 writes.push(Write { key, expect: Expect::Absent, change });
             }
         }
-        let key = checkpoint_key(shard);
-        let item = self.store.get(&key).await?;
-        let reached = item.as_ref().and_then(|item| SequenceNumber::parse(&String::from_utf8_lossy(&item.value)));
-        // A processor that wakes from the dead must not have what others did delivered again.
-        if reached.is_none_or(|reached| reached < *last) {
-            let change = Change::Put(Bytes::copy_from_slice(last.as_str().as_bytes()));
-            writes.push(Write { key, expect: Expect::unchanged(item.as_ref()), change });
-        }
         Ok(writes)
+    }
+
+    /// What moves the shard's checkpoint behind `last`; `None` if it is there already: a processor that wakes from the dead must not
+    /// have what others did delivered again.
+    async fn moved(&mut self, shard: &ShardId, last: &SequenceNumber) -> Result<Option<Write>, ProcessError> {
+        let key = checkpoint_key(shard);
+        let item = match self.checkpoints.entry(shard.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(self.store.get(&key).await?),
+        };
+        let reached = item.as_ref().and_then(|item| SequenceNumber::parse(&String::from_utf8_lossy(&item.value)));
+        let change = Change::Put(Bytes::copy_from_slice(last.as_str().as_bytes()));
+        let write = Write { key, expect: Expect::unchanged(item.as_ref()), change };
+        Ok(reached.is_none_or(|reached| reached < *last).then_some(write))
     }
 }
 
@@ -260,11 +302,11 @@ fn too_old(epoch: u64) -> String {
 /// Puts the groups into as few commits as hold them, each group whole; the tail goes last.
 fn pack(groups: Vec<Vec<Write>>, tail: Vec<Write>) -> Vec<Vec<Write>> {
     let mut commits: Vec<Vec<Write>> = Vec::new();
-    let tail_parts = tail.chunks(MAX_WRITES_PER_COMMIT).map(<[Write]>::to_vec);
+    let tail_parts = tail.chunks(WRITES_OF_A_COMMIT).map(<[Write]>::to_vec);
     for group in groups.into_iter().chain(tail_parts) {
         match commits.last_mut() {
             Some(commit)
-                if commit.len() + group.len() <= MAX_WRITES_PER_COMMIT
+                if commit.len() + group.len() <= WRITES_SHARED
                     && bytes_of(commit) + bytes_of(&group) <= BYTES_OF_A_COMMIT =>
             {
                 commit.extend(group);
@@ -284,6 +326,7 @@ fn bytes_of(writes: &[Write]) -> usize {
     writes.iter().map(size).sum()
 }
 
-fn checkpoint_key(shard: &ShardId) -> Key {
+/// Where a shard's checkpoint is stored.
+pub(crate) fn checkpoint_key(shard: &ShardId) -> Key {
     Key::new(keys::CHECKPOINTS, shard.0.clone())
 }

@@ -1,31 +1,34 @@
 //! Drives a processor over every shard of a log.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_model::UtcMicros;
-use cloudping_ports::{EventLog, LiveStore, LogError, Shard, ShardId};
+use cloudping_ports::{EventLog, LiveStore, LogError, ShardId};
 use tokio::sync::watch;
 
+use crate::leases::has_readable_parents;
 use crate::outbox::deliver;
-use crate::processor::{ProcessError, Processor};
+use crate::processor::{BatchReport, ProcessError, Processor};
 
 /// Records of one batch: bounds memory and the work that a failed commit throws away.
-const BATCH: usize = 500;
+pub(crate) const BATCH: usize = 500;
 /// How long to wait for news when the log gives no notice.
 const IDLE: Duration = Duration::from_millis(200);
 /// How long to wait after a failure.
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
+pub(crate) const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// Why records were not taken from the log into the store.
 #[derive(Debug, thiserror::Error)]
-enum StepError {
+pub(crate) enum StepError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
     Process(#[from] ProcessError),
 }
 
-/// What [`run`] works on.
+/// What [`run`] and [`consume`](crate::consume) work on.
 pub struct Surroundings {
     /// The event log.
     pub log: Arc<dyn EventLog>,
@@ -41,17 +44,15 @@ pub struct Surroundings {
 
 /// Processes what the log holds and whatever comes; once `shutdown` is true it ends as soon as the log has no more.
 ///
-/// A failure is logged and the batch tried again from the stored checkpoint; it takes effect once.
+/// A failure is logged and the batch tried again from the stored checkpoint; it takes effect once. It reads every shard: workers that
+/// share a log [`consume`](crate::consume) it.
 pub async fn run(surroundings: Surroundings, mut shutdown: watch::Receiver<bool>) {
-    let Surroundings { log, store, clock, allowed_lateness_us, mut news } = surroundings;
-    let mut processor = Processor::new(store.clone()).with_allowed_lateness(allowed_lateness_us);
-    // Changes may wait from before.
-    let mut deliver_due = true;
+    let mut news = surroundings.news.clone();
+    let mut runner = Runner::new(surroundings);
     loop {
         let last = *shutdown.borrow();
         news.as_mut().map(watch::Receiver::mark_unchanged);
-        let passed = pass(log.as_ref(), store.as_ref(), &mut processor, clock, &mut deliver_due).await;
-        let pause = match passed {
+        let pause = match runner.pass().await {
             Ok(0) if last => return,
             Ok(0) => IDLE,
             Ok(_) => continue,
@@ -72,7 +73,7 @@ pub async fn run(surroundings: Surroundings, mut shutdown: watch::Receiver<bool>
 }
 
 /// Waits until the log tells of news; for ever, where it cannot.
-async fn told(news: Option<&mut watch::Receiver<u64>>) {
+pub(crate) async fn told(news: Option<&mut watch::Receiver<u64>>) {
     let still_there = match news {
         Some(news) => news.changed().await.is_ok(),
         None => false,
@@ -82,55 +83,78 @@ async fn told(news: Option<&mut watch::Receiver<u64>>) {
     }
 }
 
-/// One batch of every shard; gives the number of records. A shard that fails does not keep the others waiting.
-async fn pass(
-    log: &dyn EventLog,
-    store: &dyn LiveStore,
-    processor: &mut Processor,
+struct Runner {
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn LiveStore>,
     clock: fn() -> UtcMicros,
-    deliver_due: &mut bool,
-) -> Result<usize, StepError> {
-    let (mut total, mut failed) = (0, None);
-    for Shard { id: shard, .. } in log.shards().await? {
-        match step(log, processor, &shard, clock()).await {
-            Ok((records, changes)) => {
-                total += records;
-                *deliver_due |= changes > 0;
+    processor: Processor,
+    deliver_due: bool,
+    /// The listed shards that were read to their end.
+    finished: HashSet<ShardId>,
+}
+
+impl Runner {
+    fn new(Surroundings { log, store, clock, allowed_lateness_us, .. }: Surroundings) -> Self {
+        let processor = Processor::new(Arc::clone(&store)).with_allowed_lateness(allowed_lateness_us);
+        // Changes may wait from before.
+        Self { log, store, clock, processor, deliver_due: true, finished: HashSet::new() }
+    }
+
+    /// One batch of every shard that may be read; gives the number of records, and of shards that came to their end. A shard that
+    /// fails does not keep the others waiting, except for those that came from it.
+    async fn pass(&mut self) -> Result<usize, StepError> {
+        let (mut total, mut failed) = (0, None);
+        let shards = self.log.shards().await?;
+        self.finished.retain(|finished| shards.iter().any(|shard| shard.id == *finished));
+        for shard in &shards {
+            let readable = has_readable_parents(shard, |parent| self.finished.contains(parent));
+            if !readable || self.finished.contains(&shard.id) {
+                continue;
             }
-            Err(error) => {
-                failed = failed.or(Some(error));
-                // What was found before the failure is stored, and not found again.
-                *deliver_due = true;
+            match self.step(&shard.id).await {
+                Ok(0) if shard.closed => {
+                    self.finished.insert(shard.id.clone());
+                    // Its children may have been passed over.
+                    total += 1;
+                }
+                Ok(records) => total += records,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    // What was found before the failure is stored, and not found again.
+                    self.deliver_due = true;
+                }
             }
+        }
+        if self.deliver_due {
+            match deliver(self.log.as_ref(), self.store.as_ref()).await {
+                Ok(_) => self.deliver_due = false,
+                Err(error) => tracing::warn!(%error, "route changes wait for the next batch"),
+            }
+        }
+        match failed {
+            // What the others took on may have more to follow: they are not made to wait for the failed one's pause.
+            Some(error) if total == 0 => Err(error),
+            Some(error) => {
+                tracing::warn!(%error, "a shard's batch was not processed, trying again");
+                Ok(total)
+            }
+            None => Ok(total),
         }
     }
-    if *deliver_due {
-        match deliver(log, store).await {
-            Ok(_) => *deliver_due = false,
-            Err(error) => tracing::warn!(%error, "route changes wait for the next batch"),
-        }
-    }
-    match failed {
-        // What the others took on may have more to follow: they are not made to wait for the failed one's pause.
-        Some(error) if total == 0 => Err(error),
-        Some(error) => {
-            tracing::warn!(%error, "a shard's batch was not processed, trying again");
-            Ok(total)
-        }
-        None => Ok(total),
+
+    /// One batch of one shard; gives the number of records.
+    async fn step(&mut self, shard: &ShardId) -> Result<usize, StepError> {
+        let checkpoint = self.processor.checkpoint(shard).await?;
+        let records = self.log.read(shard, checkpoint.as_ref(), BATCH).await?;
+        let report = self.processor.process_batch(shard, &records, (self.clock)()).await?;
+        tell(shard, &report);
+        self.deliver_due |= !report.changes.is_empty();
+        Ok(records.len())
     }
 }
 
-/// One batch of one shard; gives the number of records and of route changes found.
-async fn step(
-    log: &dyn EventLog,
-    processor: &mut Processor,
-    shard: &ShardId,
-    now: UtcMicros,
-) -> Result<(usize, usize), StepError> {
-    let checkpoint = processor.checkpoint(shard).await?;
-    let records = log.read(shard, checkpoint.as_ref(), BATCH).await?;
-    let report = processor.process_batch(shard, &records, now).await?;
+/// Says what a batch had that an operator wants to know.
+pub(crate) fn tell(shard: &ShardId, report: &BatchReport) {
     if report.dead > 0 {
         tracing::warn!(%shard, dead = report.dead, "records that could not be read went to the dead letters");
     }
@@ -139,5 +163,4 @@ async fn step(
         let (before_us, after_us) = (change.before_us, change.after_us);
         tracing::info!(%vantage, %target, before_us, after_us, "a route step");
     }
-    Ok((records.len(), report.changes.len()))
 }

@@ -58,10 +58,12 @@ async fn a_poison_record_is_kept_with_its_reason_and_the_rest_goes_on() {
     log[1].sequence = SequenceNumber::from(3);
     log.insert(1, poison);
     let (shard, store) = (ShardId("0".into()), Arc::new(MemoryStore::new()));
-    for _ in 0..2 {
+    let samples = rounds.iter().map(|round| round.samples.len()).sum();
+    for (counted, duplicates, samples) in [(2, 0, samples), (0, 2, 0)] {
         let mut processor = Processor::new(store.clone());
         let report = processor.process_batch(&shard, &log, rounds[1].started_at).await.unwrap();
-        assert_eq!(report.dead, 1);
+        assert_eq!((report.counted, report.duplicates, report.samples), (counted, duplicates, samples));
+        assert_eq!((report.dead, report.newest), (1, Some(rounds[1].started_at)));
     }
     check(&store, &rounds, 8).await;
     let letters = store.list(keys::DEAD_LETTERS, ""..":").await.unwrap();

@@ -4,6 +4,7 @@ use cloudping_digest::SeriesSummary;
 use cloudping_model::{Family, Level, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 
 use super::*;
+use crate::ingest::Fingerprint;
 
 fn read(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
@@ -44,6 +45,7 @@ fn head() -> VantageHead {
         watermark: UtcMicros(1_767_225_712_345_678),
         folded_until: UtcMicros(1_767_225_660_000_000),
         hours_folded_until: UtcMicros(1_767_225_600_000_000),
+        revised: None,
     }
 }
 
@@ -107,8 +109,40 @@ fn golden_bytes_are_read_and_written_unchanged() {
     assert_eq!(ChangesItem::decode(&bytes).unwrap(), changes);
     let bytes = golden("audit-v1.hex", &audit().encode());
     assert_eq!(AuditItem::decode(&bytes).unwrap(), audit());
+    for (name, lease) in [("lease-v1.hex", lease()), ("lease-v1-finished.hex", finished())] {
+        let bytes = golden(name, &lease.encode());
+        assert_eq!(LeaseItem::decode(&bytes).unwrap(), lease);
+    }
+    let worker = WorkerItem { heartbeat: 1_000 };
+    let bytes = golden("worker-v1.hex", &worker.encode());
+    assert_eq!(WorkerItem::decode(&bytes).unwrap(), worker);
+    let bytes = golden("ingest-keys-v1.hex", &ingest_keys().encode());
+    assert_eq!(IngestKeys::decode(&bytes).unwrap(), ingest_keys());
+    let seen = IngestSeen { requests: vec![[7; 16], std::array::from_fn(|at| at as u8)] };
+    let bytes = golden("ingest-seen-v1.hex", &seen.encode());
+    assert_eq!(IngestSeen::decode(&bytes).unwrap(), seen);
     let bytes = golden("dead-letter-v1.hex", &letter().encode());
     assert_eq!(DeadLetter::decode(&bytes).unwrap(), letter());
+}
+
+fn lease() -> LeaseItem {
+    LeaseItem { owner: Some("ip-10-0-0-7/1767225600000000".to_owned()), finished: false }
+}
+
+fn finished() -> LeaseItem {
+    LeaseItem { owner: None, finished: true }
+}
+
+fn ingest_keys() -> IngestKeys {
+    let key = |fingerprint, revoked_at: Option<i64>, note: &str| IngestKey {
+        fingerprint: Fingerprint(fingerprint),
+        created_at: UtcMicros(1_767_225_600_000_000),
+        revoked_at: revoked_at.map(UtcMicros),
+        note: note.to_owned(),
+    };
+    let keys =
+        vec![key([1; 32], Some(1_767_225_660_000_000), "first"), key(std::array::from_fn(|at| at as u8), None, "")];
+    IngestKeys { keys }
 }
 
 fn change(target: &str) -> RouteChange {
@@ -170,6 +204,12 @@ fn errors_name_the_field() {
     let item = wire::VantageHead { schema_version: 3, ..wire::VantageHead::default() };
     let error = VantageHead::decode(&item.encode_to_vec()).unwrap_err().to_string();
     assert_eq!(error, "stored head: schema_version is 3, expected 1 or 2");
+    let item = wire::IngestSeen { schema_version: 1, requests: vec![0; 17] };
+    let error = IngestSeen::decode(&item.encode_to_vec()).unwrap_err().to_string();
+    assert_eq!(error, "stored ingest seen: requests is 17 bytes, expected 16 bytes a request");
+    let item = wire::IngestKeys { schema_version: 1, keys: vec![wire::IngestKey::default()] };
+    let error = IngestKeys::decode(&item.encode_to_vec()).unwrap_err().to_string();
+    assert_eq!(error, "stored ingest keys: fingerprint is 0 bytes, expected 32 bytes");
     let error = PaneItem::decode(b"\xff", &SeriesTable::default()).unwrap_err().to_string();
     assert!(error.starts_with("stored pane: "), "{error}");
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use cloudping_digest::SeriesSummary;
 use cloudping_model::{Family, Outcome, Pane, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId};
-use cloudping_ports::{Key, LiveStore, Record, SequenceNumber};
+use cloudping_ports::{Change, Expect, Key, LiveStore, Record, SequenceNumber, Write};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{PaneItem, SeriesKey, SeriesTable, VantageHead, keys};
 use cloudping_stream_processor::MINUTES_KEPT_US;
@@ -99,6 +99,27 @@ pub fn expected(rounds: &[Round], pane: Pane) -> Totals {
     totals
 }
 
+/// What a store holds of the vantage points' heads, tables and panes.
+pub async fn copy(store: &dyn LiveStore) -> MemoryStore {
+    let copy = MemoryStore::new();
+    let heads = store.list(keys::HEADS, keys::ALL).await.unwrap();
+    let vantages: Vec<_> = heads.iter().map(|(key, _)| VantageId::new(&key.sort).unwrap()).collect();
+    let panes = vantages.iter().flat_map(|vantage| Pane::ALL.map(|pane| keys::panes(vantage, pane)));
+    for partition in [keys::HEADS.to_owned(), keys::SERIES.to_owned()].into_iter().chain(panes) {
+        for (key, item) in store.list(&partition, keys::ALL).await.unwrap() {
+            let write = Write { key, expect: Expect::Absent, change: Change::Put(item.value) };
+            copy.commit(vec![write]).await.unwrap();
+        }
+    }
+    copy
+}
+
+/// The vantage points that the store knows of.
+async fn known(store: &MemoryStore) -> BTreeSet<String> {
+    let heads = store.list(keys::HEADS, keys::ALL).await.unwrap();
+    heads.into_iter().map(|(key, _)| key.sort).collect()
+}
+
 pub async fn head(store: &MemoryStore, vantage: &str) -> Option<VantageHead> {
     let item = store.get(&Key::new(keys::HEADS, vantage)).await.unwrap()?;
     Some(VantageHead::decode(&item.value).unwrap())
@@ -119,7 +140,8 @@ pub async fn panes(store: &MemoryStore, vantage: &str, pane: Pane) -> Vec<PaneIt
 /// The day totals as a reader puts them together: days, plus hours and minutes that are not folded yet.
 pub async fn days(store: &MemoryStore) -> Totals {
     let mut totals = Totals::new();
-    for vantage in ["v1", "v2"] {
+    for vantage in known(store).await {
+        let vantage = vantage.as_str();
         let Some(head) = head(store, vantage).await else {
             continue;
         };
@@ -153,7 +175,9 @@ pub async fn check(store: &MemoryStore, rounds: &[Round], seed: u64) {
     let (found, model) = (days(store).await, expected(rounds, Pane::Day));
     assert_eq!(counts(&found), counts(&model), "days, seed {seed}");
     let minutes = expected(rounds, Pane::Minute);
-    for vantage in ["v1", "v2"] {
+    let mut vantages = known(store).await;
+    vantages.extend(rounds.iter().map(|round| round.id.vantage.to_string()));
+    for vantage in vantages.iter().map(String::as_str) {
         let distinct: BTreeSet<_> =
             (rounds.iter().map(|round| &round.id)).filter(|id| id.vantage.as_str() == vantage).collect();
         let Some(head) = head(store, vantage).await else {
