@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use cloudping_schemas::tables;
 use deltalake_core::kernel::StructType;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::logstore::object_store::ObjectStore;
+use deltalake_core::logstore::{LogStoreConfig, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
-use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError, TableProperty};
+use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder, DeltaTableError, TableProperty};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -112,13 +115,24 @@ impl Table {
 pub struct Tables {
     /// Without a slash at the end.
     root: String,
+    /// What the root's host stands for; `None` where the root is a folder of this machine.
+    storage: Option<Arc<dyn ObjectStore>>,
 }
 
 impl Tables {
     /// Tables under a root such as `file:///srv/cloudping/archive`.
     #[must_use]
     pub fn at(root: &str) -> Self {
-        Self { root: root.trim_end_matches('/').to_owned() }
+        Self { root: root.trim_end_matches('/').to_owned(), storage: None }
+    }
+
+    /// Tables under a root such as `s3://bucket/archive`, in a storage whose own root is that of the bucket.
+    ///
+    /// The storage must put "if absent" ([`PutMode::Create`](deltalake_core::logstore::object_store::PutMode::Create)) for one of any number of
+    /// writers at once: by it, and by nothing else, two commits never have one version.
+    #[must_use]
+    pub fn in_storage(root: &str, storage: Arc<dyn ObjectStore>) -> Self {
+        Self { storage: Some(storage), ..Self::at(root) }
     }
 
     /// Tables in a local directory, absolute or relative to the working directory.
@@ -153,22 +167,27 @@ impl Tables {
     /// # Errors
     /// [`TableError`] when the storage fails.
     pub async fn open(&self, table: Table) -> Result<Option<DeltaTable>, TableError> {
-        match self.builder(table)?.load().await {
-            Ok(open) => Ok(Some(open)),
+        let mut place = self.place(table)?;
+        match place.load().await {
+            Ok(()) => Ok(Some(place)),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
             Err(error) => Err(self.error(table, "open")(error)),
         }
     }
 
-    fn builder(&self, table: Table) -> Result<DeltaTableBuilder, TableError> {
-        deltalake_core::ensure_table_uri(self.uri(table))
-            .and_then(DeltaTableBuilder::from_url)
-            .map_err(self.error(table, "find its place"))
+    /// The table's place, of which nothing is read yet.
+    fn place(&self, table: Table) -> Result<DeltaTable, TableError> {
+        let place = match &self.storage {
+            Some(storage) => in_storage(&self.uri(table), storage),
+            None => deltalake_core::ensure_table_uri(self.uri(table))
+                .and_then(DeltaTableBuilder::from_url)
+                .and_then(DeltaTableBuilder::build),
+        };
+        place.map_err(self.error(table, "find its place"))
     }
 
     async fn create(&self, table: Table) -> Result<DeltaTable, TableError> {
-        let unbuilt = self.builder(table)?;
-        let place = unbuilt.build().map_err(self.error(table, "find its place"))?;
+        let place = self.place(table)?;
         let columns: StructType =
             (table.schema().as_ref()).try_into_kernel().map_err(self.error(table, "convert its schema"))?;
         let interval = COMMITS_PER_CHECKPOINT.to_string();
@@ -198,4 +217,13 @@ impl Tables {
         let uri = self.uri(table);
         move |source| TableError { table: table.name(), uri: uri.clone(), doing, source: source.into() }
     }
+}
+
+/// A table in a storage of one's own. Delta's registry of storages is passed by: it is one for the process, and knows no credentials.
+fn in_storage(uri: &str, storage: &Arc<dyn ObjectStore>) -> DeltaResult<DeltaTable> {
+    let invalid = |error| DeltaTableError::InvalidTableLocation(format!("{uri}: {error}"));
+    let url = uri.parse().map_err(invalid)?;
+    let options = StorageConfig::default();
+    let below = LogStoreConfig::new(&url, options.clone()).decorate_store(Arc::clone(storage), None)?;
+    Ok(DeltaTable::new(default_logstore(Arc::from(below), Arc::clone(storage), &url, &options)))
 }

@@ -3,16 +3,14 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cloudping_batch_rollup::{ArchiveError, ArchiveOptions, ArchiveReport, Archiver, Table, Tables};
+use cloudping_batch_rollup::{ArchiveError, ArchiveReport, Archiver, Table, Tables};
 use cloudping_model::{Round, UtcMicros};
 use cloudping_ports::EventLog;
 use cloudping_testkit::{FaultPlan, Faulty, MemoryLog, Operation, When};
+use common::contract::{SMALL, log_of};
 use common::*;
-
-/// Small, so that a few rounds take many commits.
-const SMALL: ArchiveOptions = ArchiveOptions { rows_per_commit: 20, records_per_read: 3 };
+use deltalake_core::logstore::object_store::memory::InMemory;
 
 fn place() -> (tempfile::TempDir, Tables) {
     let directory = tempfile::tempdir().unwrap();
@@ -20,27 +18,33 @@ fn place() -> (tempfile::TempDir, Tables) {
     (directory, tables)
 }
 
-async fn log_of(rounds: &[Round]) -> Arc<MemoryLog> {
-    let log = Arc::new(MemoryLog::default());
-    append(&log, rounds).await;
-    log
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_archive_keeps_its_promises_in_a_folder() {
+    keeps_its_promises(&|| {
+        let (directory, tables) = place();
+        (Some(directory), tables)
+    })
+    .await;
 }
 
-#[tokio::test]
-async fn every_sample_becomes_a_row_and_a_second_run_adds_none() {
-    let (_directory, tables) = place();
-    let rounds = rounds(1, TEN, 30, 10);
-    let log = log_of(&rounds).await;
-    let archiver = Archiver::new(log.clone(), tables.clone());
-    let report = archiver.run_once().await.unwrap();
-    let rows = expected_rows(&rounds);
-    let expected =
-        ArchiveReport { records: 120, rounds: 120, rows: rows.len() as u64, commits: 1, ..ArchiveReport::default() };
-    assert_eq!(report, expected);
-    assert_eq!(stored_rows(&tables).await, rows);
-    assert_eq!(archiver.run_once().await.unwrap(), ArchiveReport::default());
-    assert_eq!(Archiver::new(log, tables.clone()).run_once().await.unwrap(), ArchiveReport::default());
-    assert_eq!(stored_rows(&tables).await, rows);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_archive_keeps_its_promises_in_a_storage() {
+    keeps_its_promises(&|| (None, Tables::in_storage("s3://bucket/some/place", Arc::new(InMemory::new())))).await;
+}
+
+async fn keeps_its_promises(fresh: &dyn Fn() -> (Option<tempfile::TempDir>, Tables)) {
+    let (_directory, tables) = fresh();
+    contract::every_sample_becomes_a_row_and_a_second_run_adds_none(tables).await;
+    let (_directory, tables) = fresh();
+    contract::archivers_that_race_take_turns(tables).await;
+    let (_directory, tables) = fresh();
+    contract::an_archiver_dropped_anywhere_is_replaced_by_the_next(tables).await;
+    let (_directory, tables) = fresh();
+    contract::hours_follow_the_samples_also_when_rollups_race(tables).await;
+    for _ in 0..5 {
+        let (_directory, tables) = fresh();
+        contract::a_table_is_created_once_by_many(tables).await;
+    }
 }
 
 #[tokio::test]
@@ -137,59 +141,6 @@ async fn a_fault_at_each_read_loses_and_doubles_nothing() {
     }
     assert!(failures > 5, "{failures}");
     assert_eq!(stored_rows(&tables).await, expected_rows(&rounds));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn archivers_that_race_take_turns() {
-    let (_directory, tables) = place();
-    let rounds = rounds(6, TEN, 30, 10);
-    let log = log_of(&rounds).await;
-    let runs: Vec<_> = (0..3)
-        .map(|_| {
-            let archiver = Archiver::with_options(log.clone(), tables.clone(), SMALL);
-            tokio::spawn(async move { archiver.run_once().await })
-        })
-        .collect();
-    let mut archived = 0;
-    for run in runs {
-        archived += run.await.unwrap().unwrap().rounds;
-    }
-    assert_eq!(archived, rounds.len() as u64);
-    assert_eq!(stored_rows(&tables).await, expected_rows(&rounds));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archiver_dropped_anywhere_is_replaced_by_the_next() {
-    let (_directory, tables) = place();
-    let mut random = fastrand::Rng::with_seed(7);
-    let rounds = rounds(7, TEN, 60, 10);
-    let log = Arc::new(MemoryLog::default());
-    let mut cut_off = 0;
-    for part in rounds.chunks(16) {
-        append(&log, part).await;
-        let archiver = Archiver::with_options(log.clone(), tables.clone(), SMALL);
-        let patience = Duration::from_micros(random.u64(100..150_000));
-        cut_off += u32::from(tokio::time::timeout(patience, archiver.run_once()).await.is_err());
-    }
-    assert!(cut_off > 3, "{cut_off}");
-    Archiver::new(log, tables.clone()).run_once().await.unwrap();
-    assert_eq!(stored_rows(&tables).await, expected_rows(&rounds));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_is_created_once_by_many() {
-    for _ in 0..5 {
-        let (_directory, tables) = place();
-        let creators: Vec<_> = (0..4)
-            .map(|_| {
-                let tables = tables.clone();
-                tokio::spawn(async move { tables.open_or_create(Table::Samples).await.map(|table| table.version()) })
-            })
-            .collect();
-        for creator in creators {
-            assert_eq!(creator.await.unwrap().unwrap(), Some(0));
-        }
-    }
 }
 
 #[tokio::test]

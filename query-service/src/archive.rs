@@ -12,8 +12,13 @@ use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
-use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use deltalake_core::logstore::object_store::ObjectStore;
+use deltalake_core::logstore::{LogStoreConfig, StorageConfig, default_logstore};
+use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder, DeltaTableError};
 use tokio::sync::Mutex;
+use url::Url;
+
+use crate::Settings;
 
 /// The name of the table of regions.
 pub const REGIONS: &str = "regions";
@@ -51,29 +56,25 @@ pub struct Archive {
 struct ArchiveTable {
     name: &'static str,
     schema: SchemaRef,
-    address: String,
+    address: Url,
+    storage: Option<Arc<dyn ObjectStore>>,
     /// The table as it was read last: reading it again costs only what was committed since.
     handle: Mutex<Option<DeltaTable>>,
 }
 
 impl Archive {
-    /// The archive under an address. The tables need not exist yet.
+    /// The archive at the settings' address. The tables need not exist yet.
     ///
     /// # Errors
     /// [`ArchiveError::Address`].
-    pub fn new(tables_url: &str, catalogue: &Catalogue, vantages: &[VantageId]) -> Result<Self, ArchiveError> {
+    pub fn new(settings: &Settings) -> Result<Self, ArchiveError> {
         let schemas = [(tables::SAMPLES, tables::samples()), (tables::ROLLUP_1H, tables::rollup_1h())];
-        let root = tables_url.trim_end_matches('/');
-        let tables = schemas.map(|(name, schema)| ArchiveTable {
-            name,
-            schema,
-            address: format!("{root}/{name}"),
-            handle: Mutex::new(None),
-        });
-        for table in &tables {
-            builder(&table.address)?;
-        }
-        Ok(Self { tables: tables.into(), regions: Arc::new(regions(catalogue, vantages)?) })
+        let table = |(name, schema)| {
+            let (address, storage) = (address(&settings.tables_url, name)?, settings.tables_storage.clone());
+            Ok(ArchiveTable { name, schema, address, storage, handle: Mutex::new(None) })
+        };
+        let tables = schemas.into_iter().map(table).collect::<Result<_, ArchiveError>>()?;
+        Ok(Self { tables, regions: Arc::new(regions(&settings.catalogue, &settings.vantages)?) })
     }
 
     /// A schema that holds every table at its newest version.
@@ -95,7 +96,7 @@ impl ArchiveTable {
         let delta = |source| ArchiveError::Delta { table: self.name, source };
         let mut handle = self.handle.lock().await;
         if handle.is_none() {
-            *handle = open(&self.address).await.map_err(delta)?;
+            *handle = self.open().await.map_err(delta)?;
         }
         let Some(table) = handle.as_mut() else {
             // Before the first commit there is no table: an empty one has the same columns.
@@ -106,26 +107,33 @@ impl ArchiveTable {
         let provider = table.table_provider().with_session(Arc::clone(session));
         Ok(provider.await?)
     }
+
+    /// The table, if anything was ever committed to it.
+    async fn open(&self) -> DeltaResult<Option<DeltaTable>> {
+        let table = match self.place() {
+            Ok(table) => table,
+            // A local folder that does not exist is no storage.
+            Err(DeltaTableError::InvalidTableLocation(_) | DeltaTableError::NotATable(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(table.verify_deltatable_existence().await?.then_some(table))
+    }
+
+    fn place(&self) -> DeltaResult<DeltaTable> {
+        let Some(storage) = &self.storage else {
+            return DeltaTableBuilder::from_url(self.address.clone())?.build();
+        };
+        // Delta's registry of storages is passed by: it is one for the process, and knows no credentials.
+        let options = StorageConfig::default();
+        let below = LogStoreConfig::new(&self.address, options.clone()).decorate_store(Arc::clone(storage), None)?;
+        Ok(DeltaTable::new(default_logstore(Arc::from(below), Arc::clone(storage), &self.address, &options)))
+    }
 }
 
-fn builder(address: &str) -> Result<DeltaTableBuilder, ArchiveError> {
-    let bad = |reason: String| ArchiveError::Address { url: address.to_owned(), reason };
-    let url = address.parse().map_err(|error| bad(format!("{error}")))?;
-    DeltaTableBuilder::from_url(url).map_err(|error| bad(error.to_string()))
-}
-
-/// The table, if anything was ever committed to it.
-async fn open(address: &str) -> Result<Option<DeltaTable>, DeltaTableError> {
-    let builder = builder(address).map_err(|error| DeltaTableError::Generic(error.to_string()))?;
-    let table = match builder.build() {
-        Ok(table) => table,
-        // A local folder that does not exist is no storage.
-        Err(DeltaTableError::InvalidTableLocation(_) | DeltaTableError::NotATable(_)) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(table.verify_deltatable_existence().await?.then_some(table))
+/// Where a table is under the tables' address.
+fn address(root: &str, table: &str) -> Result<Url, ArchiveError> {
+    let url = format!("{}/{table}", root.trim_end_matches('/'));
+    url.parse().map_err(|error| ArchiveError::Address { reason: format!("{error}"), url })
 }
 
 /// The catalogue as a table.

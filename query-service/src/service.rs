@@ -69,7 +69,7 @@ impl Service {
     /// # Errors
     /// [`SetupError`].
     pub fn new(settings: Settings, store: Arc<dyn LiveStore>, clock: fn() -> UtcMicros) -> Result<Self, SetupError> {
-        let archive = Archive::new(&settings.tables_url, &settings.catalogue, &settings.vantages)?;
+        let archive = Archive::new(&settings)?;
         Ok(Self(Arc::new(Shared {
             door: SqlDoor::new(archive, settings.sql.clone())?,
             streams: Arc::new(Semaphore::new(settings.live.streams)),

@@ -1,9 +1,11 @@
 //! What the service is told when it starts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::Catalogue;
+use deltalake_core::logstore::object_store::ObjectStore;
 
 /// The service's settings.
 #[derive(Debug, Clone)]
@@ -14,8 +16,10 @@ pub struct Settings {
     pub catalogue: Catalogue,
     /// The vantage points that are meant to measure. Others that have data are shown too.
     pub vantages: Vec<VantageId>,
-    /// The folder of the Delta tables, such as `file:///var/lib/cloudping/tables`.
+    /// The folder of the Delta tables, such as `file:///var/lib/cloudping/tables`, or `s3://bucket/archive` in a storage.
     pub tables_url: String,
+    /// The storage whose root is that of the address' host; `None` where the tables are in a folder of this machine.
+    pub tables_storage: Option<Arc<dyn ObjectStore>>,
     /// Bounds of the SQL door.
     pub sql: SqlLimits,
     /// Timing of the live view.
@@ -31,6 +35,7 @@ impl Settings {
             catalogue,
             vantages,
             tables_url: tables_url.into(),
+            tables_storage: None,
             sql: SqlLimits::default(),
             live: LiveSettings::default(),
         }

@@ -4,6 +4,7 @@ mod common;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -134,4 +135,31 @@ async fn an_unreadable_store_is_degraded_and_the_last_view_stays() {
     assert_eq!(get("/api/v1/coverage").await.0, 503);
     service.refresh(NOW).await.unwrap();
     assert_eq!(get("/healthz").await.0, 200);
+}
+
+/// A store that takes requests and never answers.
+struct Hanging;
+
+#[async_trait]
+impl LiveStore for Hanging {
+    async fn get(&self, _: &Key) -> Result<Option<Item>, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn list(&self, _: &str, _: Range<&str>) -> Result<Vec<(Key, Item)>, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn commit(&self, _: Vec<Write>) -> Result<(), CommitError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_is_told_although_the_store_hangs() {
+    let settings = Settings::new(true, Catalogue::built_in().unwrap(), Vec::new(), "file:///nowhere".to_owned());
+    let service = Service::new(settings, Arc::new(Hanging), now).unwrap();
+    let request = Request::get("/healthz").body(Body::empty()).unwrap();
+    let response = tokio::time::timeout(Duration::from_secs(5), service.router().oneshot(request)).await;
+    assert!(response.is_ok(), "no answer in five seconds");
 }

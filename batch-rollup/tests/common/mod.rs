@@ -1,6 +1,8 @@
 //! What the tests share: rounds from a seed, a log of them, and the tables read back.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod contract;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -8,13 +8,23 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::json;
+use tempfile::TempDir;
+
+/// The access key that the S3 server takes.
+pub const S3_KEY: &str = "test";
+/// Its secret.
+pub const S3_SECRET: &str = "test-secret";
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     port: u16,
     /// What it leaves behind when it is ended at once.
-    leftover: Option<PathBuf>,
+    leftovers: Vec<PathBuf>,
+    /// Where it keeps its data, until it is dropped.
+    _folder: Option<TempDir>,
 }
 
 impl Server {
@@ -66,14 +76,62 @@ impl Server {
         // Its MQTT broker would take a port that others may need.
         command.env("SERVICES", "dynamodb").env("IOT_MTLS_ENABLED", "0");
         let mut server = Self::start(command, port);
-        server.leftover = Some(std::env::temp_dir().join(format!("ministack-{port}.pid")));
+        server.leftovers = vec![std::env::temp_dir().join(format!("ministack-{port}.pid"))];
+        Some(server)
+    }
+
+    /// Starts S3 (SeaweedFS from PyPI) for [`S3_KEY`] and [`S3_SECRET`]. It takes objects after some seconds.
+    ///
+    /// `None`, said on standard error, where `CLOUDPING_TEST_SEAWEEDFS` does not name the program.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn s3() -> Option<Self> {
+        let program = variable("CLOUDPING_TEST_SEAWEEDFS")?;
+        let folder = tempfile::tempdir().expect("a temporary folder on this machine");
+        let identity = json!({
+            "name": "test",
+            "credentials": [{ "accessKey": S3_KEY, "secretKey": S3_SECRET }],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        });
+        let config = folder.path().join("s3.json");
+        std::fs::write(&config, json!({ "identities": [identity] }).to_string()).expect("a new folder takes a file");
+        let [port, s3, master, master_rpc, volume, volume_rpc, filer, filer_rpc] = free_ports();
+        let mut command = Command::new(program);
+        command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=20"]);
+        // It would tell its makers of itself otherwise.
+        command.args(["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
+        for (option, value) in [
+            ("s3.port", port),
+            ("s3.port.grpc", s3),
+            ("master.port", master),
+            ("master.port.grpc", master_rpc),
+            ("volume.port", volume),
+            ("volume.port.grpc", volume_rpc),
+            ("filer.port", filer),
+            ("filer.port.grpc", filer_rpc),
+        ] {
+            command.arg(format!("-{option}={value}"));
+        }
+        let place = |option: &str, path: &Path| format!("-{option}={}", path.display());
+        command.arg(place("dir", folder.path())).arg(place("s3.config", &config));
+        for part in ["s3", "filer"] {
+            command.arg(place(&format!("{part}.localSocket"), &folder.path().join(format!("{part}.sock"))));
+        }
+        command.env("TMPDIR", folder.path());
+        let mut server = Self::start(command, port);
+        let sockets = [("s3", s3), ("master", master_rpc), ("volume", volume_rpc), ("filer", filer_rpc)];
+        let socket = |(part, port)| PathBuf::from(format!("/tmp/seaweedfs-{part}-grpc-{port}.sock"));
+        server.leftovers = sockets.map(socket).into();
+        server._folder = Some(folder);
         Some(server)
     }
 
     fn start(mut command: Command, port: u16) -> Self {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = quiet.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        Self { child, port, leftover: None }
+        Self { child, port, leftovers: Vec::new(), _folder: None }
     }
 
     /// Its address, such as `127.0.0.1:4568`.
@@ -88,7 +146,7 @@ impl Drop for Server {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(path) = &self.leftover {
+        for path in &self.leftovers {
             // It is not there if the server never came up.
             let _ = std::fs::remove_file(path);
         }
@@ -104,6 +162,12 @@ fn variable(name: &str) -> Option<OsString> {
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on this machine");
-    listener.local_addr().expect("a bound socket has an address").port()
+    let [port] = free_ports();
+    port
+}
+
+/// Ports that differ: all are bound before one is given back.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port on this machine"));
+    listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port())
 }

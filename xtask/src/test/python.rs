@@ -26,6 +26,15 @@ pub fn ensure_ministack(project: &Project) -> Result<PathBuf> {
     Ok(python.with_file_name("ministack"))
 }
 
+/// Makes the environment of the S3 server; returns the server's program.
+///
+/// # Errors
+/// When there is no Python with `venv`, or pip cannot install the package.
+pub fn ensure_seaweedfs(project: &Project) -> Result<PathBuf> {
+    let python = environment(project, "seaweedfs", "xtask/requirements-seaweedfs.txt")?;
+    Ok(python.with_file_name("weed"))
+}
+
 /// Makes an environment in the cache unless it holds exactly what the file asks for; returns its interpreter.
 fn environment(project: &Project, name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = project.cache()?.join(name);

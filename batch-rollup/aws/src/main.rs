@@ -1,0 +1,57 @@
+//! The Lambda function. Whatever the event holds, an invocation archives; a schedule is meant to send it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_config::{BehaviorVersion, Region};
+use cloudping_backend_aws::{KinesisLog, s3_objects};
+use cloudping_batch_rollup::Tables;
+use cloudping_batch_rollup_lambda::handler::Handler;
+use cloudping_batch_rollup_lambda::metrics;
+use cloudping_batch_rollup_lambda::settings::Settings;
+use cloudping_telemetry::{Emitter, Function, Line, Request, logging};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+/// Kept of an invocation's time to answer in: Lambda ends an environment that is late, and takes the invocation for failed.
+const TO_ANSWER: Duration = Duration::from_secs(3);
+/// Taken where the Runtime API names no real deadline: cargo-lambda's lies in 1970.
+const UNKNOWN: Duration = Duration::from_secs(60);
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let started = Instant::now();
+    let variable = |name: &str| std::env::var(name).ok();
+    logging(variable);
+    let settings = Settings::read(variable).map_err(|faults| faults.join("; "))?;
+    let own = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let mut kinesis = aws_sdk_kinesis::config::Builder::from(&own);
+    if let Some(region) = &settings.stream_region {
+        kinesis = kinesis.region(Region::new(region.clone()));
+    }
+    let log = KinesisLog::new(aws_sdk_kinesis::Client::from_conf(kinesis.build()), &settings.stream);
+    let tables = Tables::in_storage(&settings.tables_url(), s3_objects(&own, &settings.bucket).await?);
+    let handler = Arc::new(Handler::new(Arc::new(log), tables));
+    let function = Arc::new(Function::new(Emitter::new("batch-rollup", &[], variable)?, started.elapsed()));
+    let invoke = |event: LambdaEvent<Value>| {
+        let (handler, function) = (Arc::clone(&handler), Arc::clone(&function));
+        async move {
+            let context = event.context;
+            let request = Request { id: &context.request_id, trace: context.xray_trace_id.as_deref() };
+            let work = async {
+                let done = handler.invoke(left(context.deadline())).await;
+                (done.as_ref().map_or_else(|_| Line::new(), metrics::line), done)
+            };
+            function.run(request, work).await
+        }
+    };
+    lambda_runtime::run(service_fn(invoke)).await
+}
+
+/// The time that an invocation may take.
+fn left(deadline: SystemTime) -> Duration {
+    match deadline.duration_since(SystemTime::now()) {
+        Ok(left) => left.saturating_sub(TO_ANSWER),
+        Err(_past) => UNKNOWN,
+    }
+}

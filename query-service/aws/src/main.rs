@@ -1,0 +1,92 @@
+//! The query service on AWS: the live store on DynamoDB, the archive on S3, its doors on one port. A container runs it; SIGTERM or Ctrl-C ends
+//! it in order.
+
+mod settings;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::BehaviorVersion;
+use cloudping_backend_aws::{DynamoStore, s3_objects};
+use cloudping_model::UtcMicros;
+use cloudping_ports::{Key, LiveStore};
+use cloudping_query_service::{Service, serve};
+use cloudping_schemas::catalogue::Catalogue;
+use cloudping_schemas::stored::{NetworkMark, PLANET, keys};
+use cloudping_telemetry::logging;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::Settings;
+
+/// So many rounds may be late, or lost, before the service calls itself degraded.
+const ROUNDS_MISSED: u32 = 3;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    logging(|name| std::env::var(name).ok());
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cloudping-query-service: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let settings = Settings::read(|name| std::env::var(name).ok()).map_err(|faults| faults.join("; "))?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let service = service(&settings).await?;
+    let listener = TcpListener::bind(settings.listen).await?;
+    tracing::info!(address = %listener.local_addr()?, table = settings.table, bucket = settings.bucket, "listening");
+    let refreshing = tokio::spawn(refresh(service.clone(), settings.refresh));
+    let stopped = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    let served = serve(listener, service, stopped).await;
+    refreshing.abort();
+    Ok(served?)
+}
+
+/// The service, which has read nothing yet but whose numbers the table holds: it must not start without knowing that.
+async fn service(settings: &Settings) -> Result<Service, Box<dyn Error + Send + Sync>> {
+    let own = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let mut catalogue = Catalogue::built_in()?;
+    catalogue.retain(|region| region.endpoint.is_some());
+    let url = format!("s3://{}/{}", settings.bucket, settings.prefix);
+    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&own), &settings.table);
+    let simulated = simulated(&store).await?;
+    let mut of_service = cloudping_query_service::Settings::new(simulated, catalogue, settings.vantages.clone(), url);
+    of_service.tables_storage = Some(s3_objects(&own, &settings.bucket).await?);
+    of_service.live.stale_after = of_service.live.stale_after.max(settings.interval * ROUNDS_MISSED);
+    Ok(Service::new(of_service, Arc::new(store), now)?)
+}
+
+/// Whether the table holds the numbers of a simulated network, by its mark. One without a mark is of functions, which measure the world.
+async fn simulated(store: &DynamoStore) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    let Some(item) = store.get(&Key::new(keys::NETWORK, keys::NETWORK)).await? else { return Ok(false) };
+    let mark: NetworkMark =
+        serde_json::from_slice(&item.value).map_err(|error| format!("the table's mark: {error}"))?;
+    Ok(mark.network == PLANET)
+}
+
+/// Reads the live store for ever. A reading that fails is logged, and said at `/healthz`, by the service.
+async fn refresh(service: Service, every: Duration) {
+    loop {
+        let _ = service.refresh(now()).await;
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// The wall clock; a clock before 1970 counts as 1970.
+fn now() -> UtcMicros {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
