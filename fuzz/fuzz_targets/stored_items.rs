@@ -1,9 +1,11 @@
 //! The smaller items of the live store, told apart by their keys there and therefore tried one by one here: `SeriesTable`,
-//! `WatchItem`, `ChangesItem`, `RegimesItem`, `AuditItem` and `DeadLetter`.
+//! `WatchItem`, `ChangesItem`, `RegimesItem`, `AuditItem`, `IngestKeys`, `IngestSeen` and `DeadLetter`.
 #![no_main]
 
 use cloudping_fuzz::{comes_back, summary, within};
-use cloudping_schemas::stored::{AuditItem, ChangesItem, DeadLetter, RegimesItem, SeriesTable, WatchItem};
+use cloudping_schemas::stored::{
+    AuditItem, ChangesItem, DeadLetter, IngestKeys, IngestSeen, RegimesItem, SeriesTable, WatchItem,
+};
 use libfuzzer_sys::fuzz_target;
 
 /// A regime and a quantile take two bytes at least, and some hundred in memory.
@@ -36,6 +38,12 @@ fuzz_target!(|bytes: &[u8]| {
         let encoded = changes.encode();
         let again = ChangesItem::decode(&encoded).expect("what was encoded is read");
         assert_eq!(again.encode(), encoded, "encoded again");
+    }
+    if let Ok(keys) = within(bytes.len(), FACTOR, || IngestKeys::decode(bytes)) {
+        comes_back(&keys, IngestKeys::encode, IngestKeys::decode);
+    }
+    if let Ok(seen) = within(bytes.len(), FACTOR, || IngestSeen::decode(bytes)) {
+        comes_back(&seen, IngestSeen::encode, IngestSeen::decode);
     }
     if let Ok(letter) = within(bytes.len(), FACTOR, || DeadLetter::decode(bytes)) {
         comes_back(&letter, DeadLetter::encode, DeadLetter::decode);

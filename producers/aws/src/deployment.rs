@@ -1,15 +1,20 @@
-//! What both programs make of their settings: the event log on Kinesis and the vantage point.
+//! What both programs make of their settings: the event log, on Kinesis or behind an ingest door, and the vantage point.
 
 use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
 use cloudping_backend_aws::KinesisLog;
-use cloudping_model::TargetId;
+use cloudping_ingest_client::{DoorLog, Key};
+use cloudping_model::{TargetId, VantageId};
+use cloudping_ports::EventLog;
+use cloudping_producers::gaps;
 use cloudping_producers::producer::Vantage;
 use cloudping_producers::targets::{Endpoint, Target};
 use cloudping_schemas::catalogue::{self, Catalogue};
 
-use crate::settings::Settings;
+use crate::settings::{Destination, Settings};
 
 /// The settings of this process.
 ///
@@ -19,14 +24,35 @@ pub fn settings() -> Result<Settings, String> {
     Settings::read(|name| std::env::var(name).ok()).map_err(|faults| faults.join("; "))
 }
 
-/// The event log, by the standard AWS settings (profile, region, `AWS_ENDPOINT_URL_KINESIS`).
-pub async fn log(settings: &Settings) -> KinesisLog {
+/// The event log: a stream by the standard AWS settings (profile, region, `AWS_ENDPOINT_URL_KINESIS`), or what is behind an ingest door.
+///
+/// # Errors
+/// When the key of the ingest door cannot be read, or is another vantage point's; when the door's address is none.
+pub async fn log(settings: &Settings) -> Result<Arc<dyn EventLog>, Box<dyn Error + Send + Sync>> {
+    match &settings.destination {
+        Destination::Stream { name, region } => Ok(Arc::new(stream(name, region.as_deref()).await)),
+        Destination::Door { url, key } => Ok(Arc::new(door(url, key, &settings.vantage)?)),
+    }
+}
+
+async fn stream(name: &str, region: Option<&str>) -> KinesisLog {
     let own = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let mut kinesis = aws_sdk_kinesis::config::Builder::from(&own);
-    if let Some(region) = &settings.stream_region {
-        kinesis = kinesis.region(Region::new(region.clone()));
+    if let Some(region) = region {
+        kinesis = kinesis.region(Region::new(region.to_owned()));
     }
-    KinesisLog::new(aws_sdk_kinesis::Client::from_conf(kinesis.build()), &settings.stream)
+    KinesisLog::new(aws_sdk_kinesis::Client::from_conf(kinesis.build()), name)
+}
+
+fn door(url: &str, file: &Path, vantage: &VantageId) -> Result<DoorLog, Box<dyn Error + Send + Sync>> {
+    let key = Key::read(file)?;
+    if key.vantage() != vantage {
+        let file = file.display();
+        return Err(
+            format!("{file} is the key of {}, expected one of CLOUDPING_VANTAGE, {vantage}", key.vantage()).into()
+        );
+    }
+    Ok(DoorLog::new(url, key, || gaps::now().wall)?)
 }
 
 /// The vantage point: every AWS region of the catalogue with an endpoint, but its own.

@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// Rounds that are kept for the next invocation while the log cannot be reached. Beyond it the oldest are given up.
 const UNSENT_KEPT: usize = 1_000;
@@ -28,8 +29,14 @@ pub struct Report {
     pub sent: u64,
     /// Probes that were answered at once.
     pub answered: u64,
+    /// Probes that were sent and found no proper answer.
+    pub lost: u64,
     /// Rounds appended to the log, those of earlier invocations included.
     pub appended: u64,
+    /// Rounds that wait for the next invocation, since the log did not take them.
+    pub unsent: u64,
+    /// Rounds that waited for too long, and are lost.
+    pub given_up: u64,
 }
 
 /// The producer of one execution environment. Its epoch begins with it; invocations go on counting.
@@ -62,16 +69,34 @@ impl Handler {
         Self { instrument, rounds, log, epoch, state: Mutex::default() }
     }
 
-    /// Measures and appends.
+    /// Measures and appends; the report tells what was done also when not all of it was.
     ///
     /// # Errors
     /// [`LogError`] when not all could be appended: the rest goes first in the next invocation of this environment.
-    pub async fn invoke(&self) -> Result<Report, LogError> {
-        let vantage = &self.instrument.vantage;
-        targets::resolve_all(&vantage.targets).await;
+    pub async fn invoke(&self) -> (Report, Result<(), LogError>) {
+        targets::resolve_all(&self.instrument.vantage.targets).await;
         let mut state = self.state.lock().await;
-        let (first, origin) = (state.next, Instant::now());
+        let first = state.next;
         state.next += self.rounds;
+        let rounds = self.measure(first).instrument(tracing::info_span!("measure", first)).await;
+        let mut report = report(&rounds);
+        state.unsent.extend(rounds.iter().map(|round| Bytes::from(event::encode(round))));
+        while state.unsent.len() > UNSENT_KEPT {
+            state.unsent.pop_front();
+            report.given_up += 1;
+        }
+        if report.given_up > 0 {
+            tracing::error!(rounds = report.given_up, "the event log was away for long: rounds are given up");
+        }
+        let append = self.append(&mut state.unsent, &mut report.appended);
+        let appended = append.instrument(tracing::info_span!("append")).await;
+        report.unsent = state.unsent.len() as u64;
+        (report, appended)
+    }
+
+    /// Rounds on time, from the number `first` on, in their order.
+    async fn measure(&self, first: u64) -> Vec<Round> {
+        let (vantage, origin) = (&self.instrument.vantage, Instant::now());
         let mut measuring = JoinSet::new();
         for nth in 0..self.rounds {
             let start = origin + vantage.interval.saturating_mul(u32::try_from(nth).unwrap_or(u32::MAX));
@@ -82,18 +107,17 @@ impl Handler {
         }
         let mut rounds = measuring.join_all().await;
         rounds.sort_by_key(|round| round.id.number);
-        let mut report = report(&rounds);
-        state.unsent.extend(rounds.iter().map(|round| Bytes::from(event::encode(round))));
-        while state.unsent.len() > UNSENT_KEPT {
-            tracing::error!("the event log was away for long: a round is given up");
-            state.unsent.pop_front();
+        rounds
+    }
+
+    /// Appends what waits, the oldest first; stops at the first that the log does not take.
+    async fn append(&self, unsent: &mut VecDeque<Bytes>, appended: &mut u64) -> Result<(), LogError> {
+        while let Some(round) = unsent.front() {
+            self.log.append(self.instrument.vantage.id.as_str(), round.clone()).await?;
+            unsent.pop_front();
+            *appended += 1;
         }
-        while let Some(round) = state.unsent.front() {
-            self.log.append(vantage.id.as_str(), round.clone()).await?;
-            state.unsent.pop_front();
-            report.appended += 1;
-        }
-        Ok(report)
+        Ok(())
     }
 }
 
@@ -104,6 +128,7 @@ fn report(rounds: &[Round]) -> Report {
         rounds: rounds.len() as u64,
         sent: count(Outcome::was_sent),
         answered: count(|outcome| outcome == Outcome::Answered),
-        appended: 0,
+        lost: count(Outcome::is_loss),
+        ..Report::default()
     }
 }

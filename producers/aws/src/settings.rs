@@ -1,5 +1,6 @@
 //! The settings of both programs: environment variables, all faults named at once.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,10 +12,8 @@ const MOST_ROUNDS: u64 = 900;
 /// What a function or an agent was deployed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `CLOUDPING_STREAM`: the Kinesis stream of the event log.
-    pub stream: String,
-    /// `CLOUDPING_STREAM_REGION`: where that stream is; the region of the AWS settings unless given.
-    pub stream_region: Option<String>,
+    /// Where rounds go.
+    pub destination: Destination,
     /// `CLOUDPING_VANTAGE`: who measures; the region (`AWS_REGION`) unless given.
     pub vantage: VantageId,
     /// `CLOUDPING_ROUNDS`: rounds that an invocation of the function makes; the agent goes on for ever. Default 1.
@@ -29,6 +28,52 @@ pub struct Settings {
     pub spool_bytes: u64,
 }
 
+/// Where rounds go: straight into the event log, or through the ingest door of one that cannot be reached otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A Kinesis stream.
+    Stream {
+        /// `CLOUDPING_STREAM`: its name.
+        name: String,
+        /// `CLOUDPING_STREAM_REGION`: where it is; the region of the AWS settings unless given.
+        region: Option<String>,
+    },
+    /// An ingest door.
+    Door {
+        /// `CLOUDPING_INGEST_URL`: its address, such as `https://ingest.example.com`.
+        url: String,
+        /// `CLOUDPING_INGEST_KEY_FILE`: the vantage point's key, as `cloudping ingest-key new` writes it.
+        key: PathBuf,
+    },
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stream { name, .. } => write!(f, "stream {name}"),
+            Self::Door { url, .. } => write!(f, "ingest door {url}"),
+        }
+    }
+}
+
+impl Destination {
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, &'static str> {
+        let given = |name| variable(name).filter(|value| !value.is_empty());
+        let door = (given("CLOUDPING_INGEST_URL"), given("CLOUDPING_INGEST_KEY_FILE"));
+        match (given("CLOUDPING_STREAM"), door) {
+            (Some(name), (None, None)) => Ok(Self::Stream { name, region: given("CLOUDPING_STREAM_REGION") }),
+            (None, (Some(url), Some(key))) => Ok(Self::Door { url, key: key.into() }),
+            (None, (None, None)) => Err("CLOUDPING_STREAM is missing, expected the name of a Kinesis stream; \
+                 or CLOUDPING_INGEST_URL and CLOUDPING_INGEST_KEY_FILE, for an ingest door"),
+            (None, (Some(_), None)) => {
+                Err("CLOUDPING_INGEST_KEY_FILE is missing, expected the file of this vantage point's key")
+            }
+            (None, (None, Some(_))) => Err("CLOUDPING_INGEST_URL is missing, expected the address of an ingest door"),
+            (Some(_), _) => Err("CLOUDPING_STREAM is given beside an ingest door, expected one of them"),
+        }
+    }
+}
+
 impl Settings {
     /// Reads the settings with a look-up of variables.
     ///
@@ -36,10 +81,7 @@ impl Settings {
     /// One line for each variable that is missing or wrong, with what was expected.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
-        let stream = variable("CLOUDPING_STREAM").filter(|name| !name.is_empty()).unwrap_or_else(|| {
-            faults.push("CLOUDPING_STREAM is missing, expected the name of a Kinesis stream".to_owned());
-            String::new()
-        });
+        let destination = Destination::read(&variable).map_err(|fault| faults.push(fault.to_owned())).ok();
         let own = variable("CLOUDPING_VANTAGE").or_else(|| variable("AWS_REGION")).unwrap_or_default();
         let vantage = VantageId::new(&own).map_err(|error| faults.push(format!("CLOUDPING_VANTAGE: {error}"))).ok();
         let mut number = |name: &str, default: u64, most: u64| {
@@ -56,10 +98,9 @@ impl Settings {
         let interval = Duration::from_millis(number("CLOUDPING_INTERVAL_MS", 10_000, 540_000));
         let timeout = Duration::from_millis(number("CLOUDPING_TIMEOUT_MS", 2_000, 60_000));
         let spool_bytes = number("CLOUDPING_SPOOL_MIB", 256, 1 << 20) << 20;
-        match vantage.filter(|_| faults.is_empty()) {
-            Some(vantage) => Ok(Self {
-                stream,
-                stream_region: variable("CLOUDPING_STREAM_REGION"),
+        match (destination, vantage) {
+            (Some(destination), Some(vantage)) if faults.is_empty() => Ok(Self {
+                destination,
                 vantage,
                 rounds,
                 interval,
@@ -67,7 +108,7 @@ impl Settings {
                 spool: variable("CLOUDPING_SPOOL").unwrap_or_else(|| "/var/lib/cloudping".to_owned()).into(),
                 spool_bytes,
             }),
-            None => Err(faults),
+            _ => Err(faults),
         }
     }
 }
@@ -89,6 +130,30 @@ mod tests {
         assert_eq!((settings.interval, settings.timeout), (Duration::from_secs(10), Duration::from_secs(2)));
         let named = [("CLOUDPING_STREAM", "events"), ("AWS_REGION", "eu-west-1"), ("CLOUDPING_VANTAGE", "euw1-az2")];
         assert_eq!(read(&named).unwrap().vantage.as_str(), "euw1-az2");
+    }
+
+    #[test]
+    fn rounds_go_to_a_stream_or_through_a_door() {
+        let to = |variables: &[(&str, &str)]| {
+            read(&[&[("AWS_REGION", "eu-west-1")], variables].concat()).map(|settings| settings.destination)
+        };
+        let (stream, region) = (("CLOUDPING_STREAM", "events"), ("CLOUDPING_STREAM_REGION", "us-east-1"));
+        let (url, key) = (("CLOUDPING_INGEST_URL", "https://door"), ("CLOUDPING_INGEST_KEY_FILE", "/key"));
+        let name = "events".to_owned();
+        assert_eq!(to(&[stream]), Ok(Destination::Stream { name: name.clone(), region: None }));
+        let elsewhere = Destination::Stream { name, region: Some("us-east-1".to_owned()) };
+        assert_eq!(to(&[stream, region]), Ok(elsewhere));
+        assert_eq!(to(&[url, key]), Ok(Destination::Door { url: "https://door".to_owned(), key: "/key".into() }));
+        for (variables, fault) in [
+            (&[][..], "CLOUDPING_STREAM is missing"),
+            (&[url], "CLOUDPING_INGEST_KEY_FILE is missing"),
+            (&[key], "CLOUDPING_INGEST_URL is missing"),
+            (&[stream, key], "CLOUDPING_STREAM is given beside"),
+            (&[stream, url, key], "CLOUDPING_STREAM is given beside"),
+        ] {
+            let faults = to(variables).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].starts_with(fault), "{faults:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The agent: measures until SIGTERM or Ctrl-C. Rounds wait in a spool on disk while the stream cannot be reached, and across
+//! The agent: measures until SIGTERM or Ctrl-C. Rounds wait in a spool on disk while the event log cannot be reached, and across
 //! restarts.
 
 use std::error::Error;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_ansi(false).init();
+    cloudping_telemetry::logging(|name| std::env::var(name).ok());
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -31,7 +31,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let spool = Spool::open(&settings.spool, &vantage.id, settings.spool_bytes, vantage.interval)?;
     let (stop, shutdown) = watch::channel(false);
     let surroundings = Surroundings {
-        log: Arc::new(deployment::log(&settings).await),
+        log: deployment::log(&settings).await?,
         clocks: gaps::now,
         probers: Arc::new([Arc::new(Tcp)]),
         sockets: sockets::permits()?,
@@ -45,7 +45,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         }
         stop.send_replace(true);
     });
-    tracing::info!(vantage = %vantage.id, targets = vantage.targets.len(), stream = settings.stream, "measuring");
+    tracing::info!(vantage = %vantage.id, targets = vantage.targets.len(), to = %settings.destination, "measuring");
     let resolving = tokio::spawn(targets::keep_resolved(vantage.targets.clone(), shutdown));
     producer::run(vantage, surroundings, Some(spool)).await;
     resolving.abort();
