@@ -3,6 +3,7 @@
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::TimeToLiveSpecification;
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
 use bytes::Bytes;
 use cloudping_backend_aws::{DynamoStore, KinesisLog, create_table_if_absent};
@@ -145,6 +146,12 @@ async fn stream(kinesis: &Server) -> (aws_sdk_kinesis::Client, KinesisLog) {
     panic!("no stream was made in 30 s");
 }
 
+/// The rounds of a test are of the past: the server would delete their panes, as expired, in the middle of it.
+async fn keep_all(client: &aws_sdk_dynamodb::Client) {
+    let off = TimeToLiveSpecification::builder().attribute_name("e").enabled(false).build().unwrap();
+    client.update_time_to_live().table_name(TABLE).time_to_live_specification(off).send().await.unwrap();
+}
+
 async fn table(dynamodb: &Server) -> DynamoStore {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -154,6 +161,7 @@ async fn table(dynamodb: &Server) -> DynamoStore {
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     for _ in 0..60 {
         if create_table_if_absent(&client, TABLE).await.is_ok() {
+            keep_all(&client).await;
             return DynamoStore::new(client, TABLE);
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
