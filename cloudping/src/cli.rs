@@ -7,9 +7,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloudping_schemas::catalogue::EndpointSetting;
 
+use crate::doctor::DoctorArgs;
+use crate::ingest_key::IngestKeyArgs;
 use crate::nearest::NearestArgs;
 use crate::probe::ProbeArgs;
 use crate::targets::TargetsArgs;
+
+/// In `--help`: what a binary built without the feature knows to be missing.
+const AWS: &str = "AWS (in a cloudping built with --features aws)";
 
 /// Where `up` listens and the other commands ask, unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -24,6 +29,7 @@ const DEFAULT_REFLECT: &str = "0.0.0.0:862";
     after_help = "Examples:
   cloudping up --planet                       every region simulated on this machine
   cloudping up                                this machine measures the real regions
+  cloudping doctor                            what is missing here, and what to do about it
   cloudping probe example.com dns.google:53   round-trip times, live
   cloudping nearest                           the nearest cloud regions from here
   cloudping matrix --from eu-west-1           who is near, by the running cloudping
@@ -40,7 +46,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run everything in this process: measure, keep, archive, answer, show
-    Up(UpArgs),
+    Up(Box<UpArgs>),
+    /// Check what `up` needs, here and on AWS, and say what to do about what is missing
+    Doctor(DoctorArgs),
+    /// Make, register, list and revoke the keys by which vantage points elsewhere send their rounds
+    IngestKey(IngestKeyArgs),
     /// Measure round-trip times from here
     Probe(ProbeArgs),
     /// Answer the UDP probes of other cloudpings (STAMP)
@@ -65,6 +75,7 @@ pub enum Command {
   cloudping up --data /var/lib/cloudping --listen 0.0.0.0:8080 --regions eu-west-1,us-east-1
   cloudping up --no-catalogue --target shop=shop.example:443/https --targets own.toml
   cloudping up --providers aws,gcp,azure --endpoint westeurope=myaccount.blob.core.windows.net:443
+  cloudping up --aws --stream cloudping --table cloudping --bucket my-cloudping --vantage office --create
 
 Ctrl-C stops cleanly; the next start with the same --data goes on where it was.")]
 pub struct UpArgs {
@@ -95,15 +106,20 @@ pub struct UpArgs {
     /// Only your own targets, none of the catalogue's regions
     #[arg(long, conflicts_with_all = ["planet", "regions", "providers", "endpoints"])]
     pub no_catalogue: bool,
-    /// Where everything is kept [default: data/planet with --planet, else data/world]
+    /// Where everything is kept [default: data/planet with --planet, else data/world]. With --aws: where rounds wait while the
+    /// stream is away [default: data/aws-planet, data/aws-world]
     #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address of the dashboard and the API
     #[arg(long, env = "CLOUDPING_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDR:PORT")]
     pub listen: SocketAddr,
-    /// The name of this machine as a vantage point (without --planet)
-    #[arg(long, default_value = "local", value_name = "ID")]
-    pub vantage: String,
+    /// Also take signed rounds of other vantage points here, from those whose keys `cloudping ingest-key` has registered. Plain
+    /// HTTP: what is sent is signed, not secret, and TLS belongs in front
+    #[arg(long, conflicts_with = "planet", value_name = "ADDR:PORT")]
+    pub ingest: Option<SocketAddr>,
+    /// The name of this machine as a vantage point (without --planet) [default: local; must be given with --aws]
+    #[arg(long, value_name = "ID")]
+    pub vantage: Option<String>,
     /// One round of probes each [default: 1s with --planet, else 10s]
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
     pub interval: Option<Duration>,
@@ -116,6 +132,34 @@ pub struct UpArgs {
     /// How late a round may be: hours are folded this long after their end, and later rounds are counted as late
     #[arg(long, value_parser = humantime::parse_duration, default_value = "15m", value_name = "TIME")]
     pub allowed_lateness: Duration,
+    /// Where on AWS
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// Make the stream (of one shard), the table (paid by request) and the bucket where there are none
+    #[arg(long, requires = "aws", help_heading = AWS)]
+    pub create: bool,
+}
+
+/// Where on AWS everything is kept; by the standard settings of AWS otherwise (`AWS_PROFILE`, `AWS_REGION`,
+/// `AWS_ENDPOINT_URL_KINESIS`, …).
+#[derive(Debug, Args)]
+#[command(next_help_heading = AWS)]
+pub struct AwsArgs {
+    /// Keep everything on AWS: events on Kinesis, the live store on DynamoDB, the archive on S3
+    #[arg(long, requires_all = ["stream", "table", "bucket"])]
+    pub aws: bool,
+    /// The Kinesis data stream
+    #[arg(long, requires = "aws", value_name = "NAME")]
+    pub stream: Option<String>,
+    /// The DynamoDB table
+    #[arg(long, requires = "aws", value_name = "NAME")]
+    pub table: Option<String>,
+    /// The S3 bucket
+    #[arg(long, requires = "aws", value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// The folder in the bucket [default: tables]
+    #[arg(long, requires = "aws", value_name = "PATH")]
+    pub prefix: Option<String>,
 }
 
 /// Arguments of `reflect`.

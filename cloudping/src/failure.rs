@@ -38,6 +38,14 @@ impl Failure {
     }
 }
 
+/// What `--aws` answers in a binary without the AWS SDK.
+#[cfg(not(feature = "aws"))]
+pub fn built_without_aws() -> Failure {
+    Failure::setting(
+        "--aws: this cloudping was built without AWS; build one with `cargo build --release -p cloudping --features aws`",
+    )
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Setting(message) | Self::Runtime(message) | Self::TooSlow(message) | Self::TooLossy(message)) = self;

@@ -1,10 +1,14 @@
 //! The single binary: the whole system in one process, and the commands to ask it.
 
 mod ask;
+#[cfg(feature = "aws")]
+mod aws;
 mod changes;
 mod cli;
 mod clock;
+mod doctor;
 mod failure;
+mod ingest_key;
 mod matrix;
 mod nearest;
 mod output;
@@ -27,7 +31,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let result = match cli.command {
-        Command::Up(args) => up::run(args),
+        Command::Up(args) => up::run(*args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::IngestKey(args) => ingest_key::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Reflect(args) => reflect::run(&args),
         Command::Nearest(args) => nearest::run(args),

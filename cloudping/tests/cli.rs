@@ -293,7 +293,7 @@ fn nearest_says_what_to_check_when_nothing_is_reached() {
 
 #[test]
 fn every_command_shows_examples() {
-    for command in ["up", "probe", "reflect", "nearest", "targets", "matrix", "sql"] {
+    for command in ["up", "doctor", "probe", "reflect", "nearest", "targets", "matrix", "sql"] {
         let output = run(&[command, "--help"]);
         let help = text(&output.stdout);
         assert!(help.contains("Examples:\n") && help.contains(&format!("  cloudping {command}")), "{help}");

@@ -5,5 +5,6 @@
 pub mod api;
 pub mod catalogue;
 pub mod event;
+pub mod ingest;
 pub mod stored;
 pub mod tables;

@@ -1,12 +1,15 @@
 //! `cargo xtask bench`: run one bench, then hold the figures it wrote against their bars.
 
 use std::fs;
+use std::process::Command;
 
 use serde::Deserialize;
 
 use crate::failure::{Failure, Result};
+use crate::package;
 use crate::project::{Package, Project};
 use crate::shell;
+use crate::test::{python, servers};
 
 /// One line of `bench-results/NAME.json`. A figure without a bar has null for `bar` and `holds`.
 #[derive(Debug, Deserialize)]
@@ -47,6 +50,7 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     }
     let mut command = project.cargo();
     command.args(["bench", "--package", package, "--bench", name]);
+    prepare(project, name, &mut command)?;
     shell::run(&format!("bench {name}"), &mut command)?;
 
     let shown = project.relative(&results);
@@ -54,6 +58,21 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
         .map_err(|error| Failure::io(format!("{shown}: the bench should have written it"), &error))?;
     let held = check(&shown, &json)?;
     println!("{shown}: all {held} bars hold");
+    Ok(())
+}
+
+/// Makes what a bench starts beside itself, and says to it where that is.
+fn prepare(project: &Project, name: &str, command: &mut Command) -> Result<()> {
+    if name == "aws" {
+        command.env("CLOUDPING_TEST_KINESIS", servers::ensure_kinesis(project)?);
+        command.env("CLOUDPING_BENCH_KINESALITE", servers::ensure_fast_kinesis(project)?);
+        command.env("CLOUDPING_TEST_MINISTACK", python::ensure_ministack(project)?);
+    }
+    if name == "cold-start" {
+        command.env("CLOUDPING_PACKAGES", package::for_cold_start(project)?);
+        command.env("CLOUDPING_TEST_PYTHON", python::ensure(project)?);
+        command.env("CLOUDPING_TEST_MINISTACK", python::ensure_ministack(project)?);
+    }
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! Project automation: `cargo xtask COMMAND`. Each command lives in a module of its own.
 
 mod bench;
+mod cost;
 mod dashboard;
 mod failure;
+mod package;
 mod project;
 mod shell;
 mod test;
@@ -23,6 +25,9 @@ Commands:
   up [ARGS...]        build what is stale, then run the simulated planet; ARGS go to `cloudping up`
   test [--only STEP]  every check there is, in order, stopping at the first that fails
   tidy                mechanical checks: layering, sizes, no unwrap, no clock in domain code
+  package [NAME...] [--arch x86_64|arm64] [--profile PROFILE]
+                      the programs for AWS, each as an archive to upload, in target/packages
+  cost [ARGS...]      what a deployment on AWS costs a month; ARGS as `cargo xtask cost --help` says
   bench [NAME]        run one bench and hold its figures against their bars; without NAME, list the benches
 
 Examples:
@@ -31,6 +36,7 @@ Examples:
   cargo xtask test
   cargo xtask test --only clippy
   cargo xtask bench planet
+  cargo xtask package producer stream-processor
 
 Steps of `test`: ";
 
@@ -59,16 +65,20 @@ fn dispatch(args: &[String]) -> Result<()> {
         "test" => test::run(&Project::discover()?, rest),
         "tidy" => tidy::run(&Project::discover()?, rest),
         "bench" => bench::run(&Project::discover()?, rest),
+        "cost" => cost::run(&Project::discover()?, rest),
+        "package" => package::run(&Project::discover()?, rest),
         other => Err(Failure::usage(format!(
-            "unknown command `{other}`, expected up, test, tidy or bench (see cargo xtask --help)"
+            "unknown command `{other}`, expected up, test, tidy, package, cost or bench (see cargo xtask --help)"
         ))),
     }
 }
 
-/// `up --help` is left alone: it belongs to the program that `up` starts.
+/// `up --help` and `cost --help` are left alone: they belong to the programs that are started.
 fn wants_help(command: &str, rest: &[String]) -> bool {
     let is_help = |word: &str| matches!(word, "-h" | "--help");
-    is_help(command) || command == "help" || (command != "up" && rest.iter().any(|word| is_help(word)))
+    is_help(command)
+        || command == "help"
+        || (!matches!(command, "up" | "cost") && rest.iter().any(|word| is_help(word)))
 }
 
 fn print_help() {
@@ -95,6 +105,6 @@ mod tests {
     fn help_of_up_belongs_to_the_program_it_starts() {
         assert!(wants_help("--help", &[]));
         assert!(wants_help("test", &words("--help")));
-        assert!(!wants_help("up", &words("--help")));
+        assert!(!wants_help("up", &words("--help")) && !wants_help("cost", &words("--help")));
     }
 }

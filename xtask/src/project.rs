@@ -33,12 +33,14 @@ pub struct Package {
 }
 
 /// A direct dependency.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Dependency {
     /// The name of the package depended on.
     pub name: String,
     /// `None` for an ordinary one, else `dev` or `build`.
     pub kind: Option<String>,
+    /// Whether a feature must be on for it.
+    pub optional: bool,
 }
 
 /// Something cargo can build from a package.

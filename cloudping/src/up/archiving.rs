@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_backend_local::LocalLog;
-use cloudping_batch_rollup::{Archiver, Rollup, Tables};
+use cloudping_batch_rollup::{Archiver, Rollup};
 use cloudping_model::UtcMicros;
-use cloudping_ports::{EventLog, LiveStore, Shard};
+use cloudping_ports::{EventLog, Shard};
 use cloudping_stream_processor::Processor;
 use tokio::sync::watch;
 
-use super::Stores;
+use super::stores::Stores;
 use crate::clock;
 
 /// How long the local log keeps events that the archive and the live store have.
@@ -20,22 +20,23 @@ const ROLLUP_EVERY_US: i64 = 5 * 60_000_000;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The archive's runs on the local backend.
+/// The archive's runs.
 pub struct Archiving {
-    log: Arc<LocalLog>,
+    /// The log, if it keeps what nobody takes away.
+    trimmed: Option<Arc<LocalLog>>,
     processor: Processor,
     archiver: Archiver,
     rollup: Rollup,
 }
 
 impl Archiving {
-    pub fn new(stores: &Stores, tables: Tables) -> Self {
-        let (log, store): (Arc<LocalLog>, Arc<dyn LiveStore>) = (stores.log.clone(), stores.store.clone());
+    pub fn new(stores: &Stores) -> Self {
+        let tables = &stores.archive.tables;
         Self {
-            archiver: Archiver::new(log.clone(), tables.clone()),
-            rollup: Rollup::new(tables),
-            processor: Processor::new(store),
-            log,
+            archiver: Archiver::new(stores.log.clone(), tables.clone()),
+            rollup: Rollup::new(tables.clone()),
+            processor: Processor::new(stores.store.clone()),
+            trimmed: stores.trimmed.clone(),
         }
     }
 
@@ -68,16 +69,19 @@ impl Archiving {
         if archived.rows > 0 {
             tracing::debug!(rows = archived.rows, duplicates = archived.duplicates, "archived");
         }
-        self.trim(now - LOG_KEPT_US).await
+        match &self.trimmed {
+            Some(log) => self.trim(log, now - LOG_KEPT_US).await,
+            None => Ok(()),
+        }
     }
 
     /// Drops old events that both readers of the log are past.
-    async fn trim(&self, older_than: UtcMicros) -> Result<(), Error> {
+    async fn trim(&self, log: &LocalLog, older_than: UtcMicros) -> Result<(), Error> {
         let archived = self.archiver.reached().await?;
-        for Shard { id: shard, .. } in self.log.shards().await? {
+        for Shard { id: shard, .. } in log.shards().await? {
             let processed = self.processor.checkpoint(&shard).await?;
             if let (Some(processed), Some(archived)) = (processed, archived.get(&shard)) {
-                self.log.trim(&shard, archived.min(&processed), older_than).await?;
+                log.trim(&shard, archived.min(&processed), older_than).await?;
             }
         }
         Ok(())

@@ -2,30 +2,29 @@
 //! before the process ends.
 
 use std::net::TcpListener as StdListener;
-use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use cloudping_batch_rollup::Tables;
 use cloudping_producers::producer;
+use cloudping_producers::spool::{DEFAULT_BYTES, Spool};
 use cloudping_producers::{gaps, measure, sockets, targets};
 use cloudping_query_service::{Service, Settings};
-use cloudping_stream_processor::Surroundings;
+use cloudping_stream_processor::{Surroundings, WorkerSettings, consume};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
-use super::Stores;
 use super::archiving::Archiving;
 use super::auditing;
+use super::catching_up;
+use super::ingest;
 use super::network::Network;
 use super::plan::Plan;
+use super::stores::{Refresh, Stores};
 use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::{clock, output};
 
-/// The live view is read at most this often, and at least once a second.
-const REFRESH_PAUSE: Duration = Duration::from_millis(100);
 /// How long an orderly end may take beyond the round that is under way.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -45,23 +44,25 @@ impl Stop {
 /// Runs everything until Ctrl-C or SIGTERM.
 pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdListener) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
-    let root = tables_url(&plan.data)?;
-    let tables = Tables::at(&root);
-    let service = service(&plan, &stores, &network, &root)?;
+    let spools = spools(&plan, &stores, &network)?;
+    let service = service(&plan, &stores, &network)?;
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
+    let door = ingest::open(plan.ingest, &stores, producing.0.subscribe()).await?;
 
     let listener = TcpListener::from_std(listener).map_err(Failure::runtime)?;
     let address = listener.local_addr().map_err(Failure::runtime)?;
-    let refreshing = tokio::spawn(refresh(service.clone(), stores.store.committed(), serving.0.subscribe()));
+    let refreshing =
+        tokio::spawn(refresh(service.clone(), stores.committed.clone(), stores.refresh, serving.0.subscribe()));
     let mut shutdown = serving.0.subscribe();
     let server = tokio::spawn(cloudping_query_service::serve(listener, service, async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
     }));
-    let processor = tokio::spawn(cloudping_stream_processor::run(stream(&plan, &stores), processing.0.subscribe()));
+    let processor = start_processor(&plan, &stores, &processing);
     let auditing = tokio::spawn(auditing::run(stores.log.clone(), stores.store.clone(), processing.0.subscribe()));
-    let archiver = archive_thread(Archiving::new(&stores, tables), plan.archive_every, &archiving)?;
-    let producers = start_producers(&network, &stores, &producing)?;
-    announce(&plan, address)?;
+    let archiver = archive_thread(Archiving::new(&stores), plan.archive_every, &archiving)?;
+    let mut producers = start_producers(&network, &stores, spools, &producing)?;
+    producers.extend(door);
+    announce(&plan, &stores, address)?;
 
     signals.next().await;
     let limit = plan.interval + plan.timeout + STOP_LIMIT;
@@ -70,6 +71,9 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
         producing.now();
         for producer in producers {
             report("a producer", producer.await);
+        }
+        if stores.worker.is_some() {
+            catching_up::wait(&stores).await;
         }
         processing.now();
         report("the stream processor", processor.await);
@@ -90,29 +94,36 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     Ok(())
 }
 
+/// Where other processes may work on the same log its shards are shared, else they are all this one's.
+fn start_processor(plan: &Plan, stores: &Stores, stop: &Stop) -> Task<()> {
+    let (surroundings, shutdown) = (stream(plan, stores), stop.0.subscribe());
+    match &stores.worker {
+        Some(worker) => {
+            // A store that is shared deletes by itself what has expired.
+            let settings = WorkerSettings { deletes_expired: false, ..WorkerSettings::new(worker.clone()) };
+            tokio::spawn(consume(surroundings, settings, shutdown))
+        }
+        None => tokio::spawn(cloudping_stream_processor::run(surroundings, shutdown)),
+    }
+}
+
 fn stream(plan: &Plan, stores: &Stores) -> Surroundings {
     Surroundings {
         log: stores.log.clone(),
         store: stores.store.clone(),
         clock: clock::now,
         allowed_lateness_us: i64::try_from(plan.allowed_lateness.as_micros()).unwrap_or(i64::MAX),
-        news: Some(stores.log.appended()),
+        news: stores.appended.clone(),
     }
 }
 
-fn service(plan: &Plan, stores: &Stores, network: &Network, tables_url: &str) -> Result<Service, Failure> {
+fn service(plan: &Plan, stores: &Stores, network: &Network) -> Result<Service, Failure> {
     let vantages = network.vantages.iter().map(|vantage| vantage.id.clone()).collect();
     let simulated = plan.planet.is_some();
-    let mut settings = Settings::new(simulated, plan.catalogue.clone(), vantages, tables_url);
+    let mut settings = Settings::new(simulated, plan.catalogue.clone(), vantages, &stores.archive.url);
+    settings.tables_storage = stores.archive.storage.clone();
     settings.live.stale_after = settings.live.stale_after.max(plan.interval * 3 + plan.timeout);
     Service::new(settings, stores.store.clone(), clock::now).map_err(Failure::runtime)
-}
-
-fn tables_url(data: &Path) -> Result<String, Failure> {
-    let path = std::path::absolute(data.join("tables")).map_err(Failure::setting)?;
-    let url = url::Url::from_file_path(&path);
-    let url = url.map_err(|()| Failure::setting(format!("--data {}: not a path", data.display())))?;
-    Ok(url.to_string())
 }
 
 /// Archive runs are heavy: they have a thread of their own.
@@ -126,7 +137,22 @@ fn archive_thread(archiving: Archiving, every: Duration, stop: &Stop) -> Result<
         .map_err(Failure::runtime)
 }
 
-fn start_producers(network: &Network, stores: &Stores, stop: &Stop) -> Result<Vec<Task<()>>, Failure> {
+/// A spool for each vantage point, where the log may be away. Together they hold as much as one does by default.
+fn spools(plan: &Plan, stores: &Stores, network: &Network) -> Result<Vec<Option<Spool>>, Failure> {
+    let bytes = DEFAULT_BYTES / u64::try_from(network.vantages.len()).unwrap_or(u64::MAX).max(1);
+    let open = |vantage: &producer::Vantage| match &stores.spool {
+        Some(folder) => Spool::open(folder, &vantage.id, bytes, plan.interval).map(Some).map_err(Failure::setting),
+        None => Ok(None),
+    };
+    network.vantages.iter().map(open).collect()
+}
+
+fn start_producers(
+    network: &Network,
+    stores: &Stores,
+    spools: Vec<Option<Spool>>,
+    stop: &Stop,
+) -> Result<Vec<Task<()>>, Failure> {
     let surroundings = producer::Surroundings {
         log: stores.log.clone(),
         clocks: gaps::now,
@@ -134,43 +160,64 @@ fn start_producers(network: &Network, stores: &Stores, stop: &Stop) -> Result<Ve
         sockets: sockets::permits().map_err(Failure::runtime)?,
         shutdown: stop.0.subscribe(),
     };
-    let start = |vantage: &producer::Vantage| {
+    let start = |(vantage, spool): (&producer::Vantage, Option<Spool>)| {
         let (vantage, surroundings) = (vantage.clone(), surroundings.clone());
         let names = vantage.targets.clone();
         let resolving = targets::keep_resolved(names.clone(), surroundings.shutdown.clone());
         network.runtime.spawn(async move {
             targets::resolve_all(&names).await;
             let resolving = tokio::spawn(resolving);
-            producer::run(vantage, surroundings, None).await;
+            producer::run(vantage, surroundings, spool).await;
             resolving.abort();
         })
     };
-    Ok(network.vantages.iter().map(start).collect())
+    Ok(network.vantages.iter().zip(spools).map(start).collect())
 }
 
 /// Reads the live store after every commit, but not more often than makes sense.
-async fn refresh(service: Service, mut commits: watch::Receiver<u64>, mut shutdown: watch::Receiver<bool>) {
-    while !*shutdown.borrow() {
+async fn refresh(
+    service: Service,
+    mut commits: Option<watch::Receiver<u64>>,
+    pace: Refresh,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    loop {
         if let Err(error) = service.refresh(clock::now()).await {
             tracing::warn!(%error, "the live view was not refreshed");
         }
-        tokio::time::sleep(REFRESH_PAUSE).await;
+        let rest = async {
+            tokio::time::sleep(pace.pause).await;
+            tokio::select! {
+                () = told(commits.as_mut()) => {}
+                () = tokio::time::sleep(pace.longest) => {}
+            }
+        };
         tokio::select! {
-            _ = commits.changed() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            _ = shutdown.changed() => {}
+            () = rest => {}
+            _ = shutdown.wait_for(|stop| *stop) => return,
         }
     }
 }
 
-fn announce(plan: &Plan, address: std::net::SocketAddr) -> Result<(), Failure> {
+/// Waits for a commit; for ever, where the store cannot tell.
+async fn told(commits: Option<&mut watch::Receiver<u64>>) {
+    let still_there = match commits {
+        Some(commits) => commits.changed().await.is_ok(),
+        None => false,
+    };
+    if !still_there {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn announce(plan: &Plan, stores: &Stores, address: std::net::SocketAddr) -> Result<(), Failure> {
     let (regions, own) = (plan.catalogue.regions().len(), plan.own.targets.len());
     let what = match plan.planet {
         Some(_) => format!("SIMULATED network of {regions} regions on this machine"),
         None => format!("{regions} regions and {own} targets of your own, measured from this machine"),
     };
     output::print(format_args!("cloudping {}: {what}", env!("CARGO_PKG_VERSION")))?;
-    output::print(format_args!("data in {}, a round every {:?}", plan.data.display(), plan.interval))?;
+    output::print(format_args!("data in {}, a round every {:?}", stores.place, plan.interval))?;
     output::print(format_args!("listening on http://{address}"))
 }
 

@@ -10,20 +10,38 @@ use cloudping_producers::target_file::TargetFile;
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
-use super::own;
 use super::selection::{self, Choice};
-use crate::cli::UpArgs;
+use super::{claim, own};
+use crate::cli::{AwsArgs, UpArgs};
 use crate::failure::Failure;
 
 /// The planet's weather when no scenario is given: a little jitter and loss everywhere, so that it resembles a network.
 const CALM_WEATHER: &str = "[defaults]\njitter_ms = 0.3\nloss = 0.0005\n";
 
+/// This machine's name as a vantage point, unless it is given another.
+const DEFAULT_VANTAGE: &str = "local";
+
 /// The longest interval: an event spans ten minutes at most, the last probe's wait included.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(540);
+
+/// What everything is kept on.
+#[derive(Debug)]
+pub enum Backend {
+    /// Embedded stores in the data directory.
+    Local,
+    /// Kinesis, DynamoDB and S3.
+    #[cfg(feature = "aws")]
+    Aws(crate::aws::Places),
+}
 
 /// What to run.
 #[derive(Debug)]
 pub struct Plan {
+    /// Where to keep it.
+    pub backend: Backend,
+    /// Make there what is missing.
+    #[cfg(feature = "aws")]
+    pub create: bool,
     /// The regions to probe.
     pub catalogue: Catalogue,
     /// The user's own targets, and vantage points if there are any but this machine.
@@ -36,6 +54,8 @@ pub struct Plan {
     pub data: PathBuf,
     /// Address of dashboard and API.
     pub listen: SocketAddr,
+    /// Address of the ingest door, if there is to be one.
+    pub ingest: Option<SocketAddr>,
     /// Time of a round.
     pub interval: Duration,
     /// Patience of a probe.
@@ -68,24 +88,71 @@ impl Plan {
         within("--allowed-lateness", args.allowed_lateness, Duration::ZERO, most_lateness)?;
         let catalogue = catalogue(&args)?;
         let own = own::read(&args, &catalogue)?;
+        let backend = backend(&args)?;
         let planet = match args.planet {
             true => Some(planet_plan(args.scenario)?),
             false => None,
         };
-        let default_data = if args.planet { "data/planet" } else { "data/world" };
+        if args.aws.aws && !args.planet && args.vantage.is_none() && own.vantages.is_empty() {
+            // In a log that machines share, two of one name would be taken for one.
+            return Err(Failure::setting(
+                "--aws: other machines may write to the same stream; give this one a name of its own with --vantage",
+            ));
+        }
+        let vantage = args.vantage.as_deref().unwrap_or(DEFAULT_VANTAGE);
+        let vantage = VantageId::new(vantage).map_err(|error| Failure::setting(format!("--vantage: {error}")))?;
+        let default_data = default_data(args.aws.aws, args.planet);
         Ok(Self {
+            backend,
+            #[cfg(feature = "aws")]
+            create: args.create,
             catalogue,
             own,
             planet,
-            vantage: VantageId::new(&args.vantage).map_err(|error| Failure::setting(format!("--vantage: {error}")))?,
+            vantage,
             data: args.data.unwrap_or_else(|| PathBuf::from(default_data)),
             listen: args.listen,
+            ingest: args.ingest,
             interval,
             timeout: args.timeout,
             archive_every: args.archive_every,
             allowed_lateness: args.allowed_lateness,
         })
     }
+}
+
+/// The data directory unless another is named.
+pub fn default_data(aws: bool, planet: bool) -> &'static str {
+    match (aws, planet) {
+        (false, true) => "data/planet",
+        (false, false) => "data/world",
+        (true, true) => "data/aws-planet",
+        (true, false) => "data/aws-world",
+    }
+}
+
+impl Plan {
+    /// Whose numbers these are, as the stores are marked.
+    pub fn network_kind(&self) -> &'static str {
+        if self.planet.is_some() { claim::PLANET } else { claim::WORLD }
+    }
+}
+
+fn backend(args: &UpArgs) -> Result<Backend, Failure> {
+    if !args.aws.aws {
+        return Ok(Backend::Local);
+    }
+    on_aws(&args.aws)
+}
+
+#[cfg(feature = "aws")]
+fn on_aws(args: &AwsArgs) -> Result<Backend, Failure> {
+    Ok(Backend::Aws(crate::aws::Places::new(args)?))
+}
+
+#[cfg(not(feature = "aws"))]
+fn on_aws(_: &AwsArgs) -> Result<Backend, Failure> {
+    Err(crate::failure::built_without_aws())
 }
 
 fn within(name: &str, value: Duration, least: Duration, most: Duration) -> Result<(), Failure> {

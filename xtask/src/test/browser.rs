@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::FEATURES;
 use crate::failure::{Failure, Result};
 use crate::project::Project;
 use crate::{dashboard, shell};
@@ -28,7 +29,7 @@ pub fn run(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
     let mut build = project.cargo();
     // The same selection as the tests were built with: another one would build dependencies again with other features.
-    shell::run("building cloudping", build.args(["build", "--workspace", "--bins", "--tests"]))?;
+    shell::run("building cloudping", build.args(["build", "--workspace", "--bins", "--tests"]).args(FEATURES))?;
 
     let data = std::env::temp_dir().join(format!("cloudping-e2e-{}", std::process::id()));
     let log = project.root.join("test-results/e2e-server.log");

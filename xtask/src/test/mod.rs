@@ -3,8 +3,8 @@
 mod browser;
 mod doctests;
 mod fuzz;
-mod python;
-mod servers;
+pub mod python;
+pub mod servers;
 
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ const STEPS: [Step; 9] = [
     Step { name: "fuzz", run: fuzz::run },
     Step { name: "e2e", run: browser::run },
 ];
+
+/// Everything is linted and tested with what is off by default.
+const FEATURES: [&str; 2] = ["--features", "cloudping/aws"];
 
 /// The names that `--only` takes, in the order of the steps.
 pub fn step_names() -> Vec<&'static str> {
@@ -118,14 +121,15 @@ fn python_step(project: &Project) -> Result<Vec<String>> {
 fn servers_step(project: &Project) -> Result<Vec<String>> {
     let kinesis = servers::ensure_kinesis(project)?;
     let ministack = python::ensure_ministack(project)?;
-    println!("==> servers for tests: {}, {}", kinesis.display(), ministack.display());
+    let seaweedfs = python::ensure_seaweedfs(project)?;
+    println!("==> servers for tests: {}, {}, {}", kinesis.display(), ministack.display(), seaweedfs.display());
     Ok(Vec::new())
 }
 
 fn clippy(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
     let mut command = project.cargo();
-    command.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
+    command.args(["clippy", "--workspace", "--all-targets"]).args(FEATURES).args(["--", "--deny", "warnings"]);
     shell::run("linting", &mut command)?;
     Ok(Vec::new())
 }
@@ -136,17 +140,22 @@ fn tests(project: &Project) -> Result<Vec<String>> {
     let (kinesis, ministack) = (servers::ensure_kinesis(project)?, python::ensure_ministack(project)?);
     let mut command = project.cargo();
     if shell::is_present("cargo-nextest") {
-        command.args(["nextest", "run", "--workspace"]);
+        command.args(["nextest", "run", "--workspace"]).args(FEATURES);
     } else {
         // nextest runs no doc tests, and neither does --all-targets: they have a command of their own below.
-        command.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
+        command.args(["test", "--workspace", "--lib", "--bins", "--tests"]).args(FEATURES);
     }
     command.env("CLOUDPING_TEST_PYTHON", &python).env("CLOUDPING_TEST_KINESIS", &kinesis);
     command.env("CLOUDPING_TEST_MINISTACK", &ministack);
+    command.env("CLOUDPING_TEST_SEAWEEDFS", python::ensure_seaweedfs(project)?);
     let mut lines = shell::run_keeping("unit, contract and golden tests", &mut command, is_summary)?;
     if doctests::any(project)? {
         let mut command = project.cargo();
-        lines.extend(shell::run_keeping("doc tests", command.args(["test", "--workspace", "--doc"]), is_summary)?);
+        lines.extend(shell::run_keeping(
+            "doc tests",
+            command.args(["test", "--workspace", "--doc"]).args(FEATURES),
+            is_summary,
+        )?);
     }
     Ok(lines)
 }

@@ -1,5 +1,6 @@
 //! Who may depend on whom.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use super::Violation;
 use crate::failure::{Failure, Result};
 use crate::project::{Dependency, Package, Project};
+use crate::shell;
 
 /// In a list of names: every package of this workspace.
 const OURS: &str = "(ours)";
@@ -18,10 +20,16 @@ const COMPONENTS: &[&str] = &[
     "cloudping-stream-processor",
     "cloudping-batch-rollup",
     "cloudping-query-service",
+    "cloudping-ingest-door",
     "cloudping-region-manager",
     "cloudping-udp-gateway",
 ];
-const AWS_SDK: &[&str] = &["aws-config", "aws-sdk-*", "aws-smithy-*", "aws-types"];
+const AWS_SDK: &[&str] = &["aws-config", "aws-credential-types", "aws-sdk-*", "aws-smithy-*", "aws-types"];
+/// What only the binary's feature `aws` brings.
+const BEHIND_THE_FEATURE: &[&str] =
+    &["aws-config", "aws-credential-types", "aws-sdk-*", "aws-smithy-*", "aws-types", "cloudping-backend-aws"];
+/// The binary that must be without it.
+const BINARY: &str = "cloudping";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kinds {
@@ -29,6 +37,8 @@ enum Kinds {
     All,
     /// What ends up in the product: ordinary and build dependencies.
     Shipped,
+    /// What ends up in the product whatever its features.
+    Always,
 }
 
 /// None of `who`, except for `but`, depends on any of `never`. Names may end in `*`; one that starts with `*/` is the end of
@@ -55,10 +65,12 @@ const RULES: &[Rule] = &[
         expected: "the planet to know nothing of the pipeline" },
     Rule { who: &["cloudping-ports"], but: &[], kinds: Kinds::All, never: &["cloudping-backend-*", "aws-*"],
         expected: "ports without a backend or an SDK" },
-    Rule { who: &["*"], but: &["cloudping", AWS_PACKAGES], kinds: Kinds::Shipped, never: &["cloudping-backend-*"],
+    Rule { who: &["*"], but: &["cloudping", "cloudping-cost", AWS_PACKAGES], kinds: Kinds::Shipped, never: &["cloudping-backend-*"],
         expected: "backends to be chosen by the binary (tests: dev-dependencies)" },
-    Rule { who: &["*"], but: &["cloudping-backend-aws", AWS_PACKAGES], kinds: Kinds::All, never: AWS_SDK,
-        expected: "the AWS SDK in cloudping-backend-aws and aws packages only" },
+    Rule { who: &["*"], but: &["cloudping-backend-aws", BINARY, AWS_PACKAGES], kinds: Kinds::All, never: AWS_SDK,
+        expected: "the AWS SDK in cloudping-backend-aws, aws packages and the binary's feature only" },
+    Rule { who: &[BINARY], but: &[], kinds: Kinds::Always, never: BEHIND_THE_FEATURE,
+        expected: "AWS to be optional there, behind the feature `aws`" },
     Rule { who: &["*"], but: &[], kinds: Kinds::All, never: &["xtask"],
         expected: "nothing to depend on the automation" },
 ];
@@ -83,6 +95,7 @@ pub fn check(project: &Project) -> Result<Vec<Violation>> {
             });
         }
     }
+    violations.extend(in_the_default_build(project)?);
     violations.extend(tdigest_feature(&read(&project.root.join("Cargo.lock"), "Cargo.lock")?)?);
     Ok(violations)
 }
@@ -92,6 +105,11 @@ fn broken<'a>(package: &'a Package, ours: &[&str]) -> Vec<(&'a Dependency, &'sta
     for rule in RULES.iter().filter(|rule| names(package, rule.who) && !names(package, rule.but)) {
         for dependency in &package.dependencies {
             let ships = dependency.kind.as_deref() != Some("dev");
+            let concerned = match rule.kinds {
+                Kinds::All => true,
+                Kinds::Shipped => ships,
+                Kinds::Always => ships && !dependency.optional,
+            };
             let banned = rule.never.iter().any(|pattern| {
                 if *pattern == OURS {
                     ours.contains(&dependency.name.as_str())
@@ -100,12 +118,32 @@ fn broken<'a>(package: &'a Package, ours: &[&str]) -> Vec<(&'a Dependency, &'sta
                 }
             });
             // A package names itself to turn on features for its own tests.
-            if banned && (ships || rule.kinds == Kinds::All) && dependency.name != package.name {
+            if banned && concerned && dependency.name != package.name {
                 found.push((dependency, rule.expected));
             }
         }
     }
     found
+}
+
+/// The SDK among all that the binary is built from by default: whoever brings it.
+fn in_the_default_build(project: &Project) -> Result<Vec<Violation>> {
+    let mut tree = project.cargo();
+    tree.args(["tree", "--package", BINARY, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    Ok(brought(&shell::capture(&mut tree)?))
+}
+
+/// In a list of packages, one a line, each once.
+fn brought(tree: &str) -> Vec<Violation> {
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let banned = names.into_iter().filter(|name| BEHIND_THE_FEATURE.iter().any(|pattern| matches(pattern, name)));
+    let violation = |name| Violation {
+        path: format!("{BINARY}/Cargo.toml"),
+        line: 1,
+        what: format!("{name} is in {BINARY}'s default build"),
+        expected: format!("none of it (`cargo tree --package {BINARY} --invert {name}` shows who brings it)"),
+    };
+    banned.map(violation).collect()
 }
 
 fn names(package: &Package, patterns: &[&str]) -> bool {
@@ -166,13 +204,13 @@ fn read(path: &Path, shown: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn package(folder: &str, name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
+    fn package(folder: &str, name: &str, dependencies: &[(&str, Option<&str>)], optional: bool) -> Package {
         Package {
             name: name.to_owned(),
             manifest_path: format!("/work/{folder}/Cargo.toml").into(),
             dependencies: dependencies
                 .iter()
-                .map(|(name, kind)| Dependency { name: (*name).to_owned(), kind: kind.map(str::to_owned) })
+                .map(|(name, kind)| Dependency { name: (*name).to_owned(), kind: kind.map(str::to_owned), optional })
                 .collect(),
             targets: Vec::new(),
         }
@@ -181,7 +219,7 @@ mod tests {
     /// How many rules a package with one dependency breaks.
     fn count(folder: &str, name: &str, dependency: &str, kind: Option<&str>) -> usize {
         let ours = ["cloudping-model", "cloudping-ports", "cloudping-testkit", "cloudping-producers"];
-        broken(&package(folder, name, &[(dependency, kind)]), &ours).len()
+        broken(&package(folder, name, &[(dependency, kind)], false), &ours).len()
     }
 
     #[test]
@@ -221,8 +259,20 @@ mod tests {
         assert_eq!(count("crates/backend-aws", "cloudping-backend-aws", "aws-sdk-kinesis", None), 0);
         assert_eq!(count("stream-processor/aws", "cloudping-stream-aws", "aws-config", None), 0);
         assert_eq!(count("cloudping", "cloudping", "aws-sdk-kinesis", None), 1);
+        assert_eq!(count("cloudping", "cloudping", "cloudping-backend-aws", None), 1);
+        let optional =
+            package("cloudping", "cloudping", &[("aws-config", None), ("cloudping-backend-aws", None)], true);
+        assert_eq!(broken(&optional, &[]), []);
         assert_eq!(count("batch-rollup", "cloudping-batch-rollup", "aws-config", Some("dev")), 1);
         assert_eq!(count("cloudping", "cloudping", "xtask", Some("dev")), 1);
+    }
+
+    #[test]
+    fn the_sdk_in_the_default_build_is_named_once() {
+        let tree = "cloudping v0.1.0 (/work/cloudping)\naws-lc-rs v1.0.0\naws-sdk-s3 v1.1.0\n\naws-sdk-s3 v1.1.0 (*)\n";
+        let found = brought(tree);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].what, "aws-sdk-s3 is in cloudping's default build");
     }
 
     #[test]
