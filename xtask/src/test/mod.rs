@@ -33,6 +33,9 @@ const STEPS: [Step; 9] = [
 /// Everything is linted and tested with what is off by default.
 const FEATURES: [&str; 2] = ["--features", "cloudping/aws"];
 
+/// From what property tests draw their cases: in CI always the same, so that a change is judged by itself; elsewhere new ones each time.
+const RNG_SEED: &str = "PROPTEST_RNG_SEED";
+
 /// The names that `--only` takes, in the order of the steps.
 pub fn step_names() -> Vec<&'static str> {
     STEPS.iter().map(|step| step.name).collect()
@@ -148,6 +151,9 @@ fn tests(project: &Project) -> Result<Vec<String>> {
     command.env("CLOUDPING_TEST_PYTHON", &python).env("CLOUDPING_TEST_KINESIS", &kinesis);
     command.env("CLOUDPING_TEST_MINISTACK", &ministack);
     command.env("CLOUDPING_TEST_SEAWEEDFS", python::ensure_seaweedfs(project)?);
+    if std::env::var_os("CI").is_some() && std::env::var_os(RNG_SEED).is_none() {
+        command.env(RNG_SEED, "1");
+    }
     let mut lines = shell::run_keeping("unit, contract and golden tests", &mut command, is_summary)?;
     if doctests::any(project)? {
         let mut command = project.cargo();

@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(count("crates/digest", "cloudping-digest", "tdigest", None), 0);
         assert_eq!(count("crates/planet", "cloudping-planet", "cloudping-producers", None), 1);
         assert_eq!(count("crates/planet", "cloudping-planet", "cloudping-testkit", Some("dev")), 0);
-        assert_eq!(count("crates/ports", "cloudping-ports", "aws-credential-types", Some("dev")), 1);
+        assert_eq!(count("crates/ports", "cloudping-ports", "aws-runtime", Some("dev")), 1);
     }
 
     #[test]
