@@ -31,7 +31,7 @@ use tokio::runtime::Runtime;
 const STREAM: &str = "events";
 const BUCKET: &str = "archive";
 /// Table and folder of `cloudping up`.
-const UP: &str = "up";
+const UP: &str = "one-process";
 /// Table and folder of the functions.
 const FUNCTIONS: &str = "functions";
 /// How long the tables are away.
