@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cloudping_model::{Gap, GapReason, UtcMicros};
+use cloudping_model::{Gap, GapReason, Round, UtcMicros};
 
 /// A machine that stood still for less did not sleep: its two clocks are read one after the other.
 const SUSPENDED_FROM_US: i64 = 10_000;
@@ -65,11 +65,17 @@ pub fn overload(skipped: u64, interval: Duration) -> Option<Gap> {
     (skipped > 0).then_some(Gap { reason: GapReason::Overload, rounds: skipped, micros })
 }
 
-/// The gap of rounds that were measured and then dropped, since the event log could not be reached for too long.
+/// The gap of rounds that were measured and then dropped: the event log could not be reached for too long, or refused them for good.
 #[must_use]
 pub fn dropped(rounds: u64, interval: Duration) -> Option<Gap> {
     let gap = overload(rounds, interval)?;
     Some(Gap { reason: GapReason::SpoolFull, ..gap })
+}
+
+/// The rounds that are missing when this one is dropped: itself, and those that it would have reported.
+#[must_use]
+pub fn lost_with(round: &Round) -> u64 {
+    1 + round.gap.map_or(0, |gap| gap.rounds)
 }
 
 /// Gaps that no round has reported yet: a round carries one.

@@ -1,14 +1,15 @@
 //! On the way to the event log: rounds are appended in the order in which they were finished, however long the log is away.
 //!
 //! With a spool a finished round is on disk before it is offered to the log, so that neither an outage nor the end of the
-//! process loses it. Without one rounds wait in memory, and those beyond the bound are counted and reported as a gap.
+//! process loses it. Without one rounds wait in memory, and those beyond the bound are counted and reported as a gap. So are
+//! those that the log refuses for good: no round keeps back the ones behind it for ever.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cloudping_model::{Round, VantageId};
-use cloudping_ports::EventLog;
+use cloudping_ports::{EventLog, LogError};
 use cloudping_schemas::event;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
@@ -42,7 +43,7 @@ impl Outbox {
         shutdown: watch::Receiver<bool>,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, finished) = mpsc::channel(QUEUE);
-        let sender = Sender { log, vantage, shutdown };
+        let sender = Sender { log, vantage, interval, shutdown };
         let emptying = async move {
             match spool {
                 Some(spool) => sender.with_spool(spool, finished).await,
@@ -77,30 +78,47 @@ fn next_pause(pause: Duration) -> Duration {
 struct Sender {
     log: Arc<dyn EventLog>,
     vantage: VantageId,
+    interval: Duration,
     shutdown: watch::Receiver<bool>,
 }
 
 impl Sender {
-    async fn append(&self, data: Bytes) -> Result<(), String> {
-        match timeout(APPEND_LIMIT, self.log.append(self.vantage.as_str(), data)).await {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(_elapsed) => Err(format!("no answer within {APPEND_LIMIT:?}")),
-        }
+    async fn append(&self, data: Bytes) -> Result<(), LogError> {
+        let appending = timeout(APPEND_LIMIT, self.log.append(self.vantage.as_str(), data));
+        let late = |_elapsed| LogError::Backend(format!("no answer within {APPEND_LIMIT:?}").into());
+        appending.await.map_err(late)?
     }
 
     async fn without_spool(self, mut finished: mpsc::Receiver<Round>) {
-        while let Some(round) = finished.recv().await {
-            let data = Bytes::from(event::encode(&round));
-            let mut pause = RETRY.0;
-            while let Err(error) = self.append(data.clone()).await {
-                if *self.shutdown.borrow() && pause >= RETRY.1 {
-                    tracing::error!(%error, round = round.id.number, "a round could not be appended before the end");
-                    break;
-                }
-                tracing::warn!(%error, "round not appended, trying again");
-                tokio::time::sleep(pause).await;
-                pause = next_pause(pause);
+        let mut unreported = 0;
+        while let Some(mut round) = finished.recv().await {
+            if unreported > 0 && round.gap.is_none() {
+                round.gap = gaps::dropped(unreported, self.interval);
+                unreported = 0;
             }
+            unreported += self.insist(&round).await;
+        }
+    }
+
+    /// Appends a round, however many tries it takes. Gives the rounds that are missing because the log refused it for good.
+    async fn insist(&self, round: &Round) -> u64 {
+        let data = Bytes::from(event::encode(round));
+        let mut pause = RETRY.0;
+        loop {
+            match self.append(data.clone()).await {
+                Ok(()) => return 0,
+                Err(LogError::Refused(reason)) => {
+                    tell_refused(&data, &*reason);
+                    return gaps::lost_with(round);
+                }
+                Err(error) if *self.shutdown.borrow() && pause >= RETRY.1 => {
+                    tracing::error!(%error, round = round.id.number, "a round could not be appended before the end");
+                    return 0;
+                }
+                Err(error) => tracing::warn!(%error, "round not appended, trying again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = next_pause(pause);
         }
     }
 
@@ -131,7 +149,7 @@ impl Sender {
                 if let Err(error) = self.append(Bytes::from(event::encode(&round))).await {
                     tracing::error!(%error, round = round.id.number, "a round is lost: neither spool nor log takes it");
                     // If even this fails, the gap in the round numbers remains as the trace.
-                    let _ = desk.with(|spool| spool.missing(1)).await;
+                    let _ = desk.with(move |spool| spool.missing(gaps::lost_with(&round))).await;
                 }
             }
         }
@@ -165,10 +183,24 @@ impl Sender {
     async fn send_one(&self, desk: &Desk) -> Result<bool, String> {
         let offered = desk.with(Spool::offer).await.map_err(|error| error.to_string())?;
         let Some(Waiting { place, data }) = offered else { return Ok(false) };
-        self.append(data).await?;
-        desk.with(move |spool| spool.sent(place)).await.map_err(|error| error.to_string())?;
+        let settled = match self.append(data.clone()).await {
+            Ok(()) => desk.with(move |spool| spool.sent(place)).await,
+            Err(LogError::Refused(reason)) => {
+                tell_refused(&data, &*reason);
+                desk.with(move |spool| spool.refused(place)).await
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        settled.map_err(|error| error.to_string())?;
         Ok(true)
     }
+}
+
+/// Says that a round is lost, and why: the gap of the next one only counts it.
+fn tell_refused(data: &[u8], reason: &(dyn std::error::Error + Send + Sync)) {
+    let id = event::decode(data).map(|round| round.id).ok();
+    let (epoch, round) = (id.as_ref().map(|id| id.epoch), id.as_ref().map(|id| id.number));
+    tracing::error!(%reason, epoch, round, "a round is dropped: the event log will never take it");
 }
 
 /// The spool, shared by who fills and who empties it. Its syncs block, so they run beside the probes.

@@ -2,7 +2,8 @@
 //!
 //! One redb file a vantage point. Rounds are numbered as they come, so those of an earlier epoch go out first. Beyond the
 //! bound the oldest are dropped and counted; the count is in the same commit as the drop, and leaves the spool as the gap of
-//! the next round that goes out. A round that was offered to the log already is never dropped, since it may have arrived.
+//! the next round that goes out. A round that was offered to the log already is never dropped for room, since it may have
+//! arrived; only when the log says that it will never take it, and then it is counted like the others.
 
 use std::fs;
 use std::io;
@@ -157,7 +158,7 @@ impl Spool {
         if fits {
             writing.open_table(ROUNDS)?.insert(self.next_place, data.as_slice())?;
         } else {
-            removed.rounds += 1 + reported_by(&data);
+            removed.rounds += gaps::lost_with(round);
             removed.last = Some(self.next_place);
         }
         if let Some(last) = removed.last {
@@ -220,6 +221,23 @@ impl Spool {
         Ok(())
     }
 
+    /// Removes a round that the log will never take, and counts it among those that the next one reports.
+    ///
+    /// # Errors
+    /// [`SpoolError::Storage`]; then it stays, and will be refused again.
+    pub fn refused(&mut self, place: u64) -> Result<(), SpoolError> {
+        let writing = self.database.begin_write()?;
+        let removed = writing.open_table(ROUNDS)?.remove(place)?.map(|data| {
+            let data = data.value();
+            (data.len() as u64, lost_with(data))
+        });
+        let Some((size, rounds)) = removed else { return Ok(()) };
+        add_dropped(&writing, rounds, place)?;
+        writing.commit()?;
+        self.bytes -= size;
+        Ok(())
+    }
+
     /// Counts rounds that were lost before they reached the spool, to be reported like those it dropped.
     ///
     /// # Errors
@@ -270,23 +288,25 @@ fn make_room(
         let Some(oldest) = oldest else { break };
         if let Some(data) = rounds.remove(oldest)? {
             removed.bytes += data.value().len() as u64;
-            removed.rounds += 1 + reported_by(data.value());
+            removed.rounds += lost_with(data.value());
             removed.last = Some(oldest);
         }
     }
     Ok(removed)
 }
 
-/// The rounds that a dropped round would have reported missing: they still are.
-fn reported_by(data: &[u8]) -> u64 {
-    event::decode(data).ok().and_then(|round| round.gap).map_or(0, |gap| gap.rounds)
+/// The rounds that are missing when an event is dropped; one that cannot be read is one round.
+fn lost_with(data: &[u8]) -> u64 {
+    event::decode(data).map_or(1, |round| gaps::lost_with(&round))
 }
 
 fn add_dropped(writing: &WriteTransaction, rounds: u64, last: u64) -> Result<(), SpoolError> {
     let mut facts = writing.open_table(FACTS)?;
     let before = facts.get(DROPPED)?.map_or(0, |count| count.value());
     facts.insert(DROPPED, before + rounds)?;
-    facts.insert(DROPPED_AT, last)?;
+    // A refused round may lie before those that were dropped for room.
+    let last_before = facts.get(DROPPED_AT)?.map_or(0, |place| place.value());
+    facts.insert(DROPPED_AT, last.max(last_before))?;
     Ok(())
 }
 

@@ -120,6 +120,23 @@ fn a_round_with_a_gap_of_its_own_leaves_the_report_to_the_next() {
 }
 
 #[test]
+fn what_was_refused_and_what_was_dropped_behind_it_is_reported_behind_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let size = event::encode(&round(100, 5)).len() as u64;
+    let mut spool = open(directory.path(), 3 * size);
+    (100..103).for_each(|number| assert_eq!(spool.push(&round(number, 5)).unwrap(), 0));
+    let offered = spool.offer().unwrap().unwrap();
+    (103..105).for_each(|number| assert_eq!(spool.push(&round(number, 5)).unwrap(), 1));
+    spool.refused(offered.place).unwrap();
+    assert_eq!(spool.bytes(), 2 * size);
+    drop(spool);
+    let mut spool = open(directory.path(), 3 * size);
+    let reporting = spool.offer().unwrap().unwrap();
+    spool.refused(reporting.place).unwrap();
+    assert_eq!(drain(&mut spool), [(104, dropped(4))]);
+}
+
+#[test]
 fn a_round_larger_than_the_spool_is_counted_not_kept() {
     let directory = tempfile::tempdir().unwrap();
     let mut spool = open(directory.path(), 200);
@@ -162,6 +179,8 @@ enum Step {
     Offer,
     /// The oldest is offered, arrives, and is removed.
     Send,
+    /// The oldest is offered, and the log will never take it.
+    Refuse,
     Restart,
 }
 
@@ -170,6 +189,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..60_usize).prop_map(Step::Push),
         1 => Just(Step::Offer),
         2 => Just(Step::Send),
+        1 => Just(Step::Refuse),
         1 => Just(Step::Restart),
     ]
 }
@@ -198,7 +218,7 @@ proptest! {
                     for _ in 0..dropped { prop_assert!(queue.remove(kept).is_some()); }
                     prop_assert!(spool.bytes() <= LIMIT);
                 }
-                Step::Offer | Step::Send => {
+                Step::Offer | Step::Send | Step::Refuse => {
                     let offered = spool.offer().unwrap();
                     prop_assert_eq!(offered.is_some(), !queue.is_empty());
                     let Some(Waiting { place, data }) = offered else { continue };
@@ -210,6 +230,12 @@ proptest! {
                         arrived.push(round.id.number);
                         queue.pop_front();
                         spool.sent(place).unwrap();
+                        first_is_offered = false;
+                    } else if matches!(step, Step::Refuse) {
+                        // What it would have reported is not reported yet.
+                        lost += 1;
+                        queue.pop_front();
+                        spool.refused(place).unwrap();
                         first_is_offered = false;
                     }
                 }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -94,6 +95,45 @@ impl EventLog for Away {
     }
 }
 
+/// A log that will never take some rounds, and loses its connection at each second call.
+struct Picky {
+    inner: Arc<MemoryLog>,
+    never: &'static [u64],
+    calls: AtomicU64,
+}
+
+impl Picky {
+    fn new(inner: &Arc<MemoryLog>, never: &'static [u64]) -> Arc<Self> {
+        Arc::new(Self { inner: Arc::clone(inner), never, calls: AtomicU64::new(0) })
+    }
+}
+
+#[async_trait]
+impl EventLog for Picky {
+    async fn append(&self, partition_key: &str, data: Bytes) -> Result<(), LogError> {
+        if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            return Err(LogError::Backend("connection reset".into()));
+        }
+        if self.never.contains(&event::decode(&data).unwrap().id.number) {
+            return Err(LogError::Refused("the round is too old".into()));
+        }
+        self.inner.append(partition_key, data).await
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
+        self.inner.shards().await
+    }
+
+    async fn read(
+        &self,
+        shard: &ShardId,
+        after: Option<&SequenceNumber>,
+        limit: usize,
+    ) -> Result<Vec<Record>, LogError> {
+        self.inner.read(shard, after, limit).await
+    }
+}
+
 fn start(log: Arc<dyn EventLog>, spool: Option<Spool>) -> (Outbox, JoinHandle<()>, watch::Sender<bool>) {
     let (stop, shutdown) = watch::channel(false);
     let (outbox, emptying) = Outbox::new(vantage(), INTERVAL, log, spool, shutdown);
@@ -154,6 +194,25 @@ async fn without_a_spool_what_finds_no_room_is_counted_and_reported() {
     assert_eq!(seen.len(), 1_002);
     let gap = Gap { reason: GapReason::SpoolFull, rounds: 5, micros: 5_000_000 };
     assert_eq!(seen[999..], [(7, 999, None), (7, 1_005, Some(gap)), (7, 1_006, None)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_that_is_refused_for_good_keeps_none_back_and_is_reported_by_the_next() {
+    let gap = |rounds| Some(Gap { reason: GapReason::SpoolFull, rounds, micros: rounds as i64 * 1_000_000 });
+    let expected = [(7, 0, None), (7, 1, None), (7, 3, gap(1)), (7, 4, None), (7, 7, gap(2)), (7, 8, None)];
+    for spooled in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = memory();
+        let spool = spooled.then(|| spool(directory.path(), DEFAULT_BYTES)).flatten();
+        let (outbox, emptying, _stop) = start(Picky::new(&inner, &[2, 5, 6]), spool);
+        for number in 0..9 {
+            outbox.put(round(7, number));
+            tokio::time::sleep(INTERVAL).await;
+        }
+        drop(outbox);
+        emptying.await.unwrap();
+        assert_eq!(arrived(&inner).await, expected, "with a spool: {spooled}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

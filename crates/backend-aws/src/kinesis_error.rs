@@ -80,7 +80,11 @@ pub(crate) enum AppendError {
 
 impl From<AppendError> for LogError {
     fn from(error: AppendError) -> Self {
-        Self::Backend(Box::new(error))
+        match error {
+            AppendError::TooLarge { .. } | AppendError::Key { .. } => Self::Refused(Box::new(error)),
+            // What Kinesis refuses may be mended on its side: a stream that is not there, a right that is not given.
+            _ => Self::Backend(Box::new(error)),
+        }
     }
 }
 

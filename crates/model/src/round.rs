@@ -178,7 +178,8 @@ pub enum GapReason {
     Suspended,
     /// The machine did not keep up with the schedule.
     Overload,
-    /// The event log could not be reached for longer than the spool could hold.
+    /// Rounds were measured and dropped: the event log could not be reached for longer than the spool could hold, or refused them for
+    /// good.
     SpoolFull,
 }
 

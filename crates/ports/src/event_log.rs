@@ -96,6 +96,10 @@ pub enum LogError {
     /// There is no such shard.
     #[error("event log: no shard {0}")]
     NoShard(ShardId),
+    /// This record will never be taken, because of what it is: appending it again is useless, and it must not keep back those behind
+    /// it. Not for what somebody can mend without changing the record, such as a key, a clock or a right.
+    #[error("event log: {0}")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The backend failed; the caller may try again.
     #[error("event log: {0}")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -111,7 +115,8 @@ pub trait EventLog: Send + Sync {
     /// Appends one record; it is durable when this returns.
     ///
     /// # Errors
-    /// [`LogError::Backend`] when the record may not be durable; appending it again is safe.
+    /// [`LogError::Backend`] when the record may not be durable; appending it again is safe. [`LogError::Refused`] when it never will
+    /// be, unless an earlier append of it took effect.
     async fn append(&self, partition_key: &str, data: Bytes) -> Result<(), LogError>;
 
     /// The shards that hold records or take them, now.

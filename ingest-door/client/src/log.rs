@@ -77,11 +77,29 @@ impl DoorError {
             Self::Address { .. } | Self::OtherVantage { .. } | Self::WriteOnly => false,
         }
     }
+
+    /// Whether the door refused what stands in the round, so that no key, clock or setting would ever get it through. Only a door can
+    /// say so, in its own words: a proxy before it may refuse for reasons of its own.
+    #[must_use]
+    pub fn concerns_the_round(&self) -> bool {
+        let Self::Refused(problem) = self else { return false };
+        match problem.code.as_str() {
+            // A newer door takes it. The rounds behind it have its version, so it keeps back none that would be taken.
+            "schema" => problem.field.as_deref() != Some("schema_version"),
+            // It is too old, or was measured by a clock that ran ahead: then its time would be wrong whenever it came.
+            "round_time" => true,
+            // It is sent alone, so nothing smaller can be tried.
+            "too_large" => true,
+            // The key is that of the vantage point whose rounds these are: else nothing is sent.
+            "other_vantage" => true,
+            _ => false,
+        }
+    }
 }
 
 impl From<DoorError> for LogError {
     fn from(error: DoorError) -> Self {
-        Self::Backend(Box::new(error))
+        if error.concerns_the_round() { Self::Refused(Box::new(error)) } else { Self::Backend(Box::new(error)) }
     }
 }
 
@@ -113,6 +131,9 @@ impl Request {
     }
 }
 
+/// Beyond this a clock was set back, µs: less is a tie of requests that were signed at once.
+const SAME_CLOCK_US: i64 = 1_000_000;
+
 /// The event log as a vantage point outside sees it: rounds are appended through an ingest door, and nothing can be read.
 #[derive(Debug, Clone)]
 pub struct DoorLog {
@@ -142,12 +163,13 @@ impl DoorLog {
         Ok(Self { address, key: Arc::new(key), clock, signed: Arc::default(), agent: config.build().into() })
     }
 
-    /// Now, or just after the last request: the door takes a time once.
+    /// Now, or just after the last request: the door takes a time once. A clock that was set back is believed.
     fn time(&self) -> UtcMicros {
         let now = (self.clock)().0;
-        let later = |last: i64| Some(now.max(last + 1));
+        let next = |last: i64| if (0..SAME_CLOCK_US).contains(&(last - now)) { last + 1 } else { now };
+        let later = |last: i64| Some(next(last));
         let last = self.signed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).unwrap_or_else(|last| last);
-        UtcMicros(now.max(last + 1))
+        UtcMicros(next(last))
     }
 
     /// Sends a round and waits until the door has it in the log. Blocks.
@@ -185,6 +207,7 @@ impl EventLog for DoorLog {
         let sent = tokio::task::spawn_blocking(move || door.send(&data)).await.map_err(DoorError::Panicked)?;
         if let Err(error) = &sent
             && !error.may_pass()
+            && !error.concerns_the_round()
         {
             tracing::error!(%error, "this will not pass by itself");
         }
@@ -215,6 +238,13 @@ mod tests {
         let log = DoorLog::new("http://127.0.0.1:1", key(), || UtcMicros(5)).unwrap();
         let other = log.clone();
         assert_eq!([log.time(), other.time(), log.time()], [UtcMicros(5), UtcMicros(6), UtcMicros(7)]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_believed() {
+        let log = DoorLog::new("http://127.0.0.1:1", key(), || UtcMicros(5)).unwrap();
+        log.signed.store(86_400_000_000, Ordering::Relaxed);
+        assert_eq!([log.time(), log.time()], [UtcMicros(5), UtcMicros(6)]);
     }
 
     #[test]
@@ -253,5 +283,48 @@ mod tests {
         let passes = |status| refused(status).may_pass();
         assert_eq!([429, 503, 409].map(passes), [true; 3]);
         assert_eq!([400, 401, 403, 413, 422].map(passes), [false; 5]);
+    }
+
+    #[test]
+    fn only_what_stands_in_a_round_is_refused_for_good() {
+        let log = DoorLog::new("https://a", key(), || UtcMicros(0)).unwrap();
+        let judged = |status: u16, code: &str, field: Option<&str>| {
+            let problem = IngestProblem {
+                status,
+                code: code.to_owned(),
+                field: field.map(str::to_owned),
+                ..IngestProblem::default()
+            };
+            let answer = serde_json::to_vec(&problem).unwrap();
+            LogError::from(log.judge(StatusCode::from_u16(status).unwrap(), &answer).unwrap_err())
+        };
+        let round = [
+            (422, "schema", Some("targets")),
+            (422, "round_time", Some("started_at_us")),
+            (413, "too_large", Some("round")),
+            (403, "other_vantage", Some("vantage_id")),
+        ];
+        for (status, code, field) in round {
+            let error = judged(status, code, field);
+            assert!(matches!(error, LogError::Refused(_)), "{code}: {error:?}");
+            assert!(error.to_string().contains(&format!("{status} {code}")), "{error}");
+        }
+        let circumstances = [
+            (422, "schema", Some("schema_version")),
+            (400, "header", None),
+            (401, "clock", None),
+            (401, "unauthorized", None),
+            (403, "forbidden", None),
+            (408, "too_slow", None),
+            (409, "replayed", None),
+            (429, "too_many", None),
+            (503, "log", None),
+        ];
+        for (status, code, field) in circumstances {
+            let error = judged(status, code, field);
+            assert!(matches!(error, LogError::Backend(_)), "{code}: {error:?}");
+        }
+        let proxy = log.judge(StatusCode::PAYLOAD_TOO_LARGE, b"<html>too large</html>").unwrap_err();
+        assert!(matches!(LogError::from(proxy), LogError::Backend(_)));
     }
 }

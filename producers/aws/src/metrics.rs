@@ -20,8 +20,10 @@ pub const APPEND_FAILURES: Metric = Metric::new("AppendFailures", Unit::Count);
 pub const ROUNDS_UNSENT: Metric = Metric::alarming("RoundsUnsent", Unit::Count);
 /// Rounds that waited for too long.
 pub const ROUNDS_GIVEN_UP: Metric = Metric::new("RoundsGivenUp", Unit::Count);
+/// Rounds that the stream will never take.
+pub const ROUNDS_REFUSED: Metric = Metric::new("RoundsRefused", Unit::Count);
 /// All of them.
-pub const METRICS: [Metric; 8] = [
+pub const METRICS: [Metric; 9] = [
     ROUNDS_MEASURED,
     PROBES_SENT,
     PROBES_ANSWERED,
@@ -30,12 +32,13 @@ pub const METRICS: [Metric; 8] = [
     APPEND_FAILURES,
     ROUNDS_UNSENT,
     ROUNDS_GIVEN_UP,
+    ROUNDS_REFUSED,
 ];
 
 /// The line of an invocation.
 #[must_use]
 pub fn line(report: &Report, append_failed: bool) -> Line {
-    let Report { rounds, sent, answered, lost, appended, unsent, given_up } = *report;
+    let Report { rounds, sent, answered, lost, appended, unsent, given_up, refused } = *report;
     Line::new()
         .count(ROUNDS_MEASURED, rounds)
         .count(PROBES_SENT, sent)
@@ -45,6 +48,7 @@ pub fn line(report: &Report, append_failed: bool) -> Line {
         .count(APPEND_FAILURES, append_failed.into())
         .count(ROUNDS_UNSENT, unsent)
         .count(ROUNDS_GIVEN_UP, given_up)
+        .count(ROUNDS_REFUSED, refused)
 }
 
 #[cfg(test)]
@@ -56,11 +60,12 @@ mod tests {
 
     #[test]
     fn an_invocation_tells_what_was_measured_and_what_is_left() {
-        let report = Report { rounds: 2, sent: 76, answered: 70, lost: 6, appended: 1, unsent: 3, given_up: 4 };
+        let report =
+            Report { rounds: 2, sent: 76, answered: 70, lost: 6, appended: 1, unsent: 3, given_up: 4, refused: 5 };
         let emitter = Emitter::new("producer", &[("vantage", "eu-west-1")], |_| None).unwrap();
         let line: Value = serde_json::from_str(&emitter.line(&line(&report, true), 0).unwrap()).unwrap();
         assert_eq!(line["vantage"], "eu-west-1");
-        for (metric, value) in METRICS.iter().zip([2, 76, 70, 6, 1, 1, 3, 4]) {
+        for (metric, value) in METRICS.iter().zip([2, 76, 70, 6, 1, 1, 3, 4, 5]) {
             assert_eq!(line[metric.name], value, "{}", metric.name);
         }
         let made = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();

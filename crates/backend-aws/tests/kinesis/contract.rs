@@ -50,9 +50,14 @@ async fn a_stream_that_is_not_there_is_told_at_once(log: KinesisLog) {
 }
 
 async fn what_kinesis_would_refuse_is_not_sent(log: &KinesisLog) {
-    let too_large = log.append("key", vec![0; 1_048_576].into()).await.unwrap_err().to_string();
+    let refused = async |key, data: Vec<u8>| {
+        let error = log.append(key, data.into()).await.unwrap_err();
+        assert!(matches!(error, LogError::Refused(_)), "no try would ever help: {error:?}");
+        error.to_string()
+    };
+    let too_large = refused("key", vec![0; 1_048_576]).await;
     assert!(too_large.contains("1048579 bytes") && too_large.contains("at most 1048576"), "{too_large}");
-    let no_key = log.append("", Bytes::new()).await.unwrap_err().to_string();
+    let no_key = refused("", Vec::new()).await;
     assert!(no_key.contains("0 characters") && no_key.contains("1 to 256"), "{no_key}");
 }
 
