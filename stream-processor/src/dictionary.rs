@@ -6,6 +6,8 @@ use cloudping_model::{Family, Protocol, TargetId};
 use cloudping_schemas::event::{EventError, Head};
 use cloudping_schemas::stored::{SeriesKey, SeriesTable};
 
+use crate::bounds::MAX_SERIES;
+
 /// No place has been looked up yet.
 const UNKNOWN: u32 = u32::MAX;
 
@@ -15,7 +17,7 @@ pub(crate) struct Dictionary {
     /// The dictionary's bytes, where they can be compared.
     names: Option<Vec<u8>>,
     targets: Vec<TargetId>,
-    /// Every target that was ever named.
+    /// Targets that were named: made once, and shared.
     known: HashSet<TargetId>,
     /// The places of the targets' TCP series over IPv4.
     tcp_v4: Vec<u32>,
@@ -34,6 +36,9 @@ impl Dictionary {
         }
         self.names = None;
         self.targets.clear();
+        if self.known.len() > MAX_SERIES {
+            self.known.clear();
+        }
         for text in head.targets() {
             let text = text?;
             if !self.known.contains(text) {
@@ -66,6 +71,23 @@ impl Dictionary {
             self.of_samples.push(table.place(&key));
         }
         &self.of_samples
+    }
+
+    /// How many series an event would add to the table. [`Dictionary::open`] must have taken it.
+    pub(crate) fn added(&self, head: &Head<'_>, table: &SeriesTable) -> usize {
+        let tcp_v4 = head.is_tcp_v4();
+        let mut added = HashSet::new();
+        for (at, &target) in head.target().iter().enumerate() {
+            let series = (target, head.protocol(at), head.family(at));
+            if (tcp_v4 && self.tcp_v4[target as usize] != UNKNOWN) || added.contains(&series) {
+                continue;
+            }
+            let key = SeriesKey { target: self.targets[target as usize].clone(), protocol: series.1, family: series.2 };
+            if table.find(&key).is_none() {
+                added.insert(series);
+            }
+        }
+        added.len()
     }
 
     fn look_up(&mut self, target: usize, table: &mut SeriesTable) -> u32 {

@@ -3,6 +3,7 @@
 use cloudping_model::{Gap, GapReason, Outcome, Pane, UtcMicros};
 use cloudping_schemas::stored::{EpochRounds, LedgerHour};
 
+use crate::bounds::{Bound, MAX_EPOCHS_OF_HOURS, MAX_HOURS};
 use crate::retention::LEDGER_KEPT_US;
 
 /// What a round adds to its hour.
@@ -28,6 +29,21 @@ impl Tally {
     }
 }
 
+/// The bound that a round would go beyond, if any.
+pub(crate) fn beyond(ledger: &[LedgerHour], at: UtcMicros, epoch: u64) -> Option<Bound> {
+    let start = Pane::Hour.start_of(at);
+    // Mostly the last one.
+    let hour = ledger.iter().rfind(|hour| hour.start <= start).filter(|hour| hour.start == start);
+    match hour {
+        Some(hour) if hour.numbers.binary_search_by_key(&epoch, |entry| entry.epoch).is_ok() => None,
+        None if ledger.len() >= MAX_HOURS => Some(Bound::Hours),
+        _ => {
+            let epochs: usize = ledger.iter().map(|hour| hour.numbers.len()).sum();
+            (epochs >= MAX_EPOCHS_OF_HOURS).then_some(Bound::Epochs)
+        }
+    }
+}
+
 /// The entry of the hour that holds `at`, made if absent.
 pub(crate) fn hour(ledger: &mut Vec<LedgerHour>, at: UtcMicros) -> &mut LedgerHour {
     let start = Pane::Hour.start_of(at);
@@ -50,9 +66,10 @@ pub(crate) fn book(entry: &mut LedgerHour, (epoch, number): (u64, u64), gap: Opt
     entry.rounds += 1;
     entry.late += u64::from(late);
     if let Some(gap) = gap {
-        entry.dropped += gap.rounds;
+        entry.dropped = entry.dropped.saturating_add(gap.rounds);
         // What the spool dropped had its numbers.
-        entry.unnumbered += if gap.reason == GapReason::SpoolFull { 0 } else { gap.rounds };
+        let unnumbered = if gap.reason == GapReason::SpoolFull { 0 } else { gap.rounds };
+        entry.unnumbered = entry.unnumbered.saturating_add(unnumbered);
         let of_reason = GapReason::ALL.iter().zip(&mut entry.gaps).find(|(reason, _)| **reason == gap.reason);
         of_reason.into_iter().for_each(|(_, count)| *count += 1);
     }
@@ -79,5 +96,45 @@ pub(crate) fn expire(ledger: &mut Vec<LedgerHour>, watermark: UtcMicros) {
     let kept = |hour: &LedgerHour| hour.start + Pane::Hour.micros() > watermark - LEDGER_KEPT_US;
     if !ledger.first().is_none_or(kept) {
         ledger.retain(kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    #[test]
+    fn what_is_reported_missing_has_no_end_and_no_overflow() {
+        let mut entry = LedgerHour::default();
+        for reason in [GapReason::Suspended, GapReason::SpoolFull, GapReason::Overload] {
+            let gap = Some(Gap { reason, rounds: u64::MAX, micros: 0 });
+            book(&mut entry, (1, 0), gap, false, Tally::default());
+        }
+        assert_eq!((entry.dropped, entry.unnumbered, entry.rounds), (u64::MAX, u64::MAX, 3));
+    }
+
+    #[test]
+    fn a_ledger_has_so_many_hours() {
+        let mut ledger = Vec::new();
+        for n in 0..MAX_HOURS as i64 {
+            let at = UtcMicros(n * HOUR);
+            assert_eq!(beyond(&ledger, at, 1), None);
+            book(hour(&mut ledger, at), (1, 0), None, false, Tally::default());
+        }
+        assert_eq!(beyond(&ledger, UtcMicros(MAX_HOURS as i64 * HOUR), 1), Some(Bound::Hours));
+        assert_eq!(beyond(&ledger, UtcMicros(5 * HOUR), 2), None, "an hour that is there");
+    }
+
+    #[test]
+    fn its_hours_have_so_many_epochs() {
+        let mut ledger = Vec::new();
+        for epoch in 0..MAX_EPOCHS_OF_HOURS as u64 {
+            book(hour(&mut ledger, UtcMicros(0)), (epoch, 0), None, false, Tally::default());
+        }
+        assert_eq!(beyond(&ledger, UtcMicros(0), u64::MAX), Some(Bound::Epochs));
+        assert_eq!(beyond(&ledger, UtcMicros(HOUR), 0), Some(Bound::Epochs));
+        assert_eq!(beyond(&ledger, UtcMicros(0), 7), None, "an epoch that is there");
     }
 }

@@ -11,6 +11,7 @@
 //! is its own pane, its hours that are not folded yet and its minutes that are not folded yet, and no sample is twice.
 
 mod audit;
+mod bounds;
 mod change;
 mod consumer;
 mod dictionary;

@@ -218,8 +218,8 @@ impl Processor {
         if !std::mem::replace(&mut state.touched, true) {
             touched.push(state.vantage.clone());
         }
-        let arrival = state.arrive(round);
-        if arrival != Arrival::Forgotten {
+        let arrival = state.arrive(round, now);
+        if matches!(arrival, Arrival::First | Arrival::Again) {
             report.newest = report.newest.max(Some(round.started_at));
         }
         match arrival {
@@ -232,6 +232,7 @@ impl Processor {
                 return Ok(None);
             }
             Arrival::Forgotten => return Ok(Some(too_old(round.epoch))),
+            Arrival::Beyond(bound) => return Ok(Some(bound.to_string())),
         }
         hold_for(store, state, round).await?;
         state.count(round, now);

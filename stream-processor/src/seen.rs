@@ -2,6 +2,7 @@
 
 use cloudping_schemas::stored::SeenEpoch;
 
+use crate::bounds::{Bound, MAX_RANGES, MAX_RANGES_OF_AN_EPOCH};
 use crate::retention::EPOCHS_KEPT;
 
 /// What is known of a round that arrives.
@@ -13,31 +14,46 @@ pub(crate) enum Arrival {
     Again,
     /// Its epoch is older than all that are remembered: it can't be told from a duplicate.
     Forgotten,
+    /// It asks for more than a vantage point may take up. Nothing was changed.
+    Beyond(Bound),
 }
 
 /// Remembers a round and says whether it came before.
 pub(crate) fn arrive(seen: &mut Vec<SeenEpoch>, epoch: u64, number: u64) -> Arrival {
-    let at = match seen.binary_search_by_key(&epoch, |entry| entry.epoch) {
-        Ok(at) => at,
-        Err(0) if seen.len() >= EPOCHS_KEPT => return Arrival::Forgotten,
+    match seen.binary_search_by_key(&epoch, |entry| entry.epoch) {
+        Ok(at) => match join(&mut seen[at].ranges, number) {
+            Ok(arrival) => arrival,
+            Err(_) if seen[at].ranges.len() >= MAX_RANGES_OF_AN_EPOCH || is_full(seen) => {
+                Arrival::Beyond(Bound::Ranges)
+            }
+            Err(place) => {
+                seen[at].ranges.insert(place, (number, number));
+                Arrival::First
+            }
+        },
+        Err(0) if seen.len() >= EPOCHS_KEPT => Arrival::Forgotten,
         Err(at) => {
-            let ranges = Vec::new();
-            seen.insert(at, SeenEpoch { epoch, ranges });
-            at
+            let surplus = (seen.len() + 1).saturating_sub(EPOCHS_KEPT);
+            if is_full(&seen[surplus..]) {
+                return Arrival::Beyond(Bound::Ranges);
+            }
+            seen.insert(at, SeenEpoch { epoch, ranges: vec![(number, number)] });
+            seen.drain(..surplus);
+            Arrival::First
         }
-    };
-    let arrival = insert(&mut seen[at].ranges, number);
-    let surplus = seen.len().saturating_sub(EPOCHS_KEPT);
-    seen.drain(..surplus);
-    arrival
+    }
 }
 
-/// Adds a number to ascending, separate ranges.
-fn insert(ranges: &mut Vec<(u64, u64)>, number: u64) -> Arrival {
+fn is_full(seen: &[SeenEpoch]) -> bool {
+    seen.iter().map(|entry| entry.ranges.len()).sum::<usize>() >= MAX_RANGES
+}
+
+/// Adds a number to ascending, separate ranges; where it touches none of them, gives where its own would stand.
+fn join(ranges: &mut Vec<(u64, u64)>, number: u64) -> Result<Arrival, usize> {
     // The first range that ends at or after the number.
     let at = ranges.partition_point(|(_, last)| *last < number);
     if ranges.get(at).is_some_and(|(first, _)| *first <= number) {
-        return Arrival::Again;
+        return Ok(Arrival::Again);
     }
     let joins_before = at > 0 && number - ranges[at - 1].1 == 1;
     let joins_after = ranges.get(at).is_some_and(|(first, _)| *first - number == 1);
@@ -48,9 +64,9 @@ fn insert(ranges: &mut Vec<(u64, u64)>, number: u64) -> Arrival {
         }
         (true, false) => ranges[at - 1].1 = number,
         (false, true) => ranges[at].0 = number,
-        (false, false) => ranges.insert(at, (number, number)),
+        (false, false) => return Err(at),
     }
-    Arrival::First
+    Ok(Arrival::First)
 }
 
 #[cfg(test)]
@@ -70,6 +86,34 @@ mod tests {
         assert_eq!(seen.len(), EPOCHS_KEPT);
         assert_eq!(arrive(&mut seen, 0, 0), Arrival::Forgotten);
         assert_eq!(arrive(&mut seen, 1, 0), Arrival::Again);
+    }
+
+    #[test]
+    fn an_epoch_of_too_many_holes_takes_no_more_and_the_others_go_on() {
+        let (mut seen, most) = (Vec::new(), MAX_RANGES_OF_AN_EPOCH as u64);
+        for number in 0..most {
+            assert_eq!(arrive(&mut seen, 1, number * 2), Arrival::First);
+        }
+        let before = seen.clone();
+        assert_eq!(arrive(&mut seen, 1, most * 2), Arrival::Beyond(Bound::Ranges));
+        assert_eq!(seen, before, "nothing was changed");
+        assert_eq!(arrive(&mut seen, 1, 0), Arrival::Again);
+        assert_eq!(arrive(&mut seen, 1, 1), Arrival::First, "it closes a hole");
+        assert_eq!(arrive(&mut seen, 1, most * 2), Arrival::First);
+        assert_eq!(arrive(&mut seen, 2, 0), Arrival::First);
+    }
+
+    #[test]
+    fn all_epochs_together_have_so_many_ranges() {
+        let (mut seen, most) = (Vec::new(), MAX_RANGES_OF_AN_EPOCH as u64);
+        let epochs = (MAX_RANGES / MAX_RANGES_OF_AN_EPOCH) as u64;
+        for (epoch, number) in (0..epochs).flat_map(|epoch| (0..most).map(move |number| (epoch, number))) {
+            assert_eq!(arrive(&mut seen, epoch, number * 2), Arrival::First);
+        }
+        let before = seen.clone();
+        assert_eq!(arrive(&mut seen, epochs, 0), Arrival::Beyond(Bound::Ranges));
+        assert_eq!(seen, before, "nothing was changed");
+        assert_eq!(arrive(&mut seen, 0, most * 2 - 1), Arrival::First, "it goes on from the last");
     }
 
     proptest! {

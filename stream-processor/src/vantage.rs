@@ -9,6 +9,7 @@ use cloudping_ports::{Change, Expect, Key, Write};
 use cloudping_schemas::event::Head;
 use cloudping_schemas::stored::{SeriesTable, VantageHead, keys};
 
+use crate::bounds::{Bound, MAX_SERIES};
 use crate::dictionary::Dictionary;
 use crate::fold::ParentPane;
 use crate::ledger::{self, Tally};
@@ -97,19 +98,36 @@ impl VantageState {
         (self.head, self.head_stored) = (VantageHead { revised, ..head }, Expect::Version(version));
     }
 
-    /// Remembers the round and says whether it came before. A duplicate is booked at once.
-    pub(crate) fn arrive(&mut self, round: &Head<'_>) -> Arrival {
+    /// Remembers the round and says whether it came before. A duplicate is booked at once. Its dictionary must be open.
+    pub(crate) fn arrive(&mut self, round: &Head<'_>, now: UtcMicros) -> Arrival {
+        if let Some(bound) = self.beyond(round) {
+            return Arrival::Beyond(bound);
+        }
         let arrival = seen::arrive(&mut self.head.seen, round.epoch, round.number);
-        if arrival == Arrival::Forgotten {
+        if matches!(arrival, Arrival::Forgotten | Arrival::Beyond(_)) {
             return arrival;
         }
         self.head_changed = true;
         if arrival == Arrival::Again {
             ledger::hour(&mut self.head.ledger, round.started_at).duplicates += 1;
         } else if self.head.watermark == UtcMicros(0) && self.head.folded_until == UtcMicros(0) {
-            self.begin(round.started_at);
+            // A clock that runs ahead must not close the windows of the present.
+            self.begin(round.started_at.min(now));
         }
         arrival
+    }
+
+    /// The bound on series or on the ledger that a round would go beyond, if any.
+    fn beyond(&self, round: &Head<'_>) -> Option<Bound> {
+        // Far from the bound nothing is looked up: a sample adds one series at the most.
+        let far = self.table.len() + round.len() <= MAX_SERIES;
+        if !far {
+            let added = self.dictionary.added(round, &self.table);
+            if added > 0 && self.table.len() + added > MAX_SERIES {
+                return Some(Bound::Series);
+            }
+        }
+        ledger::beyond(&self.head.ledger, round.started_at, round.epoch)
     }
 
     /// A vantage point's first round decides where folding begins.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use cloudping_model::{Family, Gap, GapReason, Outcome, Protocol, UtcMicros, VantageId};
 
 use super::wire_reader::{Field, Fields, WireError};
-use super::{EventError, MAX_OFFSET_US, SCHEMA_VERSION, STARTS, family_of, wrong_value};
+use super::{EventError, MAX_GAP_ROUNDS, MAX_OFFSET_US, SCHEMA_VERSION, STARTS, family_of, wrong_value};
 
 /// The greatest number that a table of signed numbers holds.
 const MAX_SIGNED: u32 = i32::MAX as u32;
@@ -381,6 +381,9 @@ fn scan_gap(bytes: &[u8], earlier: Option<(u32, u64, i64)>) -> Result<(u32, u64,
 fn read_gap((reason, rounds, micros): (u32, u64, i64)) -> Result<Gap, EventError> {
     let found = GapReason::ALL.get((reason as usize).wrapping_sub(1)).copied();
     let reason = found.ok_or_else(|| wrong_value("gap.reason", 0, reason, "1 to 4"))?;
+    if rounds > MAX_GAP_ROUNDS {
+        return Err(wrong_value("gap.rounds", 0, rounds, "at most 2^32"));
+    }
     Ok(Gap { reason, rounds, micros })
 }
 

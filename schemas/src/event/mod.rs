@@ -22,6 +22,9 @@ pub const SCHEMA_VERSION: u32 = 2;
 /// The longest that a round may take, in µs: ten minutes.
 pub const MAX_OFFSET_US: u32 = 600_000_000;
 
+/// The most rounds that a gap may report missing: at one a second, those of 136 years.
+pub const MAX_GAP_ROUNDS: u64 = 1 << 32;
+
 /// The starts that a round may have, in µs: 1970 to 9998, so that each of its samples has a date of four digits.
 const STARTS: std::ops::Range<i64> = 0..253_370_764_800_000_000;
 

@@ -7,7 +7,7 @@ use cloudping_model::{Gap, GapReason, Outcome, Round, RoundId, Sample, TargetId}
 use prost::Message;
 
 use super::wire::{self, ProbeRound};
-use super::{Columns, EventError, Head, SCHEMA_VERSION, protocol_code};
+use super::{Columns, EventError, Head, MAX_GAP_ROUNDS, SCHEMA_VERSION, protocol_code};
 
 /// The event's bytes in the newest version.
 #[must_use]
@@ -102,7 +102,7 @@ fn write_gap(gap: Gap) -> wire::Gap {
         GapReason::Overload => 3,
         GapReason::SpoolFull => 4,
     };
-    wire::Gap { reason, rounds: gap.rounds, micros: gap.micros }
+    wire::Gap { reason, rounds: gap.rounds.min(MAX_GAP_ROUNDS), micros: gap.micros }
 }
 
 /// Reads a round of any version that was ever written.

@@ -115,6 +115,13 @@ fn codes_are_places_in_the_lists_of_the_model() {
 }
 
 #[test]
+fn a_gap_is_written_so_that_it_can_be_read() {
+    let gap = Gap { reason: GapReason::Overload, rounds: u64::MAX, micros: i64::MAX };
+    let round = Round { gap: Some(gap), ..golden_round() };
+    assert_eq!(decode(&encode(&round)).unwrap().gap, Some(Gap { rounds: MAX_GAP_ROUNDS, ..gap }));
+}
+
+#[test]
 fn a_clean_round_leaves_out_its_default_columns() {
     let mut round = golden_round();
     round.samples = vec![sample("eu-west-1", Outcome::Answered); 38];
@@ -161,6 +168,10 @@ fn errors_name_the_field_and_what_was_expected() {
             refused(|wire| wire.gap = Some(wire::Gap { reason: 5, rounds: 0, micros: 0 })),
             "event: gap.reason[0] is 5, expected 1 to 4",
         ),
+        (
+            refused(|wire| wire.gap = Some(wire::Gap { reason: 1, rounds: MAX_GAP_ROUNDS + 1, micros: 0 })),
+            "event: gap.rounds[0] is 4294967297, expected at most 2^32",
+        ),
     ];
     for (found, expected) in cases {
         assert_eq!(found, expected);
@@ -190,7 +201,7 @@ fn any_sample() -> impl Strategy<Value = Sample> {
 }
 
 fn any_gap() -> impl Strategy<Value = Option<Gap>> {
-    let gap = (0..GapReason::ALL.len(), any::<u64>(), any::<i64>());
+    let gap = (0..GapReason::ALL.len(), 0..=MAX_GAP_ROUNDS, any::<i64>());
     let gap = gap.prop_map(|(at, rounds, micros)| Gap { reason: GapReason::ALL[at], rounds, micros });
     proptest::option::of(gap)
 }

@@ -65,7 +65,7 @@ impl LedgerHour {
     /// `missing` as [`missing_rounds`] gives it.
     #[must_use]
     pub fn probes_due(&self, missing: u64) -> u64 {
-        let known = self.sent + self.not_sent;
+        let known = self.sent.saturating_add(self.not_sent);
         let absent = u128::from(known) * u128::from(missing) / u128::from(self.rounds.max(1));
         known.saturating_add(u64::try_from(absent).unwrap_or(u64::MAX))
     }
@@ -82,7 +82,7 @@ pub fn missing_rounds(ledger: &[LedgerHour]) -> Vec<u64> {
     // Hours of version 1 have rounds whose numbers are not known.
     let mut unnumbered = false;
     let hours = ledger.iter().enumerate().map(|(at, hour)| {
-        let spans = hour.numbers.iter().map(|numbers| numbers.last - numbers.first + 1);
+        let spans = hour.numbers.iter().map(|numbers| numbers.last.saturating_sub(numbers.first).saturating_add(1));
         unnumbered |= hour.rounds > spans.fold(0, u64::saturating_add);
         let mut due = 0_u64;
         for numbers in &hour.numbers {
@@ -91,11 +91,11 @@ pub fn missing_rounds(ledger: &[LedgerHour]) -> Vec<u64> {
                 None if at == 0 || unnumbered => numbers.first,
                 None => 0,
             };
-            let end = next.max(numbers.last + 1);
-            due += end - next;
+            let end = next.max(numbers.last.saturating_add(1));
+            due = due.saturating_add(end - next);
             reached.insert(numbers.epoch, end);
         }
-        due.saturating_sub(hour.rounds) + hour.unnumbered
+        due.saturating_sub(hour.rounds).saturating_add(hour.unnumbered)
     });
     hours.collect()
 }
@@ -262,6 +262,15 @@ mod tests {
         let ledger = [hour(&[(1, 0, 60)], 60, 0), hour(&[(1, 59, 99)], 40, 0)];
         // Number 60 started in the first hour, 59 in the second: the clock was set back between them.
         assert_eq!(missing_rounds(&ledger).iter().sum::<u64>(), 1, "an upper bound, by one");
+    }
+
+    #[test]
+    fn no_number_makes_the_sums_overflow() {
+        let most = u64::MAX;
+        let ledger = [hour(&[(0, 0, 0)], 1, 0), hour(&[(1, most, most), (2, 0, most), (3, 7, most)], 3, most)];
+        assert_eq!(missing_rounds(&ledger), [0, most]);
+        let full = LedgerHour { sent: most, not_sent: most, rounds: 1, ..LedgerHour::default() };
+        assert_eq!(full.probes_due(most), most);
     }
 
     #[test]
