@@ -19,9 +19,14 @@ pub struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket of `most` tokens that fills with so many a second (at least one).
-    pub fn new(per_second: u32, most: u32, now: UtcMicros) -> Self {
-        let most = u64::from(most) * PARTS;
+    pub fn new(per_second: u32, most: u64, now: UtcMicros) -> Self {
+        let most = most.saturating_mul(PARTS);
         Self { per_second: u64::from(per_second.max(1)), most, level: most, at: now }
+    }
+
+    /// Puts tokens back that were taken for nothing.
+    pub fn give_back(&mut self, tokens: u64) {
+        self.level = self.level.saturating_add(tokens.saturating_mul(PARTS)).min(self.most);
     }
 
     /// Takes so many tokens, or none and says how long until they are there; a clock that went back fills nothing.
@@ -70,14 +75,14 @@ mod tests {
                 now += pause;
                 match bucket.take(UtcMicros(now), tokens) {
                     Ok(()) => given += tokens,
-                    Err(wait) if tokens <= u64::from(most) => {
+                    Err(wait) if tokens <= most => {
                         let mut later = bucket.clone();
                         let at = UtcMicros(now + i64::try_from(wait.as_micros()).unwrap());
                         prop_assert_eq!(later.take(at, tokens), Ok(()));
                     }
                     Err(_) => {}
                 }
-                prop_assert!(given * 1_000_000 <= u64::from(most) * 1_000_000 + now.unsigned_abs() * u64::from(rate));
+                prop_assert!(given * 1_000_000 <= most * 1_000_000 + now.unsigned_abs() * u64::from(rate));
             }
         }
     }

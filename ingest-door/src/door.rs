@@ -11,7 +11,7 @@ use cloudping_ports::{EventLog, LiveStore};
 use cloudping_schemas::ingest::Fingerprint;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bucket::TokenBucket;
 use crate::counters::{Counters, Tally};
@@ -39,7 +39,7 @@ struct Inner {
     clock: Clock,
     limits: Limits,
     at_once: Semaphore,
-    /// Of each vantage point that has sent a good signature: so there are no more than have keys.
+    /// Of each vantage point that has shown a known key: so there are no more than have keys.
     desks: Mutex<HashMap<VantageId, Arc<Desk>>>,
     tally: Tally,
 }
@@ -47,7 +47,7 @@ struct Inner {
 /// What a door keeps of a vantage point.
 struct Desk {
     bucket: Mutex<TokenBucket>,
-    at_once: Semaphore,
+    at_once: Arc<Semaphore>,
     /// Its requests are written one at a time, so that their rounds do not mingle.
     turn: tokio::sync::Mutex<()>,
 }
@@ -106,18 +106,27 @@ impl Door {
         }
     }
 
+    /// A place among those of a vantage point whose key is known, before its body is read: who sends slowly holds up nobody else.
+    pub(crate) fn place_of(&self, vantage: &VantageId) -> Result<OwnedSemaphorePermit, Refusal> {
+        let busy =
+            |_| Refusal::new(Reason::TooMany, "too many requests of the vantage point at once").retry_after(LATER);
+        Arc::clone(&self.inner.desk(vantage, self.now()).at_once).try_acquire_owned().map_err(busy)
+    }
+
     /// Takes a request whose key is known; gives how many rounds were appended.
     pub(crate) async fn take(&self, head: &Head, body: Bytes) -> Result<usize, Refusal> {
         let mark = head.verify(&body)?;
         let (inner, now) = (&*self.inner, self.now());
         let rounds = rounds::check(&body, &Signed { vantage: &head.vantage, now }, &inner.limits)?;
         let desk = inner.desk(&head.vantage, now);
-        let busy =
-            |_| Refusal::new(Reason::TooMany, "too many requests of the vantage point at once").retry_after(LATER);
-        let _place = desk.at_once.try_acquire().map_err(busy)?;
-        desk.admit(rounds.len(), now)?;
+        let price = price(rounds.len(), body.len()).min(inner.limits.most());
+        desk.admit(price, now)?;
         let _turn = desk.turn.lock().await;
-        inner.note(head, mark, now).await?;
+        if let Err(refusal) = inner.note(head, mark, now).await {
+            // What somebody overheard and sends again must not use up what the vantage point may send.
+            desk.give_back(price);
+            return Err(refusal);
+        }
         let appended = inner.append(&head.vantage, rounds).await?;
         inner.tally.request();
         Ok(appended)
@@ -128,10 +137,10 @@ impl Inner {
     fn desk(&self, vantage: &VantageId, now: UtcMicros) -> Arc<Desk> {
         let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
         let limits = &self.limits;
-        let most = limits.burst.max(u32::try_from(limits.rounds).unwrap_or(u32::MAX));
+        let most = limits.most();
         let desk = || Desk {
             bucket: Mutex::new(TokenBucket::new(limits.rounds_per_second, most, now)),
-            at_once: Semaphore::new(limits.at_once_per_vantage),
+            at_once: Arc::new(Semaphore::new(limits.at_once_per_vantage)),
             turn: tokio::sync::Mutex::default(),
         };
         Arc::clone(desks.entry(vantage.clone()).or_insert_with(|| Arc::new(desk())))
@@ -170,13 +179,22 @@ impl Inner {
 }
 
 impl Desk {
-    fn admit(&self, rounds: usize, now: UtcMicros) -> Result<(), Refusal> {
+    fn give_back(&self, price: u64) {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).give_back(price);
+    }
+
+    fn admit(&self, price: u64, now: UtcMicros) -> Result<(), Refusal> {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.take(now, rounds as u64).map_err(|wait| {
+        bucket.take(now, price).map_err(|wait| {
             let detail = "the vantage point sends more rounds than the door takes of one";
             Refusal::new(Reason::TooMany, detail).retry_after(wait)
         })
     }
+}
+
+/// What a request takes of the rate: a token a round, and for large ones a token for each 4 KiB, since a log has bytes to give as well.
+fn price(rounds: usize, bytes: usize) -> u64 {
+    rounds.max(bytes.div_ceil(4096)) as u64
 }
 
 /// The sender cannot put it right; what is wrong goes to the log.

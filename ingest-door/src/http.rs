@@ -61,6 +61,7 @@ async fn receive(State(door): State<Door>, request: Request) -> Response {
 async fn take(door: &Door, head: &Head, body: Body) -> Result<usize, Refusal> {
     head.check(door.now(), door.limits())?;
     door.check_key(&head.vantage, head.fingerprint()).await?;
+    let _place = door.place_of(&head.vantage)?;
     let body = read(body, head.length, door.limits()).await?;
     door.take(head, body).await
 }

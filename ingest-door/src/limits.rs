@@ -29,6 +29,13 @@ pub struct Limits {
     pub requests_per_minute: usize,
 }
 
+impl Limits {
+    /// What a vantage point's bucket holds: a request of the largest size must fit.
+    pub(crate) fn most(&self) -> u64 {
+        u64::from(self.burst).max(self.rounds as u64)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

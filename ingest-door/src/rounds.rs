@@ -62,7 +62,12 @@ fn check_round(round: &[u8], columns: &mut Columns, signed: &Signed<'_>, limits:
         let refusal = Refusal::new(Reason::RoundTime, detail).door_time(signed.now);
         return Err(refusal.field("started_at_us", format!("{} to {}", first.0, last.0)));
     }
-    Ok(())
+    // An epoch is the moment when its producer started: one of the future would make all that come after it look forgotten.
+    if i64::try_from(head.epoch).is_ok_and(|epoch| epoch <= last.0) {
+        return Ok(());
+    }
+    let detail = format!("the round's epoch is {}, and the door's clock is at {}", head.epoch, signed.now.0);
+    Err(Refusal::new(Reason::RoundTime, detail).door_time(signed.now).field("epoch", format!("at most {}", last.0)))
 }
 
 fn schema(error: &EventError) -> Refusal {

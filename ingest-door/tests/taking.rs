@@ -192,6 +192,17 @@ async fn a_vantage_point_gets_its_rate_and_takes_nothing_from_others() {
 }
 
 #[tokio::test]
+async fn what_is_sent_again_uses_up_nothing() {
+    let rig = Rig::with(Limits { rounds_per_second: 2, rounds: 4, burst: 6, ..Limits::default() }).await;
+    let overheard = signed(&events(3), 0);
+    assert_eq!(rig.send(&overheard).await.accepted(), 3);
+    for _ in 0..9 {
+        rig.refuse(http(&overheard), Reason::Replayed, 409).await;
+    }
+    assert_eq!(rig.send(&signed(&events(3), 1)).await.accepted(), 3);
+}
+
+#[tokio::test]
 async fn no_more_requests_a_minute_than_are_remembered() {
     let rig = Rig::with(Limits { requests_per_minute: 2, ..Limits::default() }).await;
     for after in 0..2 {

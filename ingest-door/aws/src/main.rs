@@ -9,6 +9,7 @@ use cloudping_ingest_door::{Door, router};
 use cloudping_ingest_door_lambda::metrics;
 use cloudping_ingest_door_lambda::settings::Settings;
 use cloudping_model::UtcMicros;
+use cloudping_schemas::stored::keys;
 use cloudping_telemetry::{Emitter, Function, Request, logging};
 use lambda_http::{Error, RequestExt, service_fn};
 use tower::ServiceExt;
@@ -44,7 +45,7 @@ async fn door(settings: Settings) -> Door {
         kinesis = kinesis.region(Region::new(region));
     }
     let log = KinesisLog::new(aws_sdk_kinesis::Client::from_conf(kinesis.build()), settings.stream);
-    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&own), settings.table);
+    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&own), settings.table).with_expiry(keys::expires_at);
     Door::new(Arc::new(log), Arc::new(store), now, settings.limits)
 }
 

@@ -1,7 +1,7 @@
 //! What a request tells; docs/metrics.md says what for.
 
 use cloudping_ingest_door::{Counters, Reason};
-use cloudping_telemetry::{Line, Metric, Unit};
+use cloudping_telemetry::{FAILED, Line, Metric, Unit};
 
 /// Rounds appended to the stream.
 pub const ROUNDS_ACCEPTED: Metric = Metric::alarming("RoundsAccepted", Unit::Count);
@@ -16,10 +16,16 @@ pub fn line(before: &Counters, after: &Counters) -> Line {
     let line = Line::new()
         .count(ROUNDS_ACCEPTED, after.rounds - before.rounds)
         .count(REQUESTS_REFUSED, after.all_refused() - before.all_refused());
+    let line = if own_fault(before, after) { line.count(FAILED, 1) } else { line };
     match Reason::ALL.into_iter().find(|reason| after.refused(*reason) > before.refused(*reason)) {
         Some(reason) => line.property("reason", reason.name()),
         None => line,
     }
+}
+
+/// Whether a request was refused for what is wrong here, not with the request.
+fn own_fault(before: &Counters, after: &Counters) -> bool {
+    [Reason::Store, Reason::Log, Reason::Busy].iter().any(|reason| after.refused(*reason) > before.refused(*reason))
 }
 
 #[cfg(test)]
