@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -20,6 +21,8 @@ use crate::dynamo_writes::{Transactions, parts_in_the_way, place};
 /// When the item under a partition and sort key expires, in seconds since 1970; `None` for one that stays.
 pub type ExpiryRule = fn(partition: &str, sort: &str) -> Option<i64>;
 
+/// How long DynamoDB may take for an answer.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 /// How often a commit that stood in another one's way, or came too fast, is tried.
 const TRIES: u32 = 6;
 /// Before a commit's second try it waits for up to this; before each further one for up to twice as long.
@@ -54,7 +57,7 @@ pub(crate) fn failed(error: impl Into<aws_sdk_dynamodb::Error>) -> StoreError {
 
 /// A [`LiveStore`] in a DynamoDB table: partition key `p` and sort key `s`, both strings.
 ///
-/// The client retries failed calls by its own settings. A commit is always a transaction, also of a single write: only a
+/// The client retries failed calls by its own settings, and those that are not answered within 10 s unless it has a limit of its own. A commit is always a transaction, also of a single write: only a
 /// transaction carries a token by which DynamoDB knows a repeated request (for ten minutes), so that a commit whose answer was
 /// lost is answered again as done. A conditional put would find its own first attempt and call it a conflict.
 ///
@@ -72,7 +75,8 @@ impl DynamoStore {
     /// The store in a table that exists (see [`create_table_if_absent`](crate::create_table_if_absent)). Nothing in it expires.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, transactions: Transactions { table: table.into(), expiry: None } }
+        let transactions = Transactions { table: table.into(), expiry: None };
+        Self { client: with_attempt_limit(client), transactions }
     }
 
     /// Has DynamoDB delete items, at no cost, some time (mostly within two days) after they expire by the rule. Until then they
@@ -125,6 +129,17 @@ impl DynamoStore {
             }
         }
     }
+}
+
+/// The SDK waits for an answer for ever unless told otherwise, and a connection may die without a word.
+fn with_attempt_limit(client: Client) -> Client {
+    let set = client.config().timeout_config();
+    if set.is_some_and(|set| set.operation_attempt_timeout().is_some()) {
+        return client;
+    }
+    let limited = set.map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    let limited = limited.operation_attempt_timeout(ATTEMPT_LIMIT).build();
+    Client::from_conf(client.config().to_builder().timeout_config(limited).build())
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -14,6 +15,10 @@ use crate::kinesis_error::backend;
 
 /// The most records that one GetRecords may ask for.
 const MOST_RECORDS: usize = 10_000;
+/// Between two answers without records from a closed shard that goes on: it takes five reads a second.
+const BEFORE_THE_END: Duration = Duration::from_millis(250);
+/// So often it is asked before the reader is told to come back.
+const WAITS_FOR_THE_END: u32 = 20;
 /// So many readers of a shard go on where they were; a further one asks anew.
 const READERS_OF_A_SHARD: usize = 8;
 
@@ -23,11 +28,13 @@ pub(crate) struct Reader {
     client: Client,
     stream: String,
     places: Places,
+    /// The shards that were listed as closed: an answer without records is their end only if Kinesis says so.
+    closed: Mutex<HashSet<ShardId>>,
 }
 
 impl Reader {
     pub(crate) fn new(client: Client, stream: String) -> Self {
-        Self { client, stream, places: Places::default() }
+        Self { client, stream, places: Places::default(), closed: Mutex::default() }
     }
 
     pub(crate) async fn shards(&self) -> Result<Vec<Shard>, LogError> {
@@ -40,6 +47,8 @@ impl Reader {
             shards.extend(page.shards.unwrap_or_default().into_iter().map(shard));
             next = page.next_token;
             if next.is_none() {
+                let closed = shards.iter().filter(|shard| shard.closed).map(|shard| shard.id.clone()).collect();
+                *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
                 return Ok(without_forgotten_parents(shards));
             }
         }
@@ -52,7 +61,7 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<Record>, LogError> {
         let known = self.places.take(shard, after);
-        let mut may_be_old = known.is_some();
+        let (mut may_be_old, mut waits) = (known.is_some(), 0);
         let mut iterator = match known {
             Some(known) => Some(known),
             None => self.iterator(shard, after).await?,
@@ -78,13 +87,27 @@ impl Reader {
                 }
             };
             let at_the_end = answer.millis_behind_latest().is_none_or(|behind| behind == 0);
-            if !answer.records().is_empty() || at_the_end {
+            let goes_on = answer.next_shard_iterator.is_some() && self.is_closed(shard);
+            if !answer.records().is_empty() || (at_the_end && !goes_on) {
                 return self.hand_out(shard, after, answer);
+            }
+            if at_the_end {
+                // What was acknowledged last may not be readable yet: the end is where there is no next iterator.
+                waits += 1;
+                if waits == WAITS_FOR_THE_END {
+                    let reason = format!("Kinesis: the closed {shard} holds no more, and does not say that it ends");
+                    return Err(LogError::Backend(reason.into()));
+                }
+                tokio::time::sleep(BEFORE_THE_END).await;
             }
             // An answer may be empty although records follow.
             iterator = answer.next_shard_iterator;
         }
         Ok(Vec::new())
+    }
+
+    fn is_closed(&self, shard: &ShardId) -> bool {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).contains(shard)
     }
 
     async fn records(&self, from: &str, limit: usize) -> Result<GetRecordsOutput, SdkError<GetRecordsError>> {
