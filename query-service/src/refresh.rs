@@ -125,6 +125,13 @@ fn due(before: &Stored, (version, head): (u64, &VantageHead), now: UtcMicros) ->
     (due(before.listed, LIST_ALL_EVERY_US), due(before.days_listed, LIST_DAYS_EVERY_US))
 }
 
+/// Up to which version a listing under this head surely shows everything. Readers of DynamoDB may see the head of a transaction before
+/// its panes ("read committed"), so what changed with a head that is seen for the first time is listed once more, when that is due.
+fn surely(version: u64, head: &VantageHead, before: &Stored) -> u64 {
+    let fresh = before.version != version && head.revised == Some(version);
+    if fresh { version - 1 } else { version }
+}
+
 /// One reading of one vantage point.
 struct Reading<'a> {
     store: &'a dyn LiveStore,
@@ -170,8 +177,8 @@ impl<'a> Reading<'a> {
             panes.minutes = self.recent(Pane::Minute, from, &before.panes.minutes).await?;
         }
         let changes = self.changes().await?;
-        let listed = if all { (now, version) } else { before.listed };
-        let days_listed = if all_days { (now, version) } else { before.days_listed };
+        let listed = if all { (now, surely(version, &head, before)) } else { before.listed };
+        let days_listed = if all_days { (now, surely(version, &head, before)) } else { before.days_listed };
         Ok(Stored { version, head, places: self.places, panes, changes: Arc::new(changes), listed, days_listed })
     }
 

@@ -117,3 +117,18 @@ async fn a_late_round_is_seen_at_once_but_lists_everything_at_most_every_ten_sec
     assert!(seen(30).await, "though no further round has come");
     assert!(!seen(60).await, "and then no more");
 }
+
+/// DynamoDB may show the head of a commit before its panes.
+#[tokio::test]
+async fn what_changed_under_a_head_seen_for_the_first_time_is_listed_once_more() {
+    let (world, store, service) = filled().await;
+    service.refresh(NOW).await.unwrap();
+    world.head("local", &head(NOW, 2)).await;
+    let hours =
+        |asked: Vec<(String, usize)>| asked.iter().filter(|(partition, _)| partition == "panes/1h/local").count();
+    for (at, listed) in [(20, 1), (25, 0), (31, 1), (60, 0)] {
+        store.asked();
+        service.refresh(NOW + at * SECOND).await.unwrap();
+        assert_eq!(hours(store.asked()), listed, "{at} s");
+    }
+}
