@@ -42,7 +42,7 @@ impl Failure {
 #[cfg(not(feature = "aws"))]
 pub fn built_without_aws() -> Failure {
     Failure::setting(
-        "--aws: this cloudping was built without AWS; build one with `cargo build --release -p cloudping --features aws`",
+        "this cloudping was built without AWS; build one with `cargo build --release -p cloudping --features aws`",
     )
 }
 

@@ -88,12 +88,19 @@ struct StoreArgs {
     /// The data directory of `cloudping up`, which must not be running on it meanwhile [default: data/world]
     #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The DynamoDB table of the door instead, by the standard settings of AWS (in a cloudping built with --features aws). Doors look
+    /// at each request: what is revoked is refused at once
+    #[arg(long, conflicts_with = "data", value_name = "NAME")]
+    table: Option<String>,
 }
 
 impl StoreArgs {
-    fn open(&self) -> Result<LocalStore, Failure> {
+    async fn open(&self) -> Result<Box<dyn LiveStore>, Failure> {
+        if let Some(table) = &self.table {
+            return on_aws(table).await;
+        }
         let data = self.data.as_deref().unwrap_or(Path::new(up::default_data(false, false)));
-        LocalStore::open(data).map_err(Failure::setting)
+        Ok(Box::new(LocalStore::open(data).map_err(Failure::setting)?))
     }
 }
 
@@ -112,10 +119,27 @@ pub fn run(args: IngestKeyArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::runtime)?;
     match args.command {
         IngestKeyCommand::New(args) => new(&args),
-        IngestKeyCommand::Add(AddArgs { key, note }) => runtime.block_on(add(&key.store.open()?, &key, &note)),
-        IngestKeyCommand::List(args) => runtime.block_on(list(&args.store.open()?, args.output)),
-        IngestKeyCommand::Revoke(args) => runtime.block_on(revoke(&args.store.open()?, &args)),
+        IngestKeyCommand::Add(AddArgs { key, note }) => {
+            runtime.block_on(async { add(key.store.open().await?.as_ref(), &key, &note).await })
+        }
+        IngestKeyCommand::List(args) => {
+            runtime.block_on(async { list(args.store.open().await?.as_ref(), args.output).await })
+        }
+        IngestKeyCommand::Revoke(args) => {
+            runtime.block_on(async { revoke(args.store.open().await?.as_ref(), &args).await })
+        }
     }
+}
+
+#[cfg(feature = "aws")]
+async fn on_aws(table: &str) -> Result<Box<dyn LiveStore>, Failure> {
+    let clients = crate::aws::Clients::from_settings().await;
+    Ok(Box::new(cloudping_backend_aws::DynamoStore::new(clients.dynamodb, table)))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn on_aws(_table: &str) -> Result<Box<dyn LiveStore>, Failure> {
+    Err(crate::failure::built_without_aws())
 }
 
 fn vantage(id: &str) -> Result<VantageId, Failure> {

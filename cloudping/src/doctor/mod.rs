@@ -49,8 +49,9 @@ const OUT: [SocketAddr; 2] = [
 Each check is a line: ok, warn (it works, but) or FAIL, what was found, and after -> what to do next.
 Exit code 0 when nothing fails, 1 when something does, 2 when the command line is wrong.
 
-It changes nothing, unless --write is given: then it also appends one record that every reader passes
-over, writes and deletes one item of the table, and writes and deletes one object of the bucket.")]
+It leaves things as they were: in the data directory it opens the stores and makes and removes a file.
+With --write it also appends one record that every reader passes over, writes and deletes one item of
+the table, and writes and deletes one object of the bucket.")]
 pub struct DoctorArgs {
     /// For `cloudping up --planet`
     #[arg(long)]

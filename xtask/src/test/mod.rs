@@ -134,6 +134,10 @@ fn clippy(project: &Project) -> Result<Vec<String>> {
     let mut command = project.cargo();
     command.args(["clippy", "--workspace", "--all-targets"]).args(FEATURES).args(["--", "--deny", "warnings"]);
     shell::run("linting", &mut command)?;
+    let mut command = project.cargo();
+    // What most people run has none of these features; in the same selection only the binary itself is looked at again.
+    command.args(["clippy", "--workspace", "--bins", "--", "--deny", "warnings"]);
+    shell::run("linting what is built by default", &mut command)?;
     Ok(Vec::new())
 }
 

@@ -122,7 +122,7 @@ pub fn judge(places: &Places, facts: &BucketFacts) -> Vec<Finding> {
         (_, Err(refusal)) => call("bucket reads", "s3:GetObject").refused(refusal),
     });
     findings.push(match &facts.written {
-        None => Finding::ok("bucket writes", "not tried; --write does, with an object that it deletes again"),
+        None => Finding::warn("bucket writes", "not tried", "--write tries, with an object that it deletes again"),
         Some(Ok(Conditional::Refused)) => {
             Finding::ok("bucket writes", "of two puts of one absent object the second was refused, as commits need it")
         }

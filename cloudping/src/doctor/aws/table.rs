@@ -139,7 +139,7 @@ pub fn judge(table: &str, facts: &TableFacts) -> Vec<Finding> {
         (_, Err(refusal)) => call("table reads", "dynamodb:Query").refused(refusal),
     });
     findings.push(match &facts.written {
-        None => Finding::ok("table writes", "not tried; --write does, with an item that it deletes again"),
+        None => Finding::warn("table writes", "not tried", "--write tries, with an item that it deletes again"),
         Some(Ok(())) => Finding::ok("table writes", "an item was put on a condition, and deleted"),
         Some(Err(refusal)) => {
             let action = "dynamodb:PutItem, dynamodb:DeleteItem, dynamodb:ConditionCheckItem";
