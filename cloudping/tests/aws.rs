@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::net::TcpStream;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,8 @@ const BUCKET: &str = "archive";
 const UP: &str = "one-process";
 /// Table and folder of the functions.
 const FUNCTIONS: &str = "functions";
+/// How long is measured before the weather changes.
+const MEASURING: Duration = Duration::from_secs(30);
 /// How long the tables are away.
 const AWAY: Duration = Duration::from_secs(60);
 /// `cloudping up` takes its time with the last commits when the tables were away.
@@ -103,6 +106,10 @@ impl Drop for Function {
 impl Function {
     fn start(clouds: &Clouds, name: &str) -> Self {
         let runtime = Cloud::lambda_runtime().expect("what the other servers were installed with");
+        // A function that finds no Runtime API ends.
+        let mut tries = (0..300).inspect(|_| std::thread::sleep(Duration::from_millis(100)));
+        let there = tries.any(|_| TcpStream::connect(runtime.address()).is_ok());
+        assert!(there, "no Runtime API in 30 s");
         let mut command = clouds.settings(program(name));
         command.env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/.rt", runtime.address()));
         command.env("AWS_LAMBDA_FUNCTION_NAME", name).env("AWS_LAMBDA_FUNCTION_VERSION", "1");
@@ -155,7 +162,7 @@ fn both_views_over_aws_are_the_truth() {
     let (of_processor, of_archiver) = (processor.runtime.address(), archiver.runtime.address());
     let driving = runtime.spawn(drive(clouds.log(), of_processor, of_archiver, Arc::clone(&stop)));
 
-    std::thread::sleep(Duration::from_secs(30));
+    std::thread::sleep(MEASURING);
     let before = [cells(&up, "p50"), cells(&service, "p50")];
     before.iter().for_each(|cells| medians_are_true(cells, &world(BEFORE), &[]));
 
