@@ -104,8 +104,17 @@ impl Project {
 }
 
 /// The cargo that runs us: a toolchain chosen with `cargo +NAME` stays chosen.
+///
+/// What that cargo says of this package is not passed on. Build scripts look at it (ring's does), and would be run again, with all that
+/// depends on them, DataFusion included, wherever the workspace lies elsewhere.
 fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 #[cfg(test)]
