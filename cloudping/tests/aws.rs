@@ -14,7 +14,9 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use cloudping_backend_aws::{DynamoStore, KinesisLog, create_table_if_absent, s3_objects};
+use cloudping_backend_aws::{
+    DynamoStore, KinesisLog, create_bucket_if_absent, create_table_if_absent, s3_client, s3_objects,
+};
 use cloudping_batch_rollup::Tables;
 use cloudping_ports::{Change, Expect, Key, LiveStore, Write};
 use cloudping_schemas::stored::{NetworkMark, PLANET, keys};
@@ -55,7 +57,23 @@ impl Clouds {
     async fn start() -> Option<Self> {
         let (kinesis, dynamodb, s3) = (Cloud::kinesis()?, Cloud::dynamodb()?, Cloud::s3()?);
         let tables = FaultyDoor::before(dynamodb.address()).await;
-        Some(Self { kinesis, dynamodb, s3, tables })
+        let clouds = Self { kinesis, dynamodb, s3, tables };
+        clouds.wait_for_the_slowest().await;
+        Some(clouds)
+    }
+
+    /// S3 takes objects some seconds after it listens, and the others are there by then.
+    async fn wait_for_the_slowest(&self) {
+        let client = s3_client(&self.sdk(&self.s3));
+        for _ in 0..240 {
+            if create_bucket_if_absent(&client, BUCKET).await.is_ok()
+                && client.put_object().bucket(BUCKET).key("first").send().await.is_ok()
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("S3 takes nothing after a minute");
     }
 
     /// The standard settings of AWS, for a program.
