@@ -199,7 +199,9 @@ mod tests {
     #[test]
     fn a_bucket_that_is_well_and_one_that_is_not_there() {
         assert_eq!(not_ok(&facts()), []);
-        assert_eq!(not_ok(&BucketFacts { head: Ok(None), written: None, ..facts() }), []);
+        assert_eq!(not_ok(&BucketFacts { head: Ok(None), ..facts() }), []);
+        let (check, status, next) = only(&BucketFacts { written: None, ..facts() });
+        assert!(check == "bucket writes" && status == Status::Warn && next.contains("--write"), "{next}");
         let (check, status, next) = only(&BucketFacts { head: Err(refusal(Kind::NotThere)), ..facts() });
         assert!(check == "bucket" && status == Status::Fail && next.contains("--create"), "{next}");
     }
