@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cloudping_ports::{CommitError, Item, Key, LiveStore, StoreError, Write, check_shape};
 
+use crate::attempt_limit::with_attempt_limit;
 use crate::dynamo_reads::{Parts, Row, query};
 use crate::dynamo_rows::{check_sizes, parts_partition};
 use crate::dynamo_writes::{Transactions, parts_in_the_way, place};
@@ -21,8 +21,6 @@ use crate::dynamo_writes::{Transactions, parts_in_the_way, place};
 /// When the item under a partition and sort key expires, in seconds since 1970; `None` for one that stays.
 pub type ExpiryRule = fn(partition: &str, sort: &str) -> Option<i64>;
 
-/// How long DynamoDB may take for an answer.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 /// How often a commit that stood in another one's way, or came too fast, is tried.
 const TRIES: u32 = 6;
 /// Before a commit's second try it waits for up to this; before each further one for up to twice as long.
@@ -76,7 +74,7 @@ impl DynamoStore {
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         let transactions = Transactions { table: table.into(), expiry: None };
-        Self { client: with_attempt_limit(client), transactions }
+        Self { client: limited(client), transactions }
     }
 
     /// Has DynamoDB delete items, at no cost, some time (mostly within two days) after they expire by the rule. Until then they
@@ -131,15 +129,9 @@ impl DynamoStore {
     }
 }
 
-/// The SDK waits for an answer for ever unless told otherwise, and a connection may die without a word.
-fn with_attempt_limit(client: Client) -> Client {
-    let set = client.config().timeout_config();
-    if set.is_some_and(|set| set.operation_attempt_timeout().is_some()) {
-        return client;
-    }
-    let limited = set.map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
-    let limited = limited.operation_attempt_timeout(ATTEMPT_LIMIT).build();
-    Client::from_conf(client.config().to_builder().timeout_config(limited).build())
+fn limited(client: Client) -> Client {
+    let Some(timeouts) = with_attempt_limit(client.config().timeout_config()) else { return client };
+    Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
 }
 
 #[async_trait]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use bytes::Bytes;
 use cloudping_ports::{EventLog, LogError, Record, SequenceNumber, Shard, ShardId};
 
+use crate::attempt_limit::with_attempt_limit;
 use crate::kinesis_queue::Limits;
 use crate::kinesis_reader::Reader;
 use crate::kinesis_writer::Writer;
@@ -17,8 +17,6 @@ use crate::kinesis_writer::Writer;
 const LINGER: Duration = Duration::from_millis(5);
 /// See [`KinesisLog::with_patience`].
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long Kinesis may take for an answer, unless the client says otherwise: it may have none of its own, and wait for ever.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 
 /// An [`EventLog`] on a Kinesis data stream. Clones share one way into the stream.
 ///
@@ -49,7 +47,7 @@ impl KinesisLog {
     /// The log on a stream that exists.
     #[must_use]
     pub fn new(client: Client, stream: impl Into<String>) -> Self {
-        let (client, stream) = (with_attempt_limit(client), stream.into());
+        let (client, stream) = (limited(client), stream.into());
         let limits = Limits { linger: LINGER, patience: PATIENCE };
         let writer = Arc::new(Writer::new(client.clone(), stream.clone(), limits));
         let reader = Arc::new(Reader::new(client.clone(), stream.clone()));
@@ -79,14 +77,9 @@ impl KinesisLog {
     }
 }
 
-fn with_attempt_limit(client: Client) -> Client {
-    let set = client.config().timeout_config();
-    if set.is_some_and(|set| set.operation_attempt_timeout().is_some()) {
-        return client;
-    }
-    let limited = set.map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
-    let limited = limited.operation_attempt_timeout(ATTEMPT_LIMIT).build();
-    Client::from_conf(client.config().to_builder().timeout_config(limited).build())
+fn limited(client: Client) -> Client {
+    let Some(timeouts) = with_attempt_limit(client.config().timeout_config()) else { return client };
+    Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
 }
 
 #[async_trait]

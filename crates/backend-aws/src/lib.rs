@@ -3,6 +3,7 @@
 //! A client is made by the edge, with the standard AWS settings (profile, region, `AWS_ENDPOINT_URL_KINESIS`,
 //! `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_S3`); nothing here reads the environment.
 
+mod attempt_limit;
 mod dynamo_reads;
 mod dynamo_rows;
 mod dynamo_store;
