@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use cloudping_model::{RoundId, VantageId};
 use cloudping_ports::{EventLog, SequenceNumber, ShardId};
+use cloudping_schemas::tables::Origin;
 use datafusion::common::JoinType;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::col;
@@ -28,19 +29,21 @@ use crate::{ArchiveError, Table, TableError, Tables};
 /// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
 const MAX_LOST_RACES: u32 = 20;
 
-/// Bounds of the archiver's memory.
+/// Bounds of the archiver's memory, and what it archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveOptions {
     /// A commit is made as soon as it has this many rows, or records without any. It exceeds them by one read of the log at most.
     pub rows_per_commit: usize,
     /// Records that one read of the log asks for.
     pub records_per_read: usize,
+    /// Where the log's rounds come from.
+    pub origin: Origin,
 }
 
 impl Default for ArchiveOptions {
-    /// Half a million rows, about 150 MB while they are written, and 256 records.
+    /// Half a million rows, about 150 MB while they are written, and 256 records, as measured.
     fn default() -> Self {
-        Self { rows_per_commit: 500_000, records_per_read: 256 }
+        Self { rows_per_commit: 500_000, records_per_read: 256, origin: Origin::Measured }
     }
 }
 
@@ -203,7 +206,7 @@ impl Archiver {
         batch.drop_known(&known);
         let mut actions = Vec::new();
         if batch.rows() > 0 {
-            let rows = sample_rows(batch.rounds()).map_err(self.error("form rows"))?;
+            let rows = sample_rows(batch.rounds(), self.options.origin).map_err(self.error("form rows"))?;
             let written = write_files(Table::Samples, table, stream::iter([Ok::<_, DeltaTableError>(rows)])).await;
             let files = written.map_err(self.error("write files"))?;
             actions.extend(files.into_iter().map(Action::Add));
@@ -214,7 +217,7 @@ impl Archiver {
             let limbs = limb_apps(shard).into_iter().zip(to_limbs(shard, sequence)?);
             transactions.extend(limbs.map(|(app, limb)| Transaction::new(app, limb)));
         }
-        let write = Commit { actions, transactions, mode: SaveMode::Append, alone: false };
+        let write = Commit { table: Table::Samples, actions, transactions, mode: SaveMode::Append, alone: false };
         match commit(table, write).await {
             Ok(version) => {
                 count(report, &batch);

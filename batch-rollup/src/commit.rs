@@ -1,7 +1,6 @@
 //! Writing files into a table and committing them.
 
 use arrow::array::RecordBatch;
-use cloudping_schemas::tables::PARTITION;
 use deltalake_core::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TransactionError};
 use deltalake_core::kernel::{Action, Add, Transaction, Version};
@@ -14,6 +13,8 @@ use crate::Table;
 
 /// What a commit does, and what must hold for it.
 pub(crate) struct Commit {
+    /// Of which table.
+    pub(crate) table: Table,
     /// Files to add and to remove.
     pub(crate) actions: Vec<Action>,
     /// Application transactions that become true with it.
@@ -40,7 +41,7 @@ where
     let statistics = WriterStatsConfig::from_config(snapshot.table_configuration());
     let config = WriterConfig::new(
         table.schema(),
-        vec![PARTITION.to_owned()],
+        table.partition().map(str::to_owned).into_iter().collect(),
         Some(table.writer_properties()),
         None,
         None,
@@ -68,8 +69,8 @@ pub(crate) async fn commit(open: &DeltaTable, commit: Commit) -> DeltaResult<Ver
     if commit.alone {
         properties = properties.with_max_retries(0);
     }
-    let operation =
-        DeltaOperation::Write { mode: commit.mode, partition_by: Some(vec![PARTITION.to_owned()]), predicate: None };
+    let partition_by = commit.table.partition().map(|column| vec![column.to_owned()]);
+    let operation = DeltaOperation::Write { mode: commit.mode, partition_by, predicate: None };
     let done: FinalizedCommit = CommitBuilder::from(properties)
         .with_actions(commit.actions)
         .build(Some(open.snapshot()?), open.log_store(), operation)
@@ -97,7 +98,13 @@ mod tests {
     use crate::Tables;
 
     fn of(app: &str, alone: bool) -> Commit {
-        Commit { actions: Vec::new(), transactions: vec![Transaction::new(app, 1)], mode: SaveMode::Append, alone }
+        Commit {
+            table: Table::Samples,
+            actions: Vec::new(),
+            transactions: vec![Transaction::new(app, 1)],
+            mode: SaveMode::Append,
+            alone,
+        }
     }
 
     #[tokio::test]

@@ -18,9 +18,11 @@ mod rollup;
 mod rollup_rows;
 mod sample_rows;
 pub mod statistics;
+mod table;
 mod tables;
 
 pub use archive::{ArchiveOptions, ArchiveReport, Archiver};
 pub use error::{ArchiveError, RollupError, TableError};
 pub use rollup::{Rollup, RollupReport};
-pub use tables::{Table, Tables};
+pub use table::Table;
+pub use tables::Tables;

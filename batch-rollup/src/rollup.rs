@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use cloudping_model::{Outcome, Pane, UtcMicros};
+use cloudping_schemas::tables::Origin;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{col, lit};
@@ -124,6 +125,7 @@ impl Rollup {
         })?;
         let removed = old.into_iter().map(|file| Action::Remove(file.remove));
         let write = Commit {
+            table: Table::Rollup1h,
             actions: removed.chain(files.into_iter().map(Action::Add)).collect(),
             transactions: claim.into_iter().collect(),
             mode: SaveMode::Overwrite,
@@ -277,6 +279,8 @@ async fn sorted_samples(samples: &DeltaTable, hour: UtcMicros) -> Result<Sendabl
     let date = date_of(hour);
     let unsent = Outcome::ALL.into_iter().filter(|outcome| !outcome.was_sent());
     let unsent = unsent.map(|outcome| lit(outcome.name())).collect();
+    let averages = Origin::ALL.into_iter().filter(|origin| !origin.is_of_samples());
+    let averages = averages.filter_map(Origin::stored).map(lit).collect();
     let order = SERIES.map(|column| col(column).sort(true, false)).to_vec();
     rows(&session()?, samples, None)
         .await?
@@ -284,6 +288,7 @@ async fn sorted_samples(samples: &DeltaTable, hour: UtcMicros) -> Result<Sendabl
         .filter(col("ts").gt_eq(moment(hour)))?
         .filter(col("ts").lt(moment(end)))?
         .filter(col("outcome").in_list(unsent, true))?
+        .filter(col("origin").is_null().or(col("origin").in_list(averages, true)))?
         .select_columns(&INPUT)?
         .sort(order)?
         .execute_stream()

@@ -17,9 +17,9 @@ use crate::hours::date_of;
 use crate::statistics::{HourStatistics, SeriesHour};
 
 /// The columns of the samples that a rollup is computed from, in the order that [`HourFold::push`] takes them.
-pub(crate) const INPUT: [&str; 6] = ["source", "target", "protocol", "family", "outcome", "rtt_us"];
+pub(crate) const INPUT: [&str; 7] = ["source", "target", "protocol", "family", "origin", "outcome", "rtt_us"];
 /// Those of them that name a series: the samples are sorted by them.
-pub(crate) const SERIES: [&str; 4] = ["source", "target", "protocol", "family"];
+pub(crate) const SERIES: [&str; 5] = ["source", "target", "protocol", "family", "origin"];
 
 /// One series, as the tables spell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +28,19 @@ struct Series {
     target: String,
     protocol: String,
     family: i32,
+    origin: Option<String>,
 }
 
+/// The columns of [`SERIES`].
+type Names<'a> = (&'a str, &'a str, &'a str, i32, Option<&'a str>);
+
 impl Series {
-    fn is(&self, source: &str, target: &str, protocol: &str, family: i32) -> bool {
-        self.target == target && self.source == source && self.family == family && self.protocol == protocol
+    fn is(&self, (source, target, protocol, family, origin): Names) -> bool {
+        self.target == target
+            && self.source == source
+            && self.family == family
+            && self.protocol == protocol
+            && self.origin.as_deref() == origin
     }
 }
 
@@ -55,28 +63,30 @@ impl HourFold {
     /// [`ArrowError`] when a column has another type, or an outcome is unknown.
     pub(crate) fn push(&mut self, samples: &RecordBatch) -> Result<(), ArrowError> {
         let text = |column: usize| cast(samples.column(column), &DataType::Utf8);
-        let (source, target, protocol, outcome) = (text(0)?, text(1)?, text(2)?, text(4)?);
-        let [source, target, protocol, outcome] =
-            [&source, &target, &protocol, &outcome].map(|column| column.as_string::<i32>());
+        let (source, target, protocol) = (text(0)?, text(1)?, text(2)?);
+        let (origin, outcome) = (text(4)?, text(5)?);
+        let [source, target, protocol, origin, outcome] =
+            [&source, &target, &protocol, &origin, &outcome].map(|column| column.as_string::<i32>());
         let family = samples.column(3).as_primitive::<Int32Type>();
-        let rtt = samples.column(5).as_primitive::<Int32Type>();
+        let rtt = samples.column(6).as_primitive::<Int32Type>();
         for row in 0..samples.num_rows() {
-            let series = (source.value(row), target.value(row), protocol.value(row), family.value(row));
+            let origin = origin.is_valid(row).then(|| origin.value(row));
+            let series = (source.value(row), target.value(row), protocol.value(row), family.value(row), origin);
             let rtt_us = rtt.is_valid(row).then(|| rtt.value(row).cast_unsigned());
             self.series(series).record(outcome_of(outcome.value(row))?, rtt_us);
         }
         Ok(())
     }
 
-    fn series(&mut self, (source, target, protocol, family): (&str, &str, &str, i32)) -> &mut SeriesHour {
-        let same = |(running, _): &(Series, SeriesHour)| running.is(source, target, protocol, family);
+    fn series(&mut self, names: Names) -> &mut SeriesHour {
+        let same = |(running, _): &(Series, SeriesHour)| running.is(names);
         if !self.running.as_ref().is_some_and(same) {
             self.finish_series();
         }
         let (_, hour) = self.running.get_or_insert_with(|| {
-            let series =
-                Series { source: source.to_owned(), target: target.to_owned(), protocol: protocol.to_owned(), family };
-            (series, SeriesHour::default())
+            let (source, target, protocol, family, origin) = names;
+            let [source, target, protocol] = [source, target, protocol].map(str::to_owned);
+            (Series { source, target, protocol, family, origin: origin.map(str::to_owned) }, SeriesHour::default())
         });
         hour
     }
@@ -149,5 +159,6 @@ fn columns(hour: UtcMicros, rows: &[(Series, HourStatistics)]) -> Vec<ArrayRef> 
     ];
     columns.extend((0..PERCENTILES.len()).map(|at| numbers(&|statistics| statistics.percentiles_us[at])));
     columns.push(Arc::new(BinaryArray::from_iter(digests)));
+    columns.push(Arc::new(StringArray::from_iter(rows.iter().map(|(series, _)| series.origin.as_deref()))));
     columns
 }

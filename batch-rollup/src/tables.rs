@@ -1,12 +1,11 @@
-//! Where the tables lie, how they come to be, and how their files are encoded.
+//! Where the tables lie, and how they come to be.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use cloudping_schemas::tables;
+use crate::{Table, TableError};
 use deltalake_core::kernel::StructType;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
@@ -14,101 +13,9 @@ use deltalake_core::logstore::object_store::ObjectStore;
 use deltalake_core::logstore::{LogStoreConfig, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder, DeltaTableError, TableProperty};
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
 
-use crate::TableError;
-
-/// Rows of a row group: large enough for long runs, small enough to be read in parallel.
-const ROW_GROUP_ROWS: usize = 1_000_000;
-/// Rows of a page: smaller ones cost 8 % in size, larger ones make a query for one pair read more.
-const PAGE_ROWS: usize = 20_000;
-/// Of -7 to 22; 9 saves 1 % more at a sixth of the speed.
-const ZSTD_LEVEL: i32 = 3;
 /// Commits between two checkpoints of a table's log: without one, opening the table reads every commit.
 const COMMITS_PER_CHECKPOINT: usize = 20;
-
-/// One of the archive's tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
-    /// One row a probe.
-    Samples,
-    /// One row a series and hour.
-    Rollup1h,
-}
-
-impl Table {
-    /// Every table.
-    pub const ALL: [Self; 2] = [Self::Samples, Self::Rollup1h];
-
-    /// The table's name, and its folder's.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Samples => tables::SAMPLES,
-            Self::Rollup1h => tables::ROLLUP_1H,
-        }
-    }
-
-    /// The table's columns.
-    #[must_use]
-    pub fn schema(self) -> SchemaRef {
-        match self {
-            Self::Samples => tables::samples(),
-            Self::Rollup1h => tables::rollup_1h(),
-        }
-    }
-
-    fn description(self) -> &'static str {
-        match self {
-            Self::Samples => "One row a probe between two cloud regions.",
-            Self::Rollup1h => "One row a series and hour: counts, exact percentiles, a mergeable digest.",
-        }
-    }
-
-    /// The columns whose least and greatest value each file tells, so that readers can pass over it.
-    fn statistics_columns(self) -> &'static str {
-        match self {
-            Self::Samples => "ts,source,target,epoch,round",
-            Self::Rollup1h => "hour,source,target",
-        }
-    }
-
-    /// Columns whose neighbours are near each other: times and counters that rise, round-trip times that hover.
-    fn delta_encoded(self) -> &'static [&'static str] {
-        match self {
-            Self::Samples => &["ts", "round", "rtt_us", "connect_us"],
-            Self::Rollup1h => &["min_us", "max_us"],
-        }
-    }
-
-    /// How the table's files are encoded.
-    ///
-    /// zstd over pages; times, rounds and latencies as deltas, everything else by dictionary. BYTE_STREAM_SPLIT would make latencies smaller still,
-    /// but Spark's vectorised reader and older Trino refuse it for integers.
-    pub(crate) fn writer_properties(self) -> WriterProperties {
-        let zstd = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(zstd))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_data_page_row_count_limit(PAGE_ROWS);
-        for &column in self.delta_encoded() {
-            let path = ColumnPath::from(column);
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-        }
-        if self == Self::Rollup1h {
-            // Every digest differs, and its extremes help nobody.
-            let digest = ColumnPath::from("digest");
-            properties = properties
-                .set_column_dictionary_enabled(digest.clone(), false)
-                .set_column_statistics_enabled(digest, EnabledStatistics::None);
-        }
-        properties.build()
-    }
-}
 
 /// The place of the archive's tables. Cheap to copy; opening reads the newest version.
 #[derive(Debug, Clone)]
@@ -153,13 +60,37 @@ impl Tables {
     /// [`TableError`] when the storage fails.
     pub async fn open_or_create(&self, table: Table) -> Result<DeltaTable, TableError> {
         if let Some(open) = self.open(table).await? {
-            return Ok(open);
+            return self.with_every_column(table, open).await;
         }
         match self.create(table).await {
             Ok(created) => Ok(created),
             // Another process may have been faster: then its table is as good as ours.
             Err(failed) => self.open(table).await?.ok_or(failed),
         }
+    }
+
+    /// A table of an older release gets the columns that came since. Its files keep theirs: what they lack is null.
+    async fn with_every_column(&self, table: Table, open: DeltaTable) -> Result<DeltaTable, TableError> {
+        let wanted = self.columns(table)?;
+        let there = open.snapshot().map_err(self.error(table, "read its columns"))?.schema();
+        let missing: Vec<_> = wanted.fields().filter(|field| there.field(field.name()).is_none()).cloned().collect();
+        if missing.is_empty() {
+            return Ok(open);
+        }
+        match open.clone().add_columns().with_fields(missing).await {
+            Ok(done) => Ok(done),
+            // Another process may have been faster.
+            Err(failed) => match self.open(table).await? {
+                Some(newest) if newest.version() > open.version() => {
+                    Box::pin(self.with_every_column(table, newest)).await
+                }
+                _ => Err(self.error(table, "add columns")(failed)),
+            },
+        }
+    }
+
+    fn columns(&self, table: Table) -> Result<StructType, TableError> {
+        (table.schema().as_ref()).try_into_kernel().map_err(self.error(table, "convert its schema"))
     }
 
     /// Opens the newest version of a table; `None` if there is no such table yet.
@@ -188,8 +119,7 @@ impl Tables {
 
     async fn create(&self, table: Table) -> Result<DeltaTable, TableError> {
         let place = self.place(table)?;
-        let columns: StructType =
-            (table.schema().as_ref()).try_into_kernel().map_err(self.error(table, "convert its schema"))?;
+        let columns = self.columns(table)?;
         let interval = COMMITS_PER_CHECKPOINT.to_string();
         let properties = HashMap::from([
             (TableProperty::DataSkippingStatsColumns, table.statistics_columns()),
@@ -200,7 +130,7 @@ impl Tables {
             .with_table_name(table.name())
             .with_comment(table.description())
             .with_columns(columns.fields().cloned())
-            .with_partition_columns([tables::PARTITION])
+            .with_partition_columns(table.partition())
             // Without retries a second creator fails; with them it would define the table again on top of the first.
             .with_commit_properties(CommitProperties::default().with_max_retries(0));
         for (key, value) in properties {

@@ -57,6 +57,6 @@ async fn the_tables_keep_their_shape() {
     append(&log, &rounds(1, TEN, 100, 1)).await;
     Archiver::new(log, tables.clone()).run_once().await.unwrap();
     Rollup::new(tables.clone()).run_once().await.unwrap();
-    check("tables-samples-v1.txt", &schemas(&tables, Table::Samples).await);
-    check("tables-rollup_1h-v1.txt", &schemas(&tables, Table::Rollup1h).await);
+    check("tables-samples-v2.txt", &schemas(&tables, Table::Samples).await);
+    check("tables-rollup_1h-v2.txt", &schemas(&tables, Table::Rollup1h).await);
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use cloudping_batch_rollup::{ArchiveOptions, ArchiveReport, Archiver, Rollup, RollupReport, Table, Tables};
 use cloudping_model::Round;
+use cloudping_schemas::tables::Origin;
 use cloudping_testkit::MemoryLog;
 
 use super::*;
 
 /// Small, so that a few rounds take many commits.
-pub const SMALL: ArchiveOptions = ArchiveOptions { rows_per_commit: 20, records_per_read: 3 };
+pub const SMALL: ArchiveOptions = ArchiveOptions { rows_per_commit: 20, records_per_read: 3, origin: Origin::Measured };
 
 /// A log that holds these rounds.
 pub async fn log_of(rounds: &[Round]) -> Arc<MemoryLog> {
