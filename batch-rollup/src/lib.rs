@@ -13,6 +13,7 @@ pub mod checkpoint;
 mod commit;
 mod error;
 pub mod hours;
+mod progress;
 mod query;
 mod rollup;
 mod rollup_rows;
@@ -23,6 +24,7 @@ mod tables;
 
 pub use archive::{ArchiveOptions, ArchiveReport, Archiver};
 pub use error::{ArchiveError, RollupError, TableError};
+pub use progress::Progress;
 pub use rollup::{Rollup, RollupReport};
 pub use table::Table;
 pub use tables::Tables;
