@@ -1,15 +1,12 @@
-//! Writing files into a table and committing them.
+//! Committing to a table.
 
-use arrow::array::RecordBatch;
-use deltalake_core::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TransactionError};
-use deltalake_core::kernel::{Action, Add, Transaction, Version};
-use deltalake_core::operations::write::configs::WriterStatsConfig;
+use deltalake_core::kernel::{Action, Transaction, Version};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaResult, DeltaTable, DeltaTableError};
-use futures::{Stream, StreamExt};
 
 use crate::Table;
+pub(crate) use crate::file_writer::{write_files, write_sorted_files};
 
 /// What a commit does, and what must hold for it.
 pub(crate) struct Commit {
@@ -23,44 +20,6 @@ pub(crate) struct Commit {
     pub(crate) mode: SaveMode,
     /// Whether any other commit since the table was read refuses this one; otherwise only one that wrote one of `transactions`.
     pub(crate) alone: bool,
-}
-
-/// Writes batches into new files of a table, one a date, rows in the order of the batches. They belong to the table once they are committed.
-///
-/// Files of a commit that does not happen are left for the vacuum: a commit whose answer was lost may have happened, and deleting its files would lose
-/// rows.
-pub(crate) async fn write_files<E>(
-    table: Table,
-    open: &DeltaTable,
-    mut batches: impl Stream<Item = Result<RecordBatch, E>> + Unpin,
-) -> Result<Vec<Add>, E>
-where
-    E: From<DeltaTableError>,
-{
-    let snapshot = open.snapshot().map_err(E::from)?.snapshot();
-    let statistics = WriterStatsConfig::from_config(snapshot.table_configuration());
-    let config = WriterConfig::new(
-        table.schema(),
-        table.partition().map(str::to_owned).into_iter().collect(),
-        Some(table.writer_properties()),
-        None,
-        None,
-        statistics.num_indexed_cols,
-        statistics.stats_columns,
-    );
-    let mut writer = DeltaWriter::new(open.object_store(), config);
-    while let Some(batch) = batches.next().await {
-        let written = match batch {
-            Ok(batch) => writer.write(&batch).await.map_err(E::from),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = written {
-            // What has failed already is what to report.
-            writer.abort().await.ok();
-            return Err(error);
-        }
-    }
-    Ok(writer.close().await?)
 }
 
 /// Commits; returns the table's new version.

@@ -12,6 +12,8 @@ mod batch;
 pub mod checkpoint;
 mod commit;
 mod error;
+mod file_statistics;
+mod file_writer;
 pub mod hours;
 mod progress;
 mod query;

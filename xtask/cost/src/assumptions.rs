@@ -78,7 +78,7 @@ pub const ARCHIVER_EVERY_S: f64 = 300.0;
 pub const ARCHIVER_PUTS: f64 = 8.0;
 /// GET requests of such a run.
 pub const ARCHIVER_GETS: f64 = 30.0;
-/// Parquet bytes of a sample: 4.3 in one large sorted file (`batch-rollup/tests/measure.rs`), more in files of five minutes.
+/// Parquet bytes of a sample: 4.3 in one large sorted file (`cargo xtask bench archive`), more in files of five minutes.
 pub const SAMPLE_BYTES: f64 = 6.0;
 /// Months of samples that are kept.
 pub const MONTHS_KEPT: f64 = 12.0;
