@@ -1,33 +1,36 @@
 //! The archiver: from the event log into the table of samples.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use cloudping_model::{RoundId, VantageId};
+use arrow::error::ArrowError;
 use cloudping_ports::{EventLog, SequenceNumber, ShardId};
 use cloudping_schemas::tables::Origin;
-use datafusion::common::JoinType;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::col;
 use deltalake_core::kernel::{Action, Transaction, Version};
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::stream;
+use futures::{TryStreamExt, stream};
 use tracing::warn;
 
 use crate::batch::Batch;
+use crate::changes::append_changes;
 use crate::checkpoint::{ARCHIVE_APP, LIMBS, from_limbs, limb_apps, to_limbs};
 use crate::commit::{Commit, commit, lost_race, write_files};
 use crate::hours::date_of;
 use crate::query::{dates, moment, rows, session};
-use crate::sample_rows::sample_rows;
+use crate::sample_arrays::sample_arrays;
 use crate::{ArchiveError, Table, TableError, Tables};
 
 /// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
-const MAX_LOST_RACES: u32 = 20;
+pub(crate) const MAX_LOST_RACES: u32 = 20;
+
+/// Bytes of records at which a commit is made, however few rows they are: records may be of one target each, or unreadable.
+const BYTES_PER_COMMIT: usize = 64 << 20;
 
 /// Bounds of the archiver's memory, and what it archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub struct ArchiveReport {
     pub rounds: u64,
     /// Rows appended to the table: samples of those rounds.
     pub rows: u64,
+    /// Route changes appended to theirs.
+    pub changes: u64,
     /// Records whose round was in the table or in the log before.
     pub duplicates: u64,
     /// Records skipped because they are no events.
@@ -189,8 +194,8 @@ impl Archiver {
     }
 
     fn is_full(&self, batch: &Batch) -> bool {
-        let records = usize::try_from(batch.counts().0).unwrap_or(usize::MAX);
-        batch.rows().max(records) >= self.options.rows_per_commit
+        let (rows, bytes) = batch.size();
+        rows >= self.options.rows_per_commit || bytes >= BYTES_PER_COMMIT
     }
 
     /// Commits a batch, without the rounds that the table holds; `None` when another archiver came first.
@@ -202,11 +207,11 @@ impl Archiver {
         mut batch: Batch,
         report: &mut ArchiveReport,
     ) -> Result<Option<(Version, Positions)>, ArchiveError> {
-        let known = self.known(table, &batch).await?;
-        batch.drop_known(&known);
+        self.leave_out_known(table, &mut batch).await?;
+        report.changes += append_changes(&self.tables, batch.changes()).await?;
         let mut actions = Vec::new();
-        if batch.rows() > 0 {
-            let rows = sample_rows(batch.rounds(), self.options.origin).map_err(self.error("form rows"))?;
+        if batch.samples().rows() > 0 {
+            let rows = sample_arrays(batch.samples(), self.options.origin).map_err(self.error("form rows"))?;
             let written = write_files(Table::Samples, table, stream::iter([Ok::<_, DeltaTableError>(rows)])).await;
             let files = written.map_err(self.error("write files"))?;
             actions.extend(files.into_iter().map(Action::Add));
@@ -228,31 +233,28 @@ impl Archiver {
         }
     }
 
-    /// Those of the batch's rounds that the table's loaded version holds.
+    /// Leaves out those of the batch's rounds that the table's loaded version holds.
     ///
     /// Reads identities only, and only in files whose statistics overlap with the batch's time: a round delivered twice has the same times.
-    async fn known(&self, table: &DeltaTable, batch: &Batch) -> Result<HashSet<RoundId>, TableError> {
+    async fn leave_out_known(&self, table: &DeltaTable, batch: &mut Batch) -> Result<(), TableError> {
         let Some((first, last)) = batch.span() else {
-            return Ok(HashSet::new());
+            return Ok(());
         };
         let found = async {
             let session = session()?;
-            let wanted = session.read_batch(identities(batch)?)?;
-            let stored = rows(&session, table, None)
+            let mut stored = rows(&session, table, None)
                 .await?
                 .filter(dates(date_of(first), date_of(last)))?
                 .filter(col("ts").between(moment(first), moment(last)))?
-                .select_columns(&["source", "epoch", "round"])?;
-            let identity = ["wanted_source", "wanted_epoch", "wanted_round"];
-            let known = wanted.join(stored, JoinType::LeftSemi, &identity, &["source", "epoch", "round"], None)?;
-            known.collect().await
+                .select_columns(&["source", "epoch", "round"])?
+                .execute_stream()
+                .await?;
+            while let Some(rows) = stored.try_next().await? {
+                leave_out(batch, &rows)?;
+            }
+            Ok::<_, DataFusionError>(())
         };
-        let found = found.await.map_err(self.error("look up rounds"))?;
-        let mut known = HashSet::new();
-        for batch in &found {
-            known.extend(round_ids(batch).map_err(self.error("read rounds"))?);
-        }
-        Ok(known)
+        found.await.map_err(self.error("look up rounds"))
     }
 
     fn error<E>(&self, doing: &'static str) -> impl Fn(E) -> TableError + use<E>
@@ -274,32 +276,19 @@ fn count(report: &mut ArchiveReport, batch: &Batch) {
     report.records += records;
     report.duplicates += duplicates;
     report.unreadable += unreadable;
-    report.rounds += batch.rounds().len() as u64;
-    report.rows += batch.rows() as u64;
+    report.rounds += batch.samples().live_rounds().count() as u64;
+    report.rows += batch.samples().rows() as u64;
     report.commits += 1;
 }
 
-fn identities(batch: &Batch) -> Result<RecordBatch, DataFusionError> {
-    let ids = || batch.rounds().iter().map(|round| &round.id);
-    let source: StringArray = ids().map(|id| Some(id.vantage.as_str())).collect();
-    let epoch: Int64Array = ids().map(|id| Some(id.epoch.cast_signed())).collect();
-    let round: Int64Array = ids().map(|id| Some(id.number.cast_signed())).collect();
-    let columns: [(&str, Arc<dyn Array>); 3] =
-        [("wanted_source", Arc::new(source)), ("wanted_epoch", Arc::new(epoch)), ("wanted_round", Arc::new(round))];
-    Ok(RecordBatch::try_from_iter(columns)?)
-}
-
-fn round_ids(batch: &RecordBatch) -> Result<Vec<RoundId>, Box<dyn std::error::Error + Send + Sync>> {
-    let source = cast(batch.column(0), &DataType::Utf8)?;
+/// Leaves out the rounds that rows of (source, epoch, round) are of.
+fn leave_out(batch: &mut Batch, stored: &RecordBatch) -> Result<(), ArrowError> {
+    let source = cast(stored.column(0), &DataType::Utf8)?;
     let source = source.as_string::<i32>();
-    let epoch = batch.column(1).as_primitive::<Int64Type>();
-    let number = batch.column(2).as_primitive::<Int64Type>();
-    let id = |row| {
-        Ok(RoundId {
-            vantage: VantageId::new(source.value(row))?,
-            epoch: epoch.value(row).cast_unsigned(),
-            number: number.value(row).cast_unsigned(),
-        })
-    };
-    (0..batch.num_rows()).map(id).collect()
+    let epoch = stored.column(1).as_primitive::<Int64Type>();
+    let number = stored.column(2).as_primitive::<Int64Type>();
+    for row in 0..stored.num_rows() {
+        batch.leave_out(source.value(row), epoch.value(row).cast_unsigned(), number.value(row).cast_unsigned());
+    }
+    Ok(())
 }

@@ -334,3 +334,6 @@ fn open_file(
     let writer = AsyncArrowWriter::try_new(upload, schema.clone(), Some(table.writer_properties(density)))?;
     Ok(OpenFile { path, writer })
 }
+
+#[cfg(test)]
+mod tests;

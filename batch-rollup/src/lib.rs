@@ -9,6 +9,7 @@
 
 mod archive;
 mod batch;
+mod changes;
 pub mod checkpoint;
 mod commit;
 mod error;
@@ -19,6 +20,7 @@ mod progress;
 mod query;
 mod rollup;
 mod rollup_rows;
+mod sample_arrays;
 mod sample_rows;
 pub mod statistics;
 mod table;

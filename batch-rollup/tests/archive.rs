@@ -5,12 +5,16 @@ mod common;
 use std::sync::Arc;
 
 use cloudping_batch_rollup::{ArchiveError, ArchiveReport, Archiver, Table, Tables};
-use cloudping_model::{Round, UtcMicros};
+use cloudping_model::{Family, Level, Protocol, Round, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_ports::EventLog;
+use cloudping_schemas::{event, tables};
 use cloudping_testkit::{FaultPlan, Faulty, MemoryLog, Operation, When};
 use common::contract::{SMALL, log_of};
 use common::*;
+use deltalake_core::kernel::StructType;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::logstore::object_store::memory::InMemory;
+use deltalake_core::operations::create::CreateBuilder;
 
 fn place() -> (tempfile::TempDir, Tables) {
     let directory = tempfile::tempdir().unwrap();
@@ -151,4 +155,166 @@ async fn an_unusable_place_is_named() {
     let error = Archiver::new(log_of(&[]).await, Tables::in_directory(&file)).run_once().await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("table samples at") && text.contains("/file/samples"), "{text}");
+}
+
+fn route_change(target: &str, minute: i64) -> RouteChange {
+    let minute = UtcMicros(TEN + minute * 60 * SECOND);
+    let ended = Level { since: UtcMicros(TEN), count: 7, percentiles_us: Some([1.0, 2.0, 3.0, 4.0]) };
+    RouteChange {
+        vantage: VantageId::new("eu-west-1").unwrap(),
+        target: TargetId::new(target).unwrap(),
+        protocol: Protocol::TcpConnect,
+        family: Family::V6,
+        minute,
+        found_at: UtcMicros(minute.0 + 400 * SECOND),
+        before_us: 20_000,
+        after_us: 31_000,
+        score: 1.5,
+        ended,
+    }
+}
+
+async fn append_changes(log: &MemoryLog, changes: &[RouteChange]) {
+    for change in changes {
+        log.append("some key", event::encode_change(change).into()).await.unwrap();
+    }
+}
+
+/// The table's rows: month, minute, target, and how the level moved.
+async fn stored_changes(tables: &Tables) -> Vec<(String, i64, String, i64)> {
+    let found = sql(tables, "SELECT *, after_us - before_us AS step FROM changes ORDER BY minute, target").await;
+    let (month, target) = (texts(&found, "month"), texts(&found, "target"));
+    let rows = ints(&found, "minute").into_iter().zip(ints(&found, "step"));
+    let row = |(at, (minute, step)): (usize, (Option<i64>, Option<i64>))| {
+        (month[at].clone().unwrap(), minute.unwrap(), target[at].clone().unwrap(), step.unwrap())
+    };
+    rows.enumerate().map(row).collect()
+}
+
+fn expected_changes(changes: &[RouteChange]) -> Vec<(String, i64, String, i64)> {
+    let row = |change: &RouteChange| ("2026-03-01".to_owned(), change.minute.0, change.target.to_string(), 11_000);
+    changes.iter().map(row).collect()
+}
+
+#[tokio::test]
+async fn each_route_change_becomes_one_row_however_often_it_is_told() {
+    let (_directory, tables) = place();
+    let changes = [route_change("a", 1), route_change("b", 1), route_change("a", 90)];
+    let rounds = rounds(8, TEN, 4, 10);
+    let log = log_of(&rounds).await;
+    append_changes(&log, &[&changes[..2], &changes[..1]].concat()).await;
+    let report = Archiver::new(log.clone(), tables.clone()).run_once().await.unwrap();
+    assert_eq!((report.changes, report.rounds, report.unreadable), (2, 16, 0));
+    assert_eq!(stored_changes(&tables).await, expected_changes(&changes[..2]));
+    append_changes(&log, &changes).await;
+    let again = Archiver::new(log.clone(), tables.clone()).run_once().await.unwrap();
+    assert_eq!((again.records, again.changes, again.rows), (3, 1, 0));
+    assert_eq!(stored_changes(&tables).await, expected_changes(&changes));
+    let full = sql(&tables, "SELECT * FROM changes WHERE target = 'b'").await;
+    assert_eq!(
+        (texts(&full, "source"), texts(&full, "protocol")),
+        (vec![Some("eu-west-1".to_owned())], vec![Some("tcp".to_owned())])
+    );
+    assert_eq!((ints(&full, "family"), ints(&full, "ended_count")), (vec![Some(6)], vec![Some(7)]));
+    assert_eq!((floats(&full, "score"), floats(&full, "ended_p99_us")), (vec![Some(1.5)], vec![Some(4.0)]));
+    assert_eq!(stored_rows(&tables).await, expected_rows(&rounds));
+}
+
+#[tokio::test]
+async fn a_crash_between_the_changes_and_the_samples_doubles_neither() {
+    let (directory, tables) = place();
+    let rounds = rounds(9, TEN, 8, 10);
+    let log = log_of(&rounds[..16]).await;
+    Archiver::new(log.clone(), tables.clone()).run_once().await.unwrap();
+    append(&log, &rounds[16..]).await;
+    append_changes(&log, &[route_change("a", 1)]).await;
+    let archiver = Archiver::new(log, tables.clone());
+    assert_eq!(archiver.run_once().await.unwrap().changes, 1);
+    // As if the process had died before the second commit of the samples.
+    std::fs::remove_file(directory.path().join("samples/_delta_log/00000000000000000002.json")).unwrap();
+    assert_eq!(stored_rows(&tables).await, expected_rows(&rounds[..16]));
+    let again = archiver.run_once().await.unwrap();
+    assert_eq!((again.changes, again.rounds), (0, 16));
+    assert_eq!(stored_rows(&tables).await, expected_rows(&rounds));
+    assert_eq!(stored_changes(&tables).await, expected_changes(&[route_change("a", 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archivers_that_race_append_each_change_once() {
+    let (_directory, tables) = place();
+    let changes: Vec<RouteChange> = (0..12).map(|minute| route_change("a", minute)).collect();
+    let log = Arc::new(MemoryLog::default());
+    for change in &changes {
+        append_changes(&log, &[change.clone(), change.clone()]).await;
+    }
+    let options = cloudping_batch_rollup::ArchiveOptions { rows_per_commit: 6, ..SMALL };
+    let runs = [(); 3].map(|()| {
+        let archiver = Archiver::with_options(log.clone(), tables.clone(), options);
+        tokio::spawn(async move { archiver.run_once().await })
+    });
+    let mut appended = 0;
+    for run in runs {
+        appended += run.await.unwrap().unwrap().changes;
+    }
+    assert_eq!(stored_changes(&tables).await, expected_changes(&changes));
+    // A run that lost the race for the samples may have appended changes that it does not report: never more than there are.
+    assert!(appended <= changes.len() as u64, "{appended}");
+}
+
+/// The columns of `samples` in the first release.
+const FIRST_COLUMNS: usize = 13;
+
+/// A table of the first release with these rounds in it.
+async fn old_table(tables: &Tables, rounds: &[Round]) {
+    let (_elsewhere, other) = place();
+    Archiver::new(log_of(rounds).await, other.clone()).run_once().await.unwrap();
+    let schema = tables::samples();
+    let names: Vec<&str> = schema.fields().iter().take(FIRST_COLUMNS).map(|field| field.name().as_str()).collect();
+    let rows = sql(&other, &format!("SELECT {} FROM samples", names.join(", "))).await;
+    let columns: StructType = schema.as_ref().try_into_kernel().unwrap();
+    let table = CreateBuilder::new()
+        .with_location(tables.uri(Table::Samples))
+        .with_columns(columns.fields().take(FIRST_COLUMNS).cloned())
+        .with_partition_columns(["date"])
+        .await
+        .unwrap();
+    table.write([rows]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_of_the_first_release_gets_the_new_columns_while_it_is_read_and_written() {
+    let (_directory, tables) = place();
+    let rounds = rounds(10, TEN, 20, 10);
+    old_table(&tables, &rounds[..40]).await;
+    let old = open(&tables, Table::Samples).await;
+    assert!(old.snapshot().unwrap().schema().field("gap_us").is_none());
+    let session = datafusion::prelude::SessionContext::new();
+    old.update_datafusion_session(&session.state()).unwrap();
+    let reader = session.read_table(Arc::new(old.table_provider().build().await.unwrap())).unwrap();
+
+    let mut gapped = rounds[40..].to_vec();
+    gapped[3].gap =
+        Some(cloudping_model::Gap { reason: cloudping_model::GapReason::Overload, rounds: 3, micros: 30 * SECOND });
+    let log = log_of(&rounds[..40]).await;
+    append(&log, &gapped).await;
+    let runs = [(); 2].map(|()| {
+        let options = cloudping_batch_rollup::ArchiveOptions { origin: tables::Origin::Simulated, ..SMALL };
+        let archiver = Archiver::with_options(log.clone(), tables.clone(), options);
+        tokio::spawn(async move { archiver.run_once().await })
+    });
+    let mut archived = 0;
+    for run in runs {
+        archived += run.await.unwrap().unwrap().rounds;
+    }
+    assert_eq!(archived, 40, "the old rows are known");
+    let read: usize = reader.collect().await.unwrap().iter().map(|batch| batch.num_rows()).sum();
+    assert_eq!(read, expected_rows(&rounds[..40]).len(), "a reader keeps its version");
+    assert_eq!(stored_rows(&tables).await, expected_rows(&rounds));
+    let told =
+        "SELECT count(*) FILTER (WHERE origin IS NULL) AS old, count(*) FILTER (WHERE origin = 'simulated') AS new,
+                sum(gap_rounds) AS rounds, count(gap_us) AS gaps FROM samples";
+    let told = sql(&tables, told).await;
+    let each = (expected_rows(&rounds[..40]).len() as i64, expected_rows(&rounds[40..]).len() as i64);
+    assert_eq!((ints(&told, "old"), ints(&told, "new")), (vec![Some(each.0)], vec![Some(each.1)]));
+    assert_eq!((ints(&told, "rounds"), ints(&told, "gaps")), (vec![Some(3)], vec![Some(1)]));
 }

@@ -4,7 +4,7 @@ use cloudping_model::{Level, RouteChange, TargetId, UtcMicros, VantageId};
 use prost::Message;
 
 use super::wire::{self, RouteChange as Wire};
-use super::{EventError, family_of, protocol_code, protocol_of, wrong_value};
+use super::{EventError, STARTS, family_of, protocol_code, protocol_of, wrong_value};
 
 const VERSION: u32 = 1;
 /// How a route change starts: the tag of its field 100, a varint. A round starts with its field 1.
@@ -50,6 +50,7 @@ pub fn decode_change(bytes: &[u8]) -> Result<RouteChange, EventError> {
     let ended = wire.ended.unwrap_or_default();
     let percentiles = [ended.p10_us, ended.p50_us, ended.p90_us, ended.p99_us];
     let wrong = |field, found: u32, expected| wrong_value(field, 0, found, expected);
+    check_bounds(&wire, &ended)?;
     Ok(RouteChange {
         vantage: VantageId::new(&wire.vantage_id)?,
         target: TargetId::new(&wire.target)?,
@@ -66,4 +67,19 @@ pub fn decode_change(bytes: &[u8]) -> Result<RouteChange, EventError> {
             percentiles_us: (ended.count > 0).then_some(percentiles),
         },
     })
+}
+
+/// Refuses what no table could hold.
+fn check_bounds(wire: &Wire, ended: &wire::Level) -> Result<(), EventError> {
+    for (field, at) in [("minute_us", wire.minute_us), ("found_at_us", wire.found_at_us), ("since_us", ended.since_us)]
+    {
+        if !STARTS.contains(&at) {
+            return Err(wrong_value(field, 0, at, "a time of the years 1970 to 9998"));
+        }
+    }
+    for (field, median) in [("before_us", wire.before_us), ("after_us", wire.after_us)] {
+        i32::try_from(median).map_err(|_| wrong_value(field, 0, median, "at most 2^31 - 1"))?;
+    }
+    i64::try_from(ended.count).map_err(|_| wrong_value("count", 0, ended.count, "at most 2^63 - 1"))?;
+    Ok(())
 }

@@ -330,7 +330,8 @@ impl<'a> Head<'a> {
     }
 
     /// A sample's user-space time in µs, where it has one.
-    pub(super) fn connect_us(&self, at: usize) -> Option<u32> {
+    #[must_use]
+    pub fn connect_us(&self, at: usize) -> Option<u32> {
         let columns = self.columns;
         let excess = i64::from(unzigzag(columns.connect_excess_us[at]));
         let connect = u32::try_from(i64::from(columns.rtt_us[at]) + excess).ok();
@@ -338,12 +339,14 @@ impl<'a> Head<'a> {
     }
 
     /// How often a sample's probe was sent again.
-    pub(super) fn retransmits(&self, at: usize) -> u32 {
+    #[must_use]
+    pub fn retransmits(&self, at: usize) -> u32 {
         self.columns.retransmits.get(at).copied().unwrap_or(0)
     }
 
-    /// The bytes of the address that a sample's probe went to.
-    pub(super) fn address(&self, at: usize) -> Option<&'a [u8]> {
+    /// The address that a sample's probe went to: 4 or 16 bytes.
+    #[must_use]
+    pub fn address(&self, at: usize) -> Option<&'a [u8]> {
         let index = (self.columns.address[at] as usize).checked_sub(1)?;
         Some(&self.bytes[self.columns.addresses[index].clone()])
     }

@@ -306,3 +306,15 @@ proptest! {
         agrees_with_prost(&bytes[..at % bytes.len()])?;
     }
 }
+
+#[test]
+fn a_route_change_that_no_table_could_hold_is_refused() {
+    let refused = |change: RouteChange| decode_change(&encode_change(&change)).unwrap_err().to_string();
+    let golden = golden_change();
+    let before_1970 = RouteChange { minute: UtcMicros(-60_000_000), ..golden.clone() };
+    assert_eq!(refused(before_1970), "event: minute_us[0] is -60000000, expected a time of the years 1970 to 9998");
+    let far = RouteChange { found_at: UtcMicros(i64::MAX), ..golden.clone() };
+    assert!(refused(far).starts_with("event: found_at_us[0]"));
+    let slow = RouteChange { after_us: 1 << 31, ..golden };
+    assert_eq!(refused(slow), "event: after_us[0] is 2147483648, expected at most 2^31 - 1");
+}

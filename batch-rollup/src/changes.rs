@@ -1,0 +1,150 @@
+//! The log's route changes as rows of their table, each once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use chrono::{Datelike, NaiveDate};
+use cloudping_model::{Protocol, RouteChange, UtcMicros};
+use cloudping_schemas::tables;
+use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::prelude::{col, lit};
+use deltalake_core::kernel::{Action, Transaction};
+use deltalake_core::protocol::SaveMode;
+use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::{TryStreamExt, stream};
+
+use crate::archive::MAX_LOST_RACES;
+use crate::batch::ChangeId;
+use crate::checkpoint::ARCHIVE_APP;
+use crate::commit::{Commit, commit, lost_race, write_files};
+use crate::hours::date_of;
+use crate::query::{moment, rows, session};
+use crate::{ArchiveError, Table, TableError, Tables};
+
+/// Appends those route changes that the table does not hold; returns how many.
+///
+/// It is called before the log's checkpoint moves past them: a run that is cut off between the two finds them here the next time. Of two archivers that
+/// append at once the second is refused, and looks again.
+///
+/// # Errors
+/// [`ArchiveError`]. Given again, the changes take effect once.
+pub(crate) async fn append_changes(
+    tables: &Tables,
+    changes: &BTreeMap<ChangeId, RouteChange>,
+) -> Result<u64, ArchiveError> {
+    let minutes = || changes.values().map(|change| change.minute);
+    let Some((first, last)) = minutes().min().zip(minutes().max()) else {
+        return Ok(0);
+    };
+    for _ in 0..MAX_LOST_RACES {
+        let table = tables.open_or_create(Table::Changes).await?;
+        let known = known(&table, first, last).await.map_err(tables.error(Table::Changes, "look up changes"))?;
+        let new: Vec<&RouteChange> =
+            changes.iter().filter(|(id, _)| !known.contains(id)).map(|(_, change)| change).collect();
+        if new.is_empty() {
+            return Ok(0);
+        }
+        if append(tables, &table, &new).await? {
+            return Ok(new.len() as u64);
+        }
+    }
+    Err(ArchiveError::Contended(MAX_LOST_RACES))
+}
+
+/// Whether the commit was made; another one may have come first.
+async fn append(tables: &Tables, table: &DeltaTable, changes: &[&RouteChange]) -> Result<bool, TableError> {
+    let error = |doing| tables.error(Table::Changes, doing);
+    let batch = change_rows(changes).map_err(error("form rows"))?;
+    let written = write_files(Table::Changes, table, stream::iter([Ok::<_, DeltaTableError>(batch)])).await;
+    let files = written.map_err(tables.error(Table::Changes, "write files"))?;
+    let version = table.version().unwrap_or(0).cast_signed();
+    let write = Commit {
+        table: Table::Changes,
+        actions: files.into_iter().map(Action::Add).collect(),
+        transactions: vec![Transaction::new(ARCHIVE_APP, version)],
+        mode: SaveMode::Append,
+        alone: false,
+    };
+    match commit(table, write).await {
+        Ok(_) => Ok(true),
+        Err(error) if lost_race(&error) => Ok(false),
+        Err(failed) => Err(tables.error(Table::Changes, "commit")(failed)),
+    }
+}
+
+/// The changes of a stretch of minutes that the table's loaded version holds.
+async fn known(table: &DeltaTable, first: UtcMicros, last: UtcMicros) -> Result<HashSet<ChangeId>, DataFusionError> {
+    let session = session()?;
+    let month = |at| lit(ScalarValue::Date32(Some(month_of(at))));
+    let mut stored = rows(&session, table, None)
+        .await?
+        .filter(col(tables::MONTH).between(month(first), month(last)))?
+        .filter(col("minute").between(moment(first), moment(last)))?
+        .select_columns(&["source", "target", "protocol", "family", "minute"])?
+        .execute_stream()
+        .await?;
+    let mut known = HashSet::new();
+    while let Some(batch) = stored.try_next().await? {
+        let text = |column: usize| cast(batch.column(column), &DataType::Utf8);
+        let (source, target, protocol) = (text(0)?, text(1)?, text(2)?);
+        let family = batch.column(3).as_primitive::<Int32Type>();
+        let minute = batch.column(4).as_primitive::<TimestampMicrosecondType>();
+        for row in 0..batch.num_rows() {
+            let text = |column: &ArrayRef| column.as_string::<i32>().value(row).to_owned();
+            // What another release measured by other means is none of those looked for.
+            let protocol = Protocol::from_name(protocol.as_string::<i32>().value(row));
+            let family = u8::try_from(family.value(row)).ok();
+            let id = protocol.zip(family).map(|(protocol, family)| {
+                (text(&source), text(&target), protocol.name(), family, UtcMicros(minute.value(row)))
+            });
+            known.extend(id);
+        }
+    }
+    Ok(known)
+}
+
+fn change_rows(changes: &[&RouteChange]) -> Result<RecordBatch, ArrowError> {
+    let all = || changes.iter().copied();
+    let times = |time: fn(&RouteChange) -> UtcMicros| -> ArrayRef {
+        let times = all().map(|change| time(change).0);
+        Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
+    };
+    let texts =
+        |text: fn(&RouteChange) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(all().map(text))) };
+    let numbers = |number: fn(&RouteChange) -> u32| -> ArrayRef {
+        Arc::new(Int32Array::from_iter_values(all().map(|change| number(change).cast_signed())))
+    };
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(Date32Array::from_iter_values(all().map(|change| month_of(change.minute)))),
+        times(|change| change.minute),
+        texts(|change| change.vantage.as_str()),
+        texts(|change| change.target.as_str()),
+        texts(|change| change.protocol.name()),
+        numbers(|change| change.family.number().into()),
+        times(|change| change.found_at),
+        numbers(|change| change.before_us),
+        numbers(|change| change.after_us),
+        Arc::new(Float64Array::from_iter_values(all().map(|change| change.score.into()))),
+        times(|change| change.ended.since),
+        Arc::new(Int64Array::from_iter_values(all().map(|change| change.ended.count.cast_signed()))),
+    ];
+    for nth in 0..cloudping_model::Level::QUANTILES.len() {
+        let percentiles = all().map(|change| change.ended.percentiles_us.map(|all| f64::from(all[nth])));
+        columns.push(Arc::new(Float64Array::from_iter(percentiles)));
+    }
+    RecordBatch::try_new(tables::changes(), columns)
+}
+
+/// The first day of a moment's UTC month, in days since 1970-01-01.
+fn month_of(at: UtcMicros) -> i32 {
+    let day = date_of(at);
+    NaiveDate::from_epoch_days(day).map_or(day, |date| day - date.day0().cast_signed())
+}
