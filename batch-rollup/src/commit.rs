@@ -8,6 +8,9 @@ use deltalake_core::{DeltaResult, DeltaTable, DeltaTableError};
 use crate::Table;
 pub(crate) use crate::file_writer::{write_files, write_sorted_files};
 
+/// Every so many commits the log is cleared of what is older than its retention (Delta's default: 30 days) and behind a checkpoint.
+const COMMITS_PER_CLEANUP: Version = 500;
+
 /// What a commit does, and what must hold for it.
 pub(crate) struct Commit {
     /// Of which table.
@@ -24,7 +27,11 @@ pub(crate) struct Commit {
 
 /// Commits; returns the table's new version.
 pub(crate) async fn commit(open: &DeltaTable, commit: Commit) -> DeltaResult<Version> {
-    let mut properties = CommitProperties::default().with_application_transactions(commit.transactions);
+    // Looking for expired commits lists the whole log: a minute's commit must not do so each time.
+    let cleans_up = open.version().is_some_and(|version| version % COMMITS_PER_CLEANUP == 0);
+    let mut properties = CommitProperties::default()
+        .with_application_transactions(commit.transactions)
+        .with_cleanup_expired_logs(Some(cleans_up));
     if commit.alone {
         properties = properties.with_max_retries(0);
     }
@@ -81,5 +88,19 @@ mod tests {
         let newest = tables.open_or_create(Table::Samples).await.unwrap();
         assert_eq!(newest.version(), Some(2));
         assert_eq!(commit(&newest, of("c", true)).await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn opening_never_reads_many_commits() {
+        let directory = tempfile::tempdir().unwrap();
+        let tables = Tables::in_directory(directory.path());
+        let mut open = tables.open_or_create(Table::Samples).await.unwrap();
+        for version in 1..=45 {
+            assert_eq!(commit(&open, of("a", false)).await.unwrap(), version);
+            open.load_version(version).await.unwrap();
+        }
+        let newest = std::fs::read_to_string(directory.path().join("samples/_delta_log/_last_checkpoint")).unwrap();
+        let newest: serde_json::Value = serde_json::from_str(&newest).unwrap();
+        assert_eq!(newest["version"], 39, "six commits behind the newest");
     }
 }

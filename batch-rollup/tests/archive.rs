@@ -5,9 +5,9 @@ mod common;
 use std::sync::Arc;
 
 use cloudping_batch_rollup::{ArchiveError, ArchiveReport, Archiver, Table, Tables};
-use cloudping_model::{Family, Level, Protocol, Round, RouteChange, TargetId, UtcMicros, VantageId};
+use cloudping_model::{Round, RouteChange, UtcMicros};
 use cloudping_ports::EventLog;
-use cloudping_schemas::{event, tables};
+use cloudping_schemas::tables;
 use cloudping_testkit::{FaultPlan, Faulty, MemoryLog, Operation, When};
 use common::contract::{SMALL, log_of};
 use common::*;
@@ -155,29 +155,6 @@ async fn an_unusable_place_is_named() {
     let error = Archiver::new(log_of(&[]).await, Tables::in_directory(&file)).run_once().await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("table samples at") && text.contains("/file/samples"), "{text}");
-}
-
-fn route_change(target: &str, minute: i64) -> RouteChange {
-    let minute = UtcMicros(TEN + minute * 60 * SECOND);
-    let ended = Level { since: UtcMicros(TEN), count: 7, percentiles_us: Some([1.0, 2.0, 3.0, 4.0]) };
-    RouteChange {
-        vantage: VantageId::new("eu-west-1").unwrap(),
-        target: TargetId::new(target).unwrap(),
-        protocol: Protocol::TcpConnect,
-        family: Family::V6,
-        minute,
-        found_at: UtcMicros(minute.0 + 400 * SECOND),
-        before_us: 20_000,
-        after_us: 31_000,
-        score: 1.5,
-        ended,
-    }
-}
-
-async fn append_changes(log: &MemoryLog, changes: &[RouteChange]) {
-    for change in changes {
-        log.append("some key", event::encode_change(change).into()).await.unwrap();
-    }
 }
 
 /// The table's rows: month, minute, target, and how the level moved.

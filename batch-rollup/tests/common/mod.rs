@@ -11,7 +11,9 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use cloudping_batch_rollup::{Table, Tables};
-use cloudping_model::{Family, Outcome, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId};
+use cloudping_model::{
+    Family, Level, Outcome, Protocol, Round, RoundId, RouteChange, Sample, TargetId, UtcMicros, VantageId,
+};
 use cloudping_ports::EventLog;
 use cloudping_schemas::event;
 use cloudping_testkit::MemoryLog;
@@ -79,6 +81,30 @@ pub async fn append(log: &MemoryLog, rounds: &[Round]) {
     for round in rounds {
         let key = round.id.vantage.as_str();
         log.append(key, event::encode(round).into()).await.unwrap();
+    }
+}
+
+/// A route change from eu-west-1, so many minutes after [`TEN`].
+pub fn route_change(target: &str, minute: i64) -> RouteChange {
+    let minute = UtcMicros(TEN + minute * 60 * SECOND);
+    let ended = Level { since: UtcMicros(TEN), count: 7, percentiles_us: Some([1.0, 2.0, 3.0, 4.0]) };
+    RouteChange {
+        vantage: VantageId::new("eu-west-1").unwrap(),
+        target: TargetId::new(target).unwrap(),
+        protocol: Protocol::TcpConnect,
+        family: Family::V6,
+        minute,
+        found_at: UtcMicros(minute.0 + 400 * SECOND),
+        before_us: 20_000,
+        after_us: 31_000,
+        score: 1.5,
+        ended,
+    }
+}
+
+pub async fn append_changes(log: &MemoryLog, changes: &[RouteChange]) {
+    for change in changes {
+        log.append("some key", event::encode_change(change).into()).await.unwrap();
     }
 }
 
