@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::gaps::{self, Clocks};
 use crate::probers::{self, Prober, Reading, Request};
-use crate::schedule;
+use crate::schedule::{self, Departure, Rate};
 use crate::targets::Target;
 
 /// Where and how a vantage point measures.
@@ -55,31 +55,21 @@ impl Instrument {
     /// would be of the sleep and not of the network.
     pub async fn round(&self, id: RoundId, gap: Option<Gap>) -> Round {
         let (start, origin) = ((self.clocks)(), Instant::now());
-        let order = schedule::order(&self.due(id.number), fastrand::f64);
+        let rates: Vec<Rate> = self.vantage.targets.iter().map(|target| target.plan().rate).collect();
         let mut probes = JoinSet::new();
-        for (slot, target) in order.iter().enumerate() {
-            let offset = schedule::probe_offset(slot, order.len(), self.vantage.interval, fastrand::f64());
+        for Departure { offset, target } in schedule::departures(&rates, id.number, self.vantage.interval) {
             tokio::time::sleep_until(origin + offset).await;
             if gaps::suspended_us(&start, &(self.clocks)()).is_some() {
                 break;
             }
-            for nth in 0..self.vantage.targets[*target].plan().burst.get() {
+            for nth in 0..self.vantage.targets[target].plan().burst.get() {
                 let leaves = origin + offset + schedule::BURST_SPACING * nth;
-                probes.spawn(self.clone().probe(*target, origin, leaves));
+                probes.spawn(self.clone().probe(target, origin, leaves));
             }
         }
         let mut samples = probes.join_all().await;
         samples.sort_by_key(|sample| sample.offset_us);
         Round { id, started_at: start.wall, gap, samples }
-    }
-
-    /// How often each target is due in a round.
-    fn due(&self, number: u64) -> Vec<u32> {
-        let targets = (0_u64..).zip(&self.vantage.targets);
-        let due = |(index, target): (u64, &Target)| {
-            target.plan().rate.due(number, self.vantage.interval, schedule::phase(index, 0.0))
-        };
-        targets.map(due).collect()
     }
 
     async fn probe(self, target: usize, origin: Instant, leaves: Instant) -> Sample {

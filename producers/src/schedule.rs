@@ -1,9 +1,11 @@
 //! When probes leave: open loop, each target at its own rate, spread over the round, never in step with another vantage point.
 //!
-//! All of it is pure: what is random is an argument in 0..1.
+//! All of it is pure: what is random, the phase of a vantage point, is an argument in 0..1.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+use cloudping_model::Pane;
 
 /// Which part of the interval probes are spread over; the rest lets the last answers of a round come in before the next.
 const SPREAD: f64 = 0.9;
@@ -39,11 +41,17 @@ impl Rate {
     /// fall into the same round. Over any stretch of rounds the sum is the stretch divided by the interval, to within one.
     #[must_use]
     pub fn due(self, number: u64, round: Duration, phase: f64) -> u32 {
-        let (round, own) = (round.as_nanos().max(1), self.interval(round).as_nanos().max(1));
-        let phase = (own as f64 * phase.clamp(0.0, 1.0)) as u128;
-        let until = |number: u128| (number * round + phase) / own;
-        u32::try_from(until(u128::from(number) + 1) - until(u128::from(number))).unwrap_or(u32::MAX)
+        let own = self.interval(round);
+        let until = |number| whole_intervals(number, round, own, phase);
+        u32::try_from(until(number.saturating_add(1)) - until(number)).unwrap_or(u32::MAX)
     }
+}
+
+/// How many intervals of `own` are over when round `number` starts, the first having begun the part `phase` of itself before round 0.
+fn whole_intervals(number: u64, round: Duration, own: Duration, phase: f64) -> u64 {
+    let (round, own) = (round.as_nanos().max(1), own.as_nanos().max(1));
+    let begun = (own as f64 * phase.clamp(0.0, 1.0)) as u128;
+    u64::try_from((u128::from(number) * round + begun) / own).unwrap_or(u64::MAX)
 }
 
 /// The phase of the `index`-th of many, evenly apart whatever their number: `GOLDEN` times the index after `first` in 0..1.
@@ -73,28 +81,48 @@ pub fn missed(due: Duration, now: Duration, interval: Duration) -> u64 {
     u64::try_from(late / interval.as_nanos().max(1)).unwrap_or(u64::MAX)
 }
 
-/// In which order the probes of a round leave: each entry is an index into `due`, which says how often each target is due.
-///
-/// A target that is due once falls anywhere; one that is due m times falls once into each m-th of the round. `random`
-/// yields numbers in 0..1.
-pub fn order(due: &[u32], mut random: impl FnMut() -> f64) -> Vec<usize> {
-    let mut places = Vec::new();
-    for (target, times) in due.iter().enumerate() {
-        for part in 0..*times {
-            let place = (f64::from(part) + random()) / f64::from(*times);
-            places.push((place, target));
-        }
-    }
-    places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    places.into_iter().map(|(_, target)| target).collect()
+/// A probe, or burst, of a round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Departure {
+    /// When it leaves, after the start of the round.
+    pub offset: Duration,
+    /// To which target: the place of its rate among those that were given.
+    pub target: usize,
 }
 
-/// When the probe in slot `slot` of `slots` leaves, after the start of its round. `jitter` in 0..1 is drawn for each probe:
-/// it keeps probes from beating against whatever is periodic on the way.
+/// The probes of round `number` in the order in which they leave.
+///
+/// Each target has a [`phase`] of its own, so that no two leave at once, and all phases walk through the round together (see `step`). One that
+/// is due m times in a round leaves once in each m-th of it.
 #[must_use]
-pub fn probe_offset(slot: usize, slots: usize, interval: Duration, jitter: f64) -> Duration {
-    let share = (slot as f64 + jitter) / slots.max(1) as f64;
-    interval.mul_f64(SPREAD * share)
+pub fn departures(rates: &[Rate], number: u64, interval: Duration) -> Vec<Departure> {
+    let mut departures = Vec::with_capacity(rates.len());
+    for (target, rate) in rates.iter().enumerate() {
+        let phase = phase(target as u64, 0.0);
+        let times = rate.due(number, interval, phase);
+        // A slow target walks with each of its own probes: with each round it could come back to the same place.
+        let own = rate.interval(interval).max(interval);
+        let walked = (whole_intervals(number, interval, own, phase) as f64 * step(own)).fract();
+        for part in 0..times {
+            let place = (phase + walked + f64::from(part) / f64::from(times)).fract();
+            departures.push(Departure { offset: interval.mul_f64(SPREAD * place), target });
+        }
+    }
+    departures.sort_by_key(|departure| departure.offset);
+    departures
+}
+
+/// By which part of the round a target leaves later than the time before, when it is probed every `own`.
+///
+/// Equal steps keep a series' probes evenly apart in time, and pass through the whole round within a minute, the shortest
+/// stretch that any number of ours is of: so whatever is periodic on the way is met at all its phases, in each minute as often as in any other.
+/// Periodic sampling with a fixed phase would not do that (RFC 3432, section 4.2; RFC 2330, section 11.1.1), and a
+/// walk of ten minutes would show a disturbance of a tenth of each second as a level of its own, one minute in ten. The step is 1 / (n + golden
+/// ratio), n steps a minute: of all irrational steps near 1 / n those of this kind come back least, so each pass leaves between those before it.
+fn step(own: Duration) -> f64 {
+    let minute = Duration::from_micros(Pane::Minute.micros().unsigned_abs());
+    let steps = (minute.as_secs_f64() / own.as_secs_f64()).round().max(1.0);
+    1.0 / (steps + GOLDEN)
 }
 
 #[cfg(test)]
@@ -131,19 +159,17 @@ mod tests {
         assert_eq!(dues(Rate::Interval(Duration::from_millis(1500)), 0.0), [0, 1, 1, 0, 1, 1]);
     }
 
-    proptest! {
-        #[test]
-        fn each_probe_leaves_within_its_own_slot(
-            slots in 1..500_usize, jitter in 0.0..1.0_f64, interval_ms in 10..100_000_u64,
-        ) {
-            let interval = Duration::from_millis(interval_ms);
-            for slot in 0..slots {
-                let offset = probe_offset(slot, slots, interval, jitter);
-                let bound = |edge: usize| interval.mul_f64(SPREAD * edge as f64 / slots as f64);
-                prop_assert!(bound(slot) <= offset && offset <= bound(slot + 1));
-            }
+    #[test]
+    fn a_fast_target_leaves_once_in_each_part_of_the_round() {
+        let rate = Rate::Interval(Duration::from_millis(250));
+        for number in 0..1_000 {
+            let departures = departures(&[rate], number, SECOND);
+            let apart = departures.windows(2).map(|two| (two[1].offset - two[0].offset).as_micros());
+            assert!(departures.len() == 4 && apart.into_iter().all(|micros| (224_999..=225_001).contains(&micros)));
         }
+    }
 
+    proptest! {
         #[test]
         fn any_stretch_holds_its_share_of_probes(
             own_ms in 50..100_000_u64, phase in 0.0..1.0_f64, first in 0..1_000_000_u64, rounds in 1..200_u64,
@@ -155,16 +181,45 @@ mod tests {
         }
 
         #[test]
-        fn each_target_leaves_as_often_as_it_is_due(
-            due in proptest::collection::vec(0..6_u32, 1..30), seed in any::<u64>(),
+        fn each_target_leaves_as_often_as_it_is_due_and_within_its_round(
+            own_ms in proptest::collection::vec(50..5_000_u64, 1..30), number in 0..1_000_000_u64,
         ) {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let order = order(&due, || rng.f64());
-            prop_assert_eq!(order.len() as u32, due.iter().sum::<u32>());
-            for (target, times) in due.iter().enumerate() {
-                let found = order.iter().filter(|it| **it == target).count();
-                prop_assert_eq!(found as u32, *times);
+            let rates: Vec<Rate> = own_ms.iter().map(|ms| Rate::Interval(Duration::from_millis(*ms))).collect();
+            let departures = departures(&rates, number, SECOND);
+            prop_assert!(departures.is_sorted_by_key(|it| it.offset));
+            prop_assert!(departures.iter().all(|it| it.offset < SECOND.mul_f64(SPREAD)));
+            for (target, rate) in rates.iter().enumerate() {
+                let found = departures.iter().filter(|it| it.target == target).count();
+                prop_assert_eq!(found as u32, rate.due(number, SECOND, phase(target as u64, 0.0)));
             }
+        }
+
+        #[test]
+        fn targets_stay_apart_in_every_round(count in 2..300_usize, number in 0..1_000_000_000_u64) {
+            let departures = departures(&vec![Rate::EveryRound; count], number, SECOND);
+            let nearest = departures.windows(2).map(|two| two[1].offset - two[0].offset).min().unwrap();
+            prop_assert!(nearest.as_secs_f64() >= 0.3 * SPREAD / count as f64, "{nearest:?} of {count}");
+        }
+
+        #[test]
+        fn a_target_passes_every_phase_of_the_round_in_each_minute(
+            interval_ms in 100..90_000_u64, every in 1..100_u32, first in 0..1_000_000_u64, minutes in 1..20_usize,
+        ) {
+            let (interval, rate) = (Duration::from_millis(interval_ms), Rate::Every(every.try_into().unwrap()));
+            let steps = (60.0 / rate.interval(interval).as_secs_f64()).round().max(1.0) as usize;
+            let offsets = (first..).flat_map(|number| departures(&[rate], number, interval));
+            let places = offsets.map(|it| it.offset.as_secs_f64() / interval.as_secs_f64() / SPREAD);
+            let mut places: Vec<f64> = places.take(minutes * steps + 1).collect();
+            for two in places.windows(2) {
+                let walked = (two[1] - two[0]).rem_euclid(1.0) - 1.0 / (steps as f64 + GOLDEN);
+                prop_assert!(walked.abs() < 1e-6, "evenly apart: a step is off by {walked}");
+            }
+            places.sort_by(f64::total_cmp);
+            let around = places[0] + 1.0 - places[places.len() - 1];
+            let widest = places.windows(2).map(|two| two[1] - two[0]).fold(around, f64::max);
+            // After one pass every gap is a step; each pass leaves between those before it.
+            let bound = if minutes == 1 { 1.0 } else { 2.0 } / (minutes * steps) as f64;
+            prop_assert!(widest <= bound, "a gap of {widest} after {} probes", places.len());
         }
 
         #[test]
