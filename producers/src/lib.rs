@@ -3,7 +3,7 @@
 //!
 //! - [`probers`] are the kinds of probes: TCP, TLS, HTTPS, ICMP and STAMP.
 //! - [`tcp::connect`] makes one probe: the kernel's round-trip time of the handshake, and every failure as an outcome.
-//! - [`schedule`] decides when probes leave; [`measure`] makes a round of them.
+//! - [`schedule`] decides when probes leave, a [`timer`] wakes for them; [`measure`] makes a round of them.
 //! - [`gaps`] tells from the clocks what could not be measured.
 //! - [`outbox`] takes finished rounds to the event log, with a [`spool`] on disk for when it is away.
 //! - [`target_file`] reads a user's own targets.
@@ -22,3 +22,4 @@ pub mod spool;
 pub mod target_file;
 pub mod targets;
 pub mod tcp;
+pub mod timer;

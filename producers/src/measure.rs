@@ -13,6 +13,7 @@ use crate::gaps::{self, Clocks};
 use crate::probers::{self, Prober, Reading, Request};
 use crate::schedule::{self, Departure, Rate};
 use crate::targets::Target;
+use crate::timer::Timer;
 
 /// Where and how a vantage point measures.
 #[derive(Debug, Clone)]
@@ -56,9 +57,9 @@ impl Instrument {
     pub async fn round(&self, id: RoundId, gap: Option<Gap>) -> Round {
         let (start, origin) = ((self.clocks)(), Instant::now());
         let rates: Vec<Rate> = self.vantage.targets.iter().map(|target| target.plan().rate).collect();
-        let mut probes = JoinSet::new();
+        let (mut probes, mut timer) = (JoinSet::new(), Timer::new());
         for Departure { offset, target } in schedule::departures(&rates, id.number, self.vantage.interval) {
-            tokio::time::sleep_until(origin + offset).await;
+            timer.sleep_until(origin + offset).await;
             if gaps::suspended_us(&start, &(self.clocks)()).is_some() {
                 break;
             }

@@ -16,6 +16,7 @@ use crate::outbox::Outbox;
 use crate::probers::Prober;
 use crate::schedule;
 use crate::spool::Spool;
+use crate::timer::Timer;
 
 /// What a producer is given by its surroundings.
 #[derive(Clone)]
@@ -47,11 +48,11 @@ pub async fn run(vantage: Vantage, surroundings: Surroundings, spool: Option<Spo
     let (origin, phase) = (Instant::now(), phase());
     let mut before = clocks();
     let epoch = before.wall.0.unsigned_abs();
-    let (mut pending, mut rounds, mut slot) = (Pending::default(), JoinSet::new(), 0);
+    let (mut pending, mut rounds, mut slot, mut timer) = (Pending::default(), JoinSet::new(), 0, Timer::new());
     for number in 0_u64.. {
         let start = schedule::round_start(slot, interval, phase);
         tokio::select! {
-            () = tokio::time::sleep_until(origin + start) => {}
+            () = timer.sleep_until(origin + start) => {}
             _ = shutdown.wait_for(|stop| *stop) => break,
         }
         let (now, missed) = (clocks(), schedule::missed(start, origin.elapsed(), interval));
