@@ -1,0 +1,5 @@
+//! See the library.
+
+fn main() -> cloudping_bench_archive::Result<()> {
+    cloudping_bench_archive::run()
+}
