@@ -50,21 +50,22 @@ pub fn every_kind() -> Arc<[Arc<dyn Prober>]> {
 }
 
 impl Instrument {
-    /// Makes one round and takes as long as its slowest probe. `gap` says what is missing before it.
+    /// Makes one round and takes as long as its slowest probe. `due` is when it should have started; `gap` says what is missing before it.
     ///
     /// When the machine is suspended meanwhile, the probes under way are not sent and the rest is not made: their times
     /// would be of the sleep and not of the network.
-    pub async fn round(&self, id: RoundId, gap: Option<Gap>) -> Round {
+    pub async fn round(&self, id: RoundId, due: Instant, gap: Option<Gap>) -> Round {
         let (start, origin) = ((self.clocks)(), Instant::now());
+        let begin = origin - schedule::made_up_for(origin.saturating_duration_since(due), self.vantage.interval);
         let rates: Vec<Rate> = self.vantage.targets.iter().map(|target| target.plan().rate).collect();
         let (mut probes, mut timer) = (JoinSet::new(), Timer::new());
         for Departure { offset, target } in schedule::departures(&rates, id.number, self.vantage.interval) {
-            timer.sleep_until(origin + offset).await;
+            timer.sleep_until(begin + offset).await;
             if gaps::suspended_us(&start, &(self.clocks)()).is_some() {
                 break;
             }
             for nth in 0..self.vantage.targets[target].plan().burst.get() {
-                let leaves = origin + offset + schedule::BURST_SPACING * nth;
+                let leaves = begin + offset + schedule::BURST_SPACING * nth;
                 probes.spawn(self.clone().probe(target, origin, leaves));
             }
         }

@@ -60,7 +60,7 @@ pub async fn run(vantage: Vantage, surroundings: Surroundings, spool: Option<Spo
         (before, slot) = (now, slot + missed + 1);
         let round = RoundId { vantage: id.clone(), epoch, number };
         let (instrument, outbox, gap) = (instrument.clone(), Arc::clone(&outbox), pending.take());
-        rounds.spawn(async move { outbox.put(instrument.round(round, gap).await) });
+        rounds.spawn(async move { outbox.put(instrument.round(round, origin + start, gap).await) });
         while rounds.try_join_next().is_some() {}
     }
     rounds.join_all().await;

@@ -81,6 +81,13 @@ pub fn missed(due: Duration, now: Duration, interval: Duration) -> u64 {
     u64::try_from(late / interval.as_nanos().max(1)).unwrap_or(u64::MAX)
 }
 
+/// By how much a round's probes leave earlier after its start, when it started `late`: by as much, so that they leave when they would have
+/// anyway. A round that is late by more than a hundredth of the interval moves as a whole: its first probes would else leave in a bunch.
+#[must_use]
+pub fn made_up_for(late: Duration, interval: Duration) -> Duration {
+    if late <= interval / 100 { late } else { Duration::ZERO }
+}
+
 /// A probe, or burst, of a round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Departure {
@@ -146,6 +153,12 @@ mod tests {
         let at = |millis| missed(due, Duration::from_millis(millis), SECOND);
         assert_eq!((at(29_000), at(30_000), at(30_999)), (0, 0, 0));
         assert_eq!((at(31_000), at(33_500)), (1, 3));
+    }
+
+    #[test]
+    fn a_round_makes_up_for_a_little_and_never_for_much() {
+        let made_up = |millis| made_up_for(Duration::from_millis(millis), SECOND).as_millis();
+        assert_eq!([0, 3, 10, 11, 999].map(made_up), [0, 3, 10, 0, 0]);
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Handler {
             tokio::time::sleep_until(start).await;
             let id = RoundId { vantage: vantage.id.clone(), epoch: self.epoch, number: first + nth };
             let instrument = self.instrument.clone();
-            measuring.spawn(async move { instrument.round(id, None).await });
+            measuring.spawn(async move { instrument.round(id, start, None).await });
         }
         let mut rounds = measuring.join_all().await;
         rounds.sort_by_key(|round| round.id.number);

@@ -93,11 +93,13 @@ impl World {
         let phase = schedule::phase(vantage as u64, 0.0);
         let start = schedule::round_start(number, self.interval, phase).as_micros() as i64;
         let departures = schedule::departures(&[Rate::EveryRound; REGIONS], number, self.interval.min(LONGEST_ROUND));
-        let started_at = START + (start + quantile(&ROUND_LATE, rng.f64()) as i64);
+        let round_late = quantile(&ROUND_LATE, rng.f64());
+        let started_at = START + (start + round_late as i64);
         let mut samples = Vec::with_capacity(REGIONS);
         for departure in departures {
-            let late = quantile(&PROBE_LATE, rng.f64());
-            let offset_us = departure.offset.as_micros() as u32 + late as u32;
+            // A probe leaves at its own time, however late its round started, unless that is over already.
+            let due_us = (departure.offset.as_micros() as u32).saturating_sub(round_late as u32);
+            let offset_us = due_us + quantile(&PROBE_LATE, rng.f64()) as u32;
             samples.push(self.sample(vantage, departure.target, offset_us, &mut rng));
         }
         samples.sort_by_key(|sample| sample.offset_us);
