@@ -68,6 +68,9 @@ fn prepare(project: &Project, name: &str, command: &mut Command) -> Result<()> {
         command.env("CLOUDPING_BENCH_KINESALITE", servers::ensure_fast_kinesis(project)?);
         command.env("CLOUDPING_TEST_MINISTACK", python::ensure_ministack(project)?);
     }
+    if name == "archive" {
+        command.env("CLOUDPING_TEST_PYTHON", python::ensure_peers(project)?);
+    }
     if name == "cold-start" {
         command.env("CLOUDPING_PACKAGES", package::for_cold_start(project)?);
         command.env("CLOUDPING_TEST_PYTHON", python::ensure(project)?);

@@ -16,6 +16,14 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     environment(project, "python", "xtask/requirements.txt")
 }
 
+/// Makes the environment of the engines that the archive is measured beside; returns its interpreter.
+///
+/// # Errors
+/// When there is no Python with `venv`, or pip cannot install the packages.
+pub fn ensure_peers(project: &Project) -> Result<PathBuf> {
+    environment(project, "peers", "xtask/requirements-bench.txt")
+}
+
 /// Makes the environment of the DynamoDB server, apart from the readers', since it wants a botocore of its own; returns the
 /// server's program.
 ///
