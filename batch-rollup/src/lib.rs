@@ -12,6 +12,7 @@ mod batch;
 mod changes;
 pub mod checkpoint;
 mod commit;
+mod compact;
 mod error;
 mod file_statistics;
 mod file_writer;
@@ -27,6 +28,7 @@ mod table;
 mod tables;
 
 pub use archive::{ArchiveOptions, ArchiveReport, Archiver};
+pub use compact::{CompactError, CompactOptions, CompactReport, Compactor};
 pub use error::{ArchiveError, RollupError, TableError};
 pub use progress::Progress;
 pub use rollup::{Rollup, RollupReport};
