@@ -26,6 +26,7 @@ mod sample_rows;
 pub mod statistics;
 mod table;
 mod tables;
+mod vacuum;
 
 pub use archive::{ArchiveOptions, ArchiveReport, Archiver};
 pub use compact::{CompactError, CompactOptions, CompactReport, Compactor};
@@ -34,3 +35,4 @@ pub use progress::Progress;
 pub use rollup::{Rollup, RollupReport};
 pub use table::Table;
 pub use tables::Tables;
+pub use vacuum::{Vacuum, VacuumError, VacuumOptions, VacuumReport};

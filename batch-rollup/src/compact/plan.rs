@@ -157,7 +157,7 @@ mod tests {
     fn an_hour_is_merged_once_it_is_closed() {
         let files: Vec<_> = [0, 0, 1, 1, 0].map(|hour| file(hour, 10)).into();
         let end = DAY + HOUR + HOUR / 4;
-        assert_eq!(taken(Table::Samples, &files, end - 1), [[]; 0] as [Vec<usize>; 0]);
+        assert!(taken(Table::Samples, &files, end - 1).is_empty());
         assert_eq!(taken(Table::Samples, &files, end), [vec![0, 1, 4]]);
         assert_eq!(taken(Table::Samples, &files, end + HOUR), [vec![0, 1, 4], vec![2, 3]]);
         assert!(plan(Table::Samples, &files, UtcMicros(end), &BOUNDS).iter().all(|job| !job.cut));

@@ -6,6 +6,7 @@
 pub mod bench_report;
 pub mod event_source;
 mod faulty;
+mod faulty_objects;
 mod http_faults;
 pub mod log_contract;
 mod memory_log;
@@ -14,6 +15,7 @@ pub mod servers;
 pub mod store_contract;
 
 pub use faulty::{FaultPlan, Faulty, InjectedFault, Operation, When};
+pub use faulty_objects::{FaultyObjects, ObjectCall, ObjectOperation, Verdict};
 pub use http_faults::{FaultyDoor, HttpFault};
 pub use memory_log::MemoryLog;
 pub use memory_store::MemoryStore;
