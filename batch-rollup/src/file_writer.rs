@@ -19,8 +19,9 @@ use crate::Table;
 use crate::file_statistics::{day_text, statistics};
 use crate::table::Density;
 
-/// Bytes at which a sorted file ends. A day of 36 regions with five probes a pair and minute, about 40 MB, is one file.
-pub(crate) const FILE_BYTES: u64 = 64 << 20;
+/// Bytes at which a sorted file ends. A day of 36 regions with five probes a pair and minute, about 40 MB, is one file, one of 1e8 probes three.
+/// A compaction takes files of half the size for days that are done, so an hour must stay below it.
+pub(crate) const FILE_BYTES: u64 = 256 << 20;
 
 /// Rows at which a row group of a sorted file ends with the next series, so that a query for one pair reads little else.
 const GROUP_ROWS: usize = 65_536;

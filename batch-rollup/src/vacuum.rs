@@ -1,13 +1,15 @@
 //! The vacuum: deletes files that no reader needs any more.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::Duration;
 use cloudping_model::UtcMicros;
 use deltalake_core::logstore::object_store::path::Path;
-use deltalake_core::logstore::object_store::{Error as ObjectError, ObjectStore, ObjectStoreExt};
+use deltalake_core::logstore::object_store::{Error as ObjectError, ObjectMeta, ObjectStore, ObjectStoreExt};
 use deltalake_core::operations::vacuum::{Clock, VacuumMode};
 use deltalake_core::{DeltaResult, DeltaTable};
+use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{Progress, Table, TableError, Tables};
@@ -47,6 +49,8 @@ pub struct VacuumReport {
     pub tables: u64,
     /// Files that were deleted.
     pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
     /// Their paths, from the tables' root on, in order.
     pub paths: Vec<String>,
 }
@@ -58,7 +62,9 @@ pub enum VacuumError {
     #[error("vacuum: {0}")]
     Table(#[from] TableError),
     /// The retention could break readers.
-    #[error("vacuum: a retention of {0} s, expected 3600 at least: younger readers would lose their files (force it where there are none)")]
+    #[error(
+        "vacuum: a retention of {0} s, expected 3600 at least: younger readers would lose their files (force it where there are none)"
+    )]
     TooShort(i64),
     /// The log would have forgotten.
     #[error("vacuum: a retention of {0} s, expected 604800 at most: the tables' logs tell no longer when a file left")]
@@ -105,15 +111,17 @@ impl Vacuum {
                 continue;
             };
             report.tables += 1;
-            let store = open.object_store();
-            let unneeded = unneeded(open, now, retention).await.map_err(self.tables.error(table, "list unneeded files"))?;
+            let unneeded =
+                unneeded(&open, now, retention).await.map_err(self.tables.error(table, "list unneeded files"))?;
             progress.stage(&format!("vacuum {}", table.name()), unneeded.len() as u64, "files");
             if !options.dry_run {
-                let deleted = delete(store.as_ref(), &unneeded, progress).await;
+                let paths = unneeded.iter().map(|object| object.location.clone()).collect();
+                let deleted = delete(open.object_store(), paths, progress).await;
                 deleted.map_err(self.tables.error(table, "delete unneeded files"))?;
             }
             report.files += unneeded.len() as u64;
-            report.paths.extend(unneeded.iter().map(|path| format!("{}/{path}", table.name())));
+            report.bytes += unneeded.iter().map(|object| object.size).sum::<u64>();
+            report.paths.extend(unneeded.iter().map(|object| format!("{}/{}", table.name(), object.location)));
         }
         report.paths.sort();
         Ok(report)
@@ -133,8 +141,9 @@ impl Clock for At {
 /// The files of rows that no version since `now` less the retention needs.
 ///
 /// Delta's own vacuum says which; it is not asked to delete them, as it would take foreign files along and make two commits to say so.
-async fn unneeded(open: DeltaTable, now: UtcMicros, retention_us: i64) -> DeltaResult<Vec<Path>> {
+async fn unneeded(open: &DeltaTable, now: UtcMicros, retention_us: i64) -> DeltaResult<Vec<ObjectMeta>> {
     let (_, found) = open
+        .clone()
         .vacuum()
         .with_mode(VacuumMode::Full)
         .with_retention_period(Duration::microseconds(retention_us))
@@ -142,19 +151,27 @@ async fn unneeded(open: DeltaTable, now: UtcMicros, retention_us: i64) -> DeltaR
         .with_clock(Arc::new(At(now)))
         .with_dry_run(true)
         .await?;
-    let paths = found.files_deleted.into_iter().filter(|path| path.ends_with(SUFFIX));
-    paths.map(|path| Path::parse(path).map_err(|error| deltalake_core::DeltaTableError::generic(error.to_string()))).collect()
+    let unneeded: HashSet<String> = found.files_deleted.into_iter().filter(|path| path.ends_with(SUFFIX)).collect();
+    if unneeded.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The log goes on telling of files that left, also of those that an earlier vacuum has deleted.
+    let there = open.object_store().list(None).try_filter(|object| ready(unneeded.contains(object.location.as_ref())));
+    Ok(there.try_collect().await?)
 }
 
 /// Deletes files; those that are gone already, since another vacuum was faster, are fine.
-async fn delete(store: &dyn ObjectStore, paths: &[Path], progress: &dyn Progress) -> Result<(), ObjectError> {
-    stream::iter(paths.iter().map(|path| async move {
-        match store.delete(path).await {
-            Ok(()) | Err(ObjectError::NotFound { .. }) => Ok(progress.advance(1)),
-            Err(error) => Err(error),
+async fn delete(store: Arc<dyn ObjectStore>, paths: Vec<Path>, progress: &dyn Progress) -> Result<(), ObjectError> {
+    let one = move |path: Path| {
+        let store = Arc::clone(&store);
+        async move { store.delete(&path).await }
+    };
+    let mut deleted = stream::iter(paths).map(one).buffer_unordered(AT_ONCE);
+    while let Some(deleted) = deleted.next().await {
+        match deleted {
+            Ok(()) | Err(ObjectError::NotFound { .. }) => progress.advance(1),
+            Err(error) => return Err(error),
         }
-    }))
-    .buffer_unordered(AT_ONCE)
-    .try_collect()
-    .await
+    }
+    Ok(())
 }

@@ -118,7 +118,11 @@ pub(crate) fn text_as_views(schema: &Schema) -> Schema {
 }
 
 /// A file's batch with a table's columns.
-pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef, partition: Option<&str>) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn conform(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    partition: Option<&str>,
+) -> Result<RecordBatch, ArrowError> {
     let column = |field: &Arc<Field>| -> Result<ArrayRef, ArrowError> {
         if let Some(column) = batch.column_by_name(field.name()) {
             return cast(column, field.data_type());

@@ -60,8 +60,10 @@ mod tests {
             let floats: Float64Array = part.iter().map(|row| Some(row.2)).collect();
             let columns: [(&str, ArrayRef); 3] =
                 [("a", Arc::new(numbers)), ("b", Arc::new(texts)), ("c", Arc::new(floats))];
-            all.add(&RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap())
-                .unwrap();
+            all.add(
+                &RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap(),
+            )
+            .unwrap();
         }
         all
     }

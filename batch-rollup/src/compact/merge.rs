@@ -76,7 +76,10 @@ pub(crate) async fn merge(
         let noted = note(sorted, Arc::clone(&read)).map_err(external);
         streams.push(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), noted)));
     }
-    let by = order.iter().zip(&places).map(|(name, place)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, *place))));
+    let by = order
+        .iter()
+        .zip(&places)
+        .map(|(name, place)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, *place))));
     let by = LexOrdering::new(by).ok_or_else(|| DataFusionError::Internal("no columns to merge by".to_owned()))?;
     // Bounded by the number of files and the rows of a batch.
     let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());

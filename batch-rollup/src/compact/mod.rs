@@ -15,10 +15,11 @@ use deltalake_core::kernel::{Action, Add, LogicalFileView, Remove, Transaction, 
 use deltalake_core::logstore::object_store::path::Path;
 use deltalake_core::protocol::DeltaOperation;
 use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::StreamExt;
+use futures::TryStreamExt;
 use tracing::{debug, warn};
 
-use crate::commit::{lost_race, write_files};
+use crate::commit::{lost_race, write_sorted_files};
+use crate::file_writer::FILE_BYTES;
 use crate::hours::hours_of;
 use crate::{Progress, Table, TableError, Tables};
 use file::{FileError, TableFile};
@@ -31,6 +32,8 @@ use plan::{Bounds, Candidate, Job, plan};
 const COMPACT_APP: &str = "cloudping.compact";
 /// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
 const MAX_LOST_RACES: u32 = 20;
+/// A size that no file has; twice as much is still a number.
+const NEVER_CUT: u64 = u64::MAX / 2;
 /// The tables whose files pile up.
 const COMPACTED: [Table; 4] = [Table::Samples, Table::Rollup1h, Table::Rollup1d, Table::Changes];
 
@@ -55,7 +58,7 @@ impl Default for CompactOptions {
         Self {
             hour_grace_us: Pane::Hour.micros() / 4,
             day_grace_us: Pane::Hour.micros(),
-            file_bytes: 256 << 20,
+            file_bytes: FILE_BYTES,
             fan_in: 64,
             dry_run: false,
         }
@@ -139,7 +142,9 @@ enum Failure {
     File(#[from] FileError),
     #[error("file {0}: has a deletion vector, expected none in this archive")]
     PartlyDeleted(String),
-    #[error("{written} rows were written of {read} read, and the log promises {listed}, expected the same rows in each: nothing was committed")]
+    #[error(
+        "{written} rows were written of {read} read, and the log promises {listed}, expected the same rows in each: nothing was committed"
+    )]
     Differs { written: u64, read: u64, listed: String },
 }
 
@@ -242,7 +247,10 @@ impl Run<'_> {
                     }
                     Err(error) => {
                         warn!(table = self.table.name(), partition = job.partition, %error, "partition not compacted");
-                        failed.push((format!("{} of {}", job.partition, self.table.name()), self.error("merge files")(error)));
+                        failed.push((
+                            format!("{} of {}", job.partition, self.table.name()),
+                            self.error("merge files")(error),
+                        ));
                         given_up.insert(job.partition);
                     }
                 }
@@ -304,15 +312,14 @@ impl Run<'_> {
     async fn write(
         &self,
         open: &DeltaTable,
-        _cut: bool,
+        cut: bool,
         inputs: &[&Listed],
         unsorted: &BTreeSet<String>,
     ) -> Result<Vec<Add>, Failure> {
         let files = inputs.iter().map(|file| file.input.clone()).collect();
         let Merge { rows, read } = merge(self.table, open, files, unsorted).await?;
-        let schema = self.table.schema();
-        let rows = rows.map(move |batch| Ok::<_, Failure>(file::conform(&batch?, &schema, None).map_err(DataFusionError::from)?));
-        let written = write_files(self.table, open, rows.boxed()).await?;
+        let file_bytes = if cut { self.options.file_bytes } else { NEVER_CUT };
+        let written = write_sorted_files(self.table, open, rows.err_into::<Failure>(), file_bytes).await?;
         let read = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let back = written.iter().map(|add| table_file(self.table, open, add)).collect::<Result<Vec<_>, _>>()?;
         let back = fingerprint(self.table, back).await?;
@@ -320,7 +327,12 @@ impl Run<'_> {
         Ok(written)
     }
 
-    async fn commit(&self, open: &DeltaTable, inputs: &[&Listed], written: Vec<Add>) -> Result<Version, DeltaTableError> {
+    async fn commit(
+        &self,
+        open: &DeltaTable,
+        inputs: &[&Listed],
+        written: Vec<Add>,
+    ) -> Result<Version, DeltaTableError> {
         let version = open.version().unwrap_or(0).cast_signed();
         let removed = inputs.iter().map(|file| Action::Remove(file.remove.clone()));
         let added = written.into_iter().map(|add| Action::Add(Add { data_change: false, ..add }));
@@ -377,16 +389,19 @@ fn listed(table: Table, open: &DeltaTable, file: &LogicalFileView) -> Result<Lis
         ..Add::default()
     };
     let input = table_file(table, open, &add)?;
+    let rows = file.num_records().map(|rows| rows as u64);
     let candidate = Candidate {
         partition: input.partition.clone().unwrap_or_default(),
         last_hour: (table == Table::Samples).then(|| hours_of(&add, "ts").last().copied()).flatten(),
         bytes: input.bytes,
+        // Where another engine did not say, its bytes are the best guess that needs no reading.
+        rows: rows.unwrap_or(input.bytes),
     };
     Ok(Listed {
         candidate,
         input: Input { file: input, add },
         remove: file.remove_action(false),
-        rows: file.num_records().map(|rows| rows as u64),
+        rows,
         partly_deleted: file.deletion_vector_descriptor().is_some(),
     })
 }

@@ -1,7 +1,7 @@
 //! Which files to make into fewer: a decision over what the table's log says, nothing read and nothing written.
 //!
 //! Files grow like the levels of a log-structured merge: those of a closed hour become one, those of a closed day a few large ones in the order of
-//! pairs. A file is rewritten only together with others that hold a tenth of its bytes at least, so a late round never costs a day: late files
+//! pairs. A file is rewritten only together with others that hold a tenth of its rows at least, so a late round never costs a day: late files
 //! gather first. In the usual course a sample is thus written three times: by the archiver, with its hour and with its day.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::Table;
 
 /// Files that are left alone when there are fewer: two or three small ones beside a large one cost a reader little.
 const MIN_UNITS: usize = 4;
-/// A file is rewritten only with others that hold at least one part in so many of its bytes.
+/// A file is rewritten only with others that hold at least one part in so many of its rows.
 const SHARE: u64 = 10;
 
 /// What decides about a file.
@@ -25,6 +25,8 @@ pub(crate) struct Candidate {
     pub(crate) last_hour: Option<UtcMicros>,
     /// Its size.
     pub(crate) bytes: u64,
+    /// Its rows.
+    pub(crate) rows: u64,
 }
 
 /// From when on, and how far, files are merged.
@@ -87,7 +89,8 @@ fn closed_hours(candidates: &[Candidate], files: &[usize], now: UtcMicros, bound
         }
     }
     hours.retain(|hour, _| *hour + Pane::Hour.micros() + bounds.hour_grace_us <= now);
-    let closed: Vec<_> = hours.into_values().filter(|files| worth_merging(candidates, files, bounds).is_some()).collect();
+    let closed: Vec<_> =
+        hours.into_values().filter(|files| worth_merging(candidates, files, bounds).is_some()).collect();
     let whole_day = || is_closed(&candidates[files[0]].partition, now, bounds.day_grace_us);
     if closed.is_empty() && whole_day() {
         return vec![(files.to_vec(), true)];
@@ -98,7 +101,8 @@ fn closed_hours(candidates: &[Candidate], files: &[usize], now: UtcMicros, bound
 /// Whether a day is over since the grace; a partition that is no day never is.
 fn is_closed(partition: &str, now: UtcMicros, grace_us: i64) -> bool {
     let day = NaiveDate::parse_from_str(partition, "%Y-%m-%d").ok();
-    let end = day.and_then(|day| day.checked_add_days(Days::new(1))).map(|next| next.and_time(NaiveTime::MIN).and_utc());
+    let end =
+        day.and_then(|day| day.checked_add_days(Days::new(1))).map(|next| next.and_time(NaiveTime::MIN).and_utc());
     end.is_some_and(|end| now.0 >= end.timestamp_micros().saturating_add(grace_us))
 }
 
@@ -106,24 +110,24 @@ fn is_closed(partition: &str, now: UtcMicros, grace_us: i64) -> bool {
 ///
 /// Taken are the smallest, up to the last that the others make up [`SHARE`] of. All full files count as one, the largest.
 fn worth_merging(candidates: &[Candidate], group: &[usize], bounds: &Bounds) -> Option<Vec<usize>> {
-    let bytes = |file: &usize| candidates[*file].bytes;
-    let (full, mut small): (Vec<usize>, Vec<usize>) = group.iter().partition(|file| bytes(file) >= bounds.file_bytes / 2);
-    small.sort_by_key(bytes);
+    let is_full = |file: &&usize| candidates[**file].bytes >= bounds.file_bytes / 2;
+    let rows = |file: &usize| candidates[*file].rows;
+    let (full, mut small): (Vec<usize>, Vec<usize>) = group.iter().partition(is_full);
+    small.sort_by_key(rows);
     let mut units: Vec<Vec<usize>> = small.into_iter().take(bounds.fan_in).map(|file| vec![file]).collect();
     let alone = full.is_empty();
     let fits = units.len() + full.len() <= bounds.fan_in;
     if !alone && fits {
         units.push(full);
     }
-    let size = |unit: &Vec<usize>| unit.iter().map(bytes).fold(0, u64::saturating_add);
     let mut below = 0_u64;
     let mut taken = 0;
     for (nth, unit) in units.iter().enumerate() {
-        let size = size(unit);
-        if nth > 0 && size <= below.saturating_mul(SHARE) {
+        let rows: u64 = unit.iter().map(rows).sum();
+        if nth > 0 && rows <= below.saturating_mul(SHARE) {
             taken = nth + 1;
         }
-        below = below.saturating_add(size);
+        below += rows;
     }
     let into_one = alone && taken == group.len() && taken >= 2;
     if !into_one && taken < MIN_UNITS {
@@ -146,7 +150,12 @@ mod tests {
     const BOUNDS: Bounds = Bounds { hour_grace_us: HOUR / 4, day_grace_us: HOUR, file_bytes: 1_000_000, fan_in: 8 };
 
     fn file(hour: i64, bytes: u64) -> Candidate {
-        Candidate { partition: "1970-01-02".to_owned(), last_hour: Some(UtcMicros(DAY + hour * HOUR)), bytes }
+        Candidate {
+            partition: "1970-01-02".to_owned(),
+            last_hour: Some(UtcMicros(DAY + hour * HOUR)),
+            bytes,
+            rows: bytes,
+        }
     }
 
     fn taken(table: Table, files: &[Candidate], now: i64) -> Vec<Vec<usize>> {
@@ -181,7 +190,11 @@ mod tests {
         let jobs = taken(Table::Samples, &files, 3 * DAY);
         assert_eq!(jobs, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9, 10, 11]]);
         let each_its_own: Vec<_> = (0..12).map(|hour| file(hour, 100)).collect();
-        assert_eq!(taken(Table::Samples, &each_its_own, 3 * DAY), [(0..8).collect::<Vec<_>>()], "as many as are read at once");
+        assert_eq!(
+            taken(Table::Samples, &each_its_own, 3 * DAY),
+            [(0..8).collect::<Vec<_>>()],
+            "as many as are read at once"
+        );
     }
 
     #[test]
@@ -200,7 +213,7 @@ mod tests {
         assert!(taken(Table::Samples, &files, 3 * DAY).is_empty());
         files.extend([file(1, 10), file(2, 10), file(3, 10)]);
         assert_eq!(taken(Table::Samples, &files, 3 * DAY), [vec![0, 1, 2, 3, 4, 5, 6]], "with the rest, that is large");
-        files[3].bytes = 10;
+        files[3] = file(23, 10);
         assert_eq!(taken(Table::Samples, &files, 3 * DAY), [vec![3, 4, 5, 6]], "among themselves");
     }
 
@@ -216,8 +229,9 @@ mod tests {
         let last_hour = inputs.iter().filter_map(|file| file.last_hour).max();
         let cut = if job.cut { bounds.file_bytes } else { u64::MAX };
         while bytes > 0 {
-            files.push(Candidate { partition: job.partition.clone(), last_hour, bytes: bytes.min(cut) });
-            bytes -= bytes.min(cut);
+            let part = bytes.min(cut);
+            files.push(Candidate { partition: job.partition.clone(), last_hour, bytes: part, rows: part });
+            bytes -= part;
         }
     }
 

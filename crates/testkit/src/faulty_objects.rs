@@ -268,7 +268,15 @@ mod tests {
         assert_eq!(store.calls(), 7);
         use ObjectOperation::{Delete, Get, List, Put, Upload};
         let expected: Vec<_> = (1..)
-            .zip([(Put, "a/b"), (List, ""), (Delete, "a/b"), (Upload, "a/b"), (Upload, "a/b"), (Upload, "a/b"), (Get, "a/b")])
+            .zip([
+                (Put, "a/b"),
+                (List, ""),
+                (Delete, "a/b"),
+                (Upload, "a/b"),
+                (Upload, "a/b"),
+                (Upload, "a/b"),
+                (Get, "a/b"),
+            ])
             .flat_map(|(call, (operation, path))| {
                 [When::BeforeActing, When::AfterActing].map(|when| (operation, path.to_owned(), call, when))
             })
