@@ -11,7 +11,7 @@ use std::sync::PoisonError;
 use cloudping_model::{Pane, UtcMicros};
 use datafusion::error::DataFusionError;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
-use deltalake_core::kernel::{Action, Add, LogicalFileView, Remove, Transaction, Version};
+use deltalake_core::kernel::{Action, Add, LogicalFileView, Transaction, Version};
 use deltalake_core::logstore::object_store::path::Path;
 use deltalake_core::protocol::DeltaOperation;
 use deltalake_core::{DeltaTable, DeltaTableError};
@@ -119,7 +119,7 @@ pub struct Compactor {
 struct Listed {
     candidate: Candidate,
     input: Input,
-    remove: Remove,
+    view: LogicalFileView,
     rows: Option<u64>,
     /// Whether some of its rows are deleted without it being written again. This archive never does so.
     partly_deleted: bool,
@@ -334,7 +334,8 @@ impl Run<'_> {
         written: Vec<Add>,
     ) -> Result<Version, DeltaTableError> {
         let version = open.version().unwrap_or(0).cast_signed();
-        let removed = inputs.iter().map(|file| Action::Remove(file.remove.clone()));
+        // Says when: not before the merge, since the vacuum counts from then.
+        let removed = inputs.iter().map(|file| Action::Remove(file.view.remove_action(false)));
         let added = written.into_iter().map(|add| Action::Add(Add { data_change: false, ..add }));
         let properties =
             CommitProperties::default().with_application_transaction(Transaction::new(COMPACT_APP, version));
@@ -376,10 +377,10 @@ fn prove(read: &Fingerprint, written: &Fingerprint, inputs: &[&Listed]) -> Resul
 
 /// The files of a table's loaded version.
 fn list(table: Table, open: &DeltaTable) -> Result<Vec<Listed>, DeltaTableError> {
-    open.snapshot()?.log_data().iter().map(|file| listed(table, open, &file)).collect()
+    open.snapshot()?.log_data().iter().map(|file| listed(table, open, file)).collect()
 }
 
-fn listed(table: Table, open: &DeltaTable, file: &LogicalFileView) -> Result<Listed, DeltaTableError> {
+fn listed(table: Table, open: &DeltaTable, file: LogicalFileView) -> Result<Listed, DeltaTableError> {
     let add = Add {
         path: file.path().into_owned(),
         partition_values: file.partition_values_map(),
@@ -400,9 +401,9 @@ fn listed(table: Table, open: &DeltaTable, file: &LogicalFileView) -> Result<Lis
     Ok(Listed {
         candidate,
         input: Input { file: input, add },
-        remove: file.remove_action(false),
         rows,
         partly_deleted: file.deletion_vector_descriptor().is_some(),
+        view: file,
     })
 }
 

@@ -3,4 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compact;
+mod killed;
+mod simulated;
+mod snapshot;
 mod vacuum;
