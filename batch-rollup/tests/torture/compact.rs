@@ -43,8 +43,11 @@ async fn compact(tables: &Tables, now: i64) -> CompactReport {
     Compactor::new(tables.clone()).run_once(UtcMicros(now), &CompactOptions::default(), &()).await.unwrap()
 }
 
-/// The rows of a file's columns that it is sorted by, in their order in the file.
-fn keys(directory: &tempfile::TempDir, table: &DeltaTable) -> Vec<Vec<(Option<String>, Option<String>, Option<i64>)>> {
+/// What files are sorted by, as far as the tests' rounds differ in it.
+type Keys = Vec<(Option<String>, Option<String>, Option<i64>)>;
+
+/// The keys of each file, in their order in it.
+fn keys(directory: &tempfile::TempDir, table: &DeltaTable) -> Vec<Keys> {
     let mut all = Vec::new();
     for uri in table.get_file_uris().unwrap() {
         let path = directory.path().join("samples").join(uri.split("samples/").last().unwrap());

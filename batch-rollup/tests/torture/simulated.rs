@@ -22,8 +22,10 @@ const MINUTE: i64 = 60 * SECOND;
 /// Four hours around midnight, so that a day ends within.
 const START: i64 = MIDNIGHT + 21 * HOUR;
 /// Minutes that pass at once.
-const STRIDE: i64 = 10;
-const STRIDES: i64 = 24;
+const STRIDE: i64 = 15;
+const STRIDES: i64 = 16;
+/// Between two turns of an actor, so that the idle ones leave the machine to the others.
+const REST: Duration = Duration::from_millis(30);
 const ROOT: &str = "s3://bucket/world/tables";
 
 /// Who is at work since when, so that the vacuum's retention is exactly as long as it must be.
@@ -136,7 +138,7 @@ impl World {
         let storage = FaultyObjects::new(self.storage.clone() as Arc<dyn ObjectStore>, move |call| {
             let mut random = random.lock().unwrap();
             // Commits are where it matters.
-            let odds = if call.operation == ObjectOperation::Create { 8 } else { 100 };
+            let odds = if call.operation == ObjectOperation::Create { 8 } else { 400 };
             if random.u32(0..odds) > 0 {
                 return Verdict::Pass;
             }
@@ -235,7 +237,7 @@ macro_rules! again_and_again {
         tokio::spawn(async move {
             while !$shared.over() {
                 let _ = $act;
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(REST).await;
             }
         })
     }};
@@ -282,7 +284,7 @@ async fn at_rest(world: &World, seed: u64) {
     println!(
         "seed {seed}: {faults} faults, {merged} merges, {deleted} files deleted, {snapshots} snapshots read, {left} files left"
     );
-    assert!(faults > 15 && merged >= 4 && deleted > 30 && snapshots > 20, "the torture was none");
+    assert!(faults > 10 && merged >= 4 && deleted > 30 && snapshots > 20, "the torture was none");
 }
 
 /// Small, so that there are many commits.
