@@ -1,6 +1,5 @@
 //! Several files of a partition as one stream in the table's order.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -16,6 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::col;
 use deltalake_core::DeltaTable;
 use deltalake_core::kernel::Add;
+use futures::future::try_join_all;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
@@ -54,32 +54,22 @@ pub(crate) struct Merge {
     pub(crate) read: Arc<Mutex<Fingerprint>>,
 }
 
-/// Merges files. Those named in `unsorted` are sorted first, on disk where they are large; of the others a row that is out of order is an error.
-pub(crate) async fn merge(
-    table: Table,
-    open: &DeltaTable,
-    inputs: Vec<Input>,
-    unsorted: &BTreeSet<String>,
-) -> Result<Merge, DataFusionError> {
+/// Merges files whose rows lie in the table's order; a row that does not is [`FileError::OutOfOrder`], and then [`sort`] is the way.
+pub(crate) async fn merge(table: Table, inputs: Vec<Input>) -> Result<Merge, DataFusionError> {
     let schema: SchemaRef = Arc::new(text_as_views(&table.schema()));
     let order = order(table);
     let places = order.map(|column| schema.index_of(column)).into_iter().collect::<Result<Vec<_>, _>>()?;
     let read = Arc::new(Mutex::new(Fingerprint::default()));
-    let mut streams: Vec<SendableRecordBatchStream> = Vec::with_capacity(inputs.len());
-    for Input { file, add } in inputs {
-        let path = file.location.to_string();
-        let sorted = if unsorted.contains(&path) {
-            sort(table, open, add, path, &schema).await?
-        } else {
-            in_order(path, places.clone(), file.rows(&schema, BATCH_ROWS).await.map_err(external)?)
-        };
-        let noted = note(sorted, Arc::clone(&read)).map_err(external);
-        streams.push(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), noted)));
-    }
-    let by = order
-        .iter()
-        .zip(&places)
-        .map(|(name, place)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, *place))));
+    let opened = inputs.into_iter().map(|input| {
+        let path = input.file.location.to_string();
+        let rows = input.file.rows(&schema, BATCH_ROWS);
+        async move { rows.await.map(|rows| (path, rows)) }
+    });
+    let opened = try_join_all(opened).await.map_err(external)?;
+    let checked = opened.into_iter().map(|(path, rows)| in_order(path, places.clone(), rows));
+    let streams = checked.map(|rows| noted(rows, &schema, &read)).collect();
+    let by = order.iter().zip(&places);
+    let by = by.map(|(name, place)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, *place))));
     let by = LexOrdering::new(by).ok_or_else(|| DataFusionError::Internal("no columns to merge by".to_owned()))?;
     // Bounded by the number of files and the rows of a batch.
     let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
@@ -92,6 +82,23 @@ pub(crate) async fn merge(
         .with_reservation(MemoryConsumer::new("compact").register(&pool))
         .build()?;
     Ok(Merge { rows, read })
+}
+
+/// Sorts the rows of files whatever their order, on disk where they are many.
+pub(crate) async fn sort(table: Table, open: &DeltaTable, inputs: Vec<Input>) -> Result<Merge, DataFusionError> {
+    let schema: SchemaRef = Arc::new(text_as_views(&table.schema()));
+    let by = order(table).map(|column| col(column).sort(true, false)).to_vec();
+    let path = format!("one of {} in no order", inputs.len());
+    let adds = inputs.into_iter().map(|input| input.add).collect();
+    let sorted = rows(&session()?, open, Some(adds)).await?.sort(by)?.execute_stream().await?;
+    let columns = Arc::clone(&schema);
+    let failed = move |source: Box<dyn std::error::Error + Send + Sync>| FileError::Read { path: path.clone(), source };
+    let sorted = sorted.map(move |batch| {
+        let batch = batch.map_err(|error| failed(error.into()))?;
+        conform(&batch, &columns, None).map_err(|error| failed(error.into()))
+    });
+    let read = Arc::new(Mutex::new(Fingerprint::default()));
+    Ok(Merge { rows: noted(sorted.boxed(), &schema, &read), read })
 }
 
 /// What the files hold, read again from the storage.
@@ -108,33 +115,15 @@ pub(crate) async fn fingerprint(table: Table, files: Vec<TableFile>) -> Result<F
     Ok(all)
 }
 
-/// The rows of one file whose order is another.
-async fn sort(
-    table: Table,
-    open: &DeltaTable,
-    add: Add,
-    path: String,
-    schema: &SchemaRef,
-) -> Result<Batches, DataFusionError> {
-    let by = order(table).map(|column| col(column).sort(true, false)).to_vec();
-    let sorted = rows(&session()?, open, Some(vec![add])).await?.sort(by)?.execute_stream().await?;
-    let schema = Arc::clone(schema);
-    let failed = move |source: Box<dyn std::error::Error + Send + Sync>| FileError::Read { path: path.clone(), source };
-    let rows = sorted.map(move |batch| {
-        let batch = batch.map_err(|error| failed(error.into()))?;
-        conform(&batch, &schema, None).map_err(|error| failed(error.into()))
-    });
-    Ok(rows.boxed())
-}
-
-fn note(batches: Batches, into: Arc<Mutex<Fingerprint>>) -> Batches {
+/// The same batches, whose fingerprint is added to `into`.
+fn noted(batches: Batches, schema: &SchemaRef, into: &Arc<Mutex<Fingerprint>>) -> SendableRecordBatchStream {
+    let into = Arc::clone(into);
     let note = move |batch: Result<RecordBatch, FileError>| {
-        let batch = batch?;
-        let noted = into.lock().unwrap_or_else(PoisonError::into_inner).add(&batch);
-        noted.map_err(|error| FileError::Read { path: "being merged".to_owned(), source: error.into() })?;
+        let batch = batch.map_err(external)?;
+        into.lock().unwrap_or_else(PoisonError::into_inner).add(&batch)?;
         Ok(batch)
     };
-    batches.map(note).boxed()
+    Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), batches.map(note)))
 }
 
 fn external(error: FileError) -> DataFusionError {

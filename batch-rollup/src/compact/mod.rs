@@ -24,7 +24,7 @@ use crate::hours::hours_of;
 use crate::{Progress, Table, TableError, Tables};
 use file::{FileError, TableFile};
 use fingerprint::Fingerprint;
-use merge::{Input, Merge, fingerprint, merge};
+use merge::{Input, Merge, fingerprint, merge, sort};
 use plan::{Bounds, Candidate, Job, plan};
 
 /// The application whose transaction each compaction writes: of two that read the same version one is refused. Delta's own check lets a file be
@@ -149,17 +149,14 @@ enum Failure {
 }
 
 impl Failure {
-    /// The file whose rows are in another order than the table's, if that was the reason.
-    fn unsorted(&self) -> Option<&str> {
+    /// Whether a file's rows are in another order than the table's.
+    fn is_out_of_order(&self) -> bool {
         let Self::Query(error) = self else {
-            return None;
+            return false;
         };
         match error.find_root() {
-            DataFusionError::External(source) => match source.downcast_ref() {
-                Some(FileError::OutOfOrder(path)) => Some(path),
-                _ => None,
-            },
-            _ => None,
+            DataFusionError::External(source) => matches!(source.downcast_ref(), Some(FileError::OutOfOrder(_))),
+            _ => false,
         }
     }
 }
@@ -269,7 +266,7 @@ impl Run<'_> {
         plan(self.table, &candidates, self.now, &bounds)
     }
 
-    /// Does one job, sorting files that turn out not to be sorted.
+    /// Does one job.
     async fn attempt(
         &self,
         open: &DeltaTable,
@@ -277,47 +274,38 @@ impl Run<'_> {
         files: &[Listed],
         report: &mut CompactReport,
     ) -> Result<Attempt, Failure> {
-        let mut unsorted = BTreeSet::new();
         let inputs: Vec<&Listed> = job.files.iter().map(|file| &files[*file]).collect();
         if let Some(file) = inputs.iter().find(|file| file.partly_deleted) {
             return Err(Failure::PartlyDeleted(file.input.file.location.to_string()));
         }
-        loop {
-            let written = match self.write(open, job.cut, &inputs, &unsorted).await {
-                Ok(written) => written,
-                Err(failure) => match failure.unsorted() {
-                    // Of each file once.
-                    Some(path) if unsorted.insert(path.to_owned()) => {
-                        debug!(path, "is sorted before it is merged");
-                        continue;
-                    }
-                    _ => return Err(failure),
-                },
-            };
-            let (after, bytes) = (written.len() as u64, written.iter().map(|add| add.size.unsigned_abs()).sum::<u64>());
-            let done = match self.commit(open, &inputs, written).await {
-                Ok(version) => {
-                    report.files_after += after;
-                    report.bytes_after += bytes;
-                    Attempt::Done(version)
-                }
-                Err(error) if lost_race(&error) => Attempt::LostRace,
-                Err(error) => return Err(error.into()),
-            };
-            return Ok(done);
+        let to_merge = || inputs.iter().map(|file| file.input.clone()).collect::<Vec<_>>();
+        let merged = match merge(self.table, to_merge()).await {
+            Ok(merge) => self.write(open, job.cut, &inputs, merge).await,
+            Err(error) => Err(error.into()),
+        };
+        let written = match merged {
+            Err(failure) if failure.is_out_of_order() => {
+                debug!(table = self.table.name(), partition = job.partition, %failure, "sorting instead of merging");
+                let sorted = sort(self.table, open, to_merge()).await?;
+                self.write(open, job.cut, &inputs, sorted).await?
+            }
+            merged => merged?,
+        };
+        let (after, bytes) = (written.len() as u64, written.iter().map(|add| add.size.unsigned_abs()).sum::<u64>());
+        match self.commit(open, &inputs, written).await {
+            Ok(version) => {
+                report.files_after += after;
+                report.bytes_after += bytes;
+                Ok(Attempt::Done(version))
+            }
+            Err(error) if lost_race(&error) => Ok(Attempt::LostRace),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Writes the merged rows into new files, and proves that they are those that were read.
-    async fn write(
-        &self,
-        open: &DeltaTable,
-        cut: bool,
-        inputs: &[&Listed],
-        unsorted: &BTreeSet<String>,
-    ) -> Result<Vec<Add>, Failure> {
-        let files = inputs.iter().map(|file| file.input.clone()).collect();
-        let Merge { rows, read } = merge(self.table, open, files, unsorted).await?;
+    async fn write(&self, open: &DeltaTable, cut: bool, inputs: &[&Listed], merge: Merge) -> Result<Vec<Add>, Failure> {
+        let Merge { rows, read } = merge;
         let file_bytes = if cut { self.options.file_bytes } else { NEVER_CUT };
         let written = write_sorted_files(self.table, open, rows.err_into::<Failure>(), file_bytes).await?;
         let read = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
