@@ -7,6 +7,7 @@
 //! What to write is decided by pure functions ([`checkpoint`], [`hours`], [`statistics`]); the runners read, ask them, and commit. Nothing here
 //! reads a clock. Delta itself stamps its commits with the wall time, for people to read: no decision here depends on it.
 
+mod append;
 mod archive;
 mod batch;
 mod changes;
@@ -19,6 +20,7 @@ mod file_writer;
 pub mod hours;
 mod progress;
 mod query;
+pub mod replay;
 mod rollup;
 mod rollup_rows;
 mod sample_arrays;
@@ -28,6 +30,7 @@ mod table;
 mod tables;
 mod vacuum;
 
+pub use append::{AppendReport, Appender};
 pub use archive::{ArchiveOptions, ArchiveReport, Archiver};
 pub use compact::{CompactError, CompactOptions, CompactReport, Compactor};
 pub use error::{ArchiveError, RollupError, TableError};
