@@ -2,6 +2,8 @@
 //!
 //! - [`Tables`]: where the tables lie, how they are created and how their files are encoded.
 //! - [`Archiver`]: appends the log's rounds to the table of samples, each once, with its checkpoint in the same commit.
+//! - [`Appender`], [`import`]: rounds of others, into the same table.
+//! - [`replay`]: the rounds back out of it.
 //! - [`Rollup`]: recomputes the hours that new samples touched: exact percentiles and a mergeable digest a series.
 //!
 //! What to write is decided by pure functions ([`checkpoint`], [`hours`], [`statistics`]); the runners read, ask them, and commit. Nothing here
@@ -18,6 +20,7 @@ mod error;
 mod file_statistics;
 mod file_writer;
 pub mod hours;
+pub mod import;
 mod progress;
 mod query;
 pub mod replay;
