@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use cloudping_model::{Family, Outcome, Protocol, Round, Sample};
 use cloudping_schemas::tables::Origin;
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv_core::ReadRecordResult;
 
 use super::Taken;
 use super::fault::Fault;
@@ -19,6 +19,7 @@ pub(super) const HEADER: &str = "a first line that names the columns ts, source,
 /// The rows of a file, one a line.
 pub(super) struct CsvTable<R> {
     lines: Records<R>,
+    splitter: Splitter,
     columns: Columns,
     width: usize,
 }
@@ -46,7 +47,8 @@ impl<R: BufRead> CsvTable<R> {
     pub(super) fn open(reader: R) -> io::Result<Option<Self>> {
         let mut lines = Records::new(reader, Layout::Lines);
         let Some((_, header)) = lines.next().transpose()? else { return Ok(None) };
-        let Ok(header) = fields(&header) else { return Ok(None) };
+        let mut splitter = Splitter::new();
+        let Ok(Row(header)) = splitter.split(&header) else { return Ok(None) };
         let find = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
         let rtt = find("rtt_us").map(Rtt::Micros).or_else(|| find("rtt_ms").map(Rtt::Millis));
         let (Some(ts), Some(source), Some(target), Some(rtt)) = (find("ts"), find("source"), find("target"), rtt)
@@ -63,14 +65,14 @@ impl<R: BufRead> CsvTable<R> {
             family: find("family"),
             address: find("address"),
         };
-        Ok(Some(Self { lines, columns, width: header.len() }))
+        Ok(Some(Self { lines, splitter, columns, width: header.len() }))
     }
 
-    fn row(&self, line: &[u8]) -> Result<Taken, Fault> {
-        let row = fields(line)?;
-        if row.len() != self.width {
+    fn row(&mut self, line: &[u8]) -> Result<Taken, Fault> {
+        let row = self.splitter.split(line)?;
+        if row.0.len() != self.width {
             let expected = format!("{} fields, as the first line has", self.width);
-            return Err(Fault::new("row", format!("{} fields", row.len()), expected));
+            return Err(Fault::new("row", format!("{} fields", row.0.len()), expected));
         }
         self.columns.read(&row)
     }
@@ -85,20 +87,51 @@ impl<R: BufRead> Iterator for CsvTable<R> {
     }
 }
 
-/// The fields of a line. One reader for the whole file would not say on which line a row stands where some are blank or end in CR LF.
-fn fields(line: &[u8]) -> Result<StringRecord, Fault> {
-    let mut row = StringRecord::new();
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).trim(Trim::All).buffer_capacity(line.len().max(1)).from_reader(line);
-    match reader.read_record(&mut row) {
-        Ok(_) => Ok(row),
-        Err(error) => Err(Fault::new("row", error, "UTF-8 text")),
+/// Splits lines into fields (RFC 4180). One reader for the whole file would not say on which line a row stands where some are blank or end in CR LF.
+struct Splitter {
+    reader: csv_core::Reader,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Splitter {
+    fn new() -> Self {
+        Self { reader: csv_core::Reader::new(), text: Vec::new(), ends: Vec::new() }
+    }
+
+    /// The fields of a line, without the blanks around them.
+    fn split(&mut self, line: &[u8]) -> Result<Row, Fault> {
+        // No field is longer than its line, and no line has more fields than bytes and one: nothing can be full.
+        self.text.resize(line.len() + 1, 0);
+        self.ends.resize(line.len() + 1, 0);
+        self.reader.reset();
+        let (result, _, mut length, mut count) = self.reader.read_record(line, &mut self.text, &mut self.ends);
+        if result == ReadRecordResult::InputEmpty {
+            // A line without its end.
+            let (_, _, more, fields) = self.reader.read_record(&[], &mut self.text[length..], &mut self.ends[count..]);
+            (length, count) = (length + more, count + fields);
+        }
+        let text = std::str::from_utf8(&self.text[..length]);
+        let text = text.map_err(|_| Fault::new("row", String::from_utf8_lossy(line).trim(), "UTF-8 text"))?;
+        let starts = std::iter::once(0).chain(self.ends[..count].iter().copied());
+        let bounds = starts.zip(&self.ends[..count]);
+        // An end within a character would be none of ours: the reader splits at commas.
+        Ok(Row(bounds.map(|(start, &end)| text.get(start..end).unwrap_or_default().trim().to_owned()).collect()))
+    }
+}
+
+/// A line's fields.
+struct Row(Vec<String>);
+
+impl Row {
+    fn get(&self, at: usize) -> &str {
+        self.0.get(at).map_or("", String::as_str)
     }
 }
 
 impl Columns {
-    fn read(&self, row: &StringRecord) -> Result<Taken, Fault> {
-        let field = |at: usize| row.get(at).unwrap_or_default();
+    fn read(&self, row: &Row) -> Result<Taken, Fault> {
+        let field = |at: usize| row.get(at);
         let optional = |at: Option<usize>| at.map(field).filter(|text| !text.is_empty());
         let started_at = values::time("ts", field(self.ts))?;
         let vantage = values::vantage("source", field(self.source))?;
@@ -128,12 +161,12 @@ impl Columns {
         Ok(Taken::Round(Round { id, started_at, gap: None, samples: vec![sample] }, Origin::Csv))
     }
 
-    fn rtt_us(&self, row: &StringRecord) -> Result<Option<u32>, Fault> {
+    fn rtt_us(&self, row: &Row) -> Result<Option<u32>, Fault> {
         let (name, at, ms) = match self.rtt {
             Rtt::Micros(at) => ("rtt_us", at, 0.001),
             Rtt::Millis(at) => ("rtt_ms", at, 1.0),
         };
-        let text = row.get(at).unwrap_or_default();
+        let text = row.get(at);
         if text.is_empty() {
             return Ok(None);
         }
