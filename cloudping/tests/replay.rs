@@ -343,3 +343,34 @@ fn what_is_in_use_or_missing_is_refused_and_named() {
     refused(&[], 2, "another cloudping uses");
     drop(running);
 }
+
+#[test]
+fn imports_name_what_they_leave_out_and_take_effect_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (tables, file) = (directory.path().join("tables"), directory.path().join("own.csv"));
+    std::fs::write(&file, "ts,source,target,rtt_ms\n1772359200,a,b,7\n1772359201,a,b,\nsoon,a,b,7\n").unwrap();
+    let import = |arguments: &[&str]| {
+        let mut command = cloudping();
+        command.args(["rollup", "import", "-o", "json", "--tables"]).arg(&tables).arg(&file).args(arguments);
+        command.output().unwrap()
+    };
+    for (arguments, rounds, duplicates) in [(&["--dry-run"][..], 2, 0), (&[], 2, 0), (&[], 0, 2)] {
+        let output = import(arguments);
+        let done = report(&output);
+        assert_eq!(
+            (&done["rounds"], &done["duplicates"], &done["bad"]),
+            (&rounds.into(), &duplicates.into(), &1.into())
+        );
+        let named = format!("{}:4: ts is \"soon\", expected a time", file.display());
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&named), "{output:?}");
+    }
+    for (arguments, says) in [
+        (&["/nowhere/x.json"][..], "/nowhere/x.json: No such file"),
+        (&["--format", "atlas", "--map", "/nowhere/map.toml"], "/nowhere/map.toml"),
+        (&["--at", "noon"], "expected a time such as"),
+    ] {
+        let output = import(arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{output:?}");
+    }
+}
