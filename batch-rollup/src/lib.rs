@@ -4,6 +4,8 @@
 //! - [`Archiver`]: appends the log's rounds to the table of samples, each once, with its checkpoint in the same commit.
 //! - [`Appender`], [`import`]: rounds of others, into the same table.
 //! - [`replay`]: the rounds back out of it.
+//! - [`export::Exporter`]: closed days and months as plain files with a manifest.
+//! - [`athena`]: the tables as Athena, Glue and DuckDB define them.
 //! - [`Rollup`]: recomputes the hours that new samples touched: exact percentiles and a mergeable digest a series.
 //!
 //! What to write is decided by pure functions ([`checkpoint`], [`hours`], [`statistics`]); the runners read, ask them, and commit. Nothing here
@@ -11,6 +13,7 @@
 
 mod append;
 mod archive;
+pub mod athena;
 mod batch;
 mod changes;
 pub mod checkpoint;
@@ -19,6 +22,7 @@ mod compact;
 mod error;
 mod file_statistics;
 mod file_writer;
+pub mod export;
 pub mod hours;
 pub mod import;
 mod progress;

@@ -1,0 +1,141 @@
+//! The export as a data set in Croissant 1.0, the JSON-LD vocabulary of MLCommons (<http://mlcommons.org/croissant/1.0>): catalogues and loaders of data
+//! sets read it.
+
+use serde_json::{Value, json};
+
+use super::columns::Column;
+use super::manifest::{ExportFormat, Manifest, TableEntry};
+
+/// The vocabulary's own context.
+const CONTEXT: &str = r#"{
+    "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column", "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/", "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"}, "dct": "http://purl.org/dc/terms/", "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract", "field": "cr:field", "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject", "fileSet": "cr:fileSet", "format": "cr:format", "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath", "key": "cr:key", "md5": "cr:md5", "parentField": "cr:parentField",
+    "path": "cr:path", "recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated",
+    "replace": "cr:replace", "samplingRate": "cr:samplingRate", "sc": "https://schema.org/", "separator": "cr:separator",
+    "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform"
+}"#;
+
+/// What Croissant calls Parquet.
+const PARQUET: &str = "application/x-parquet";
+
+/// The metadata of an export. Its files are those of the manifest in Parquet; paths are relative to it.
+pub(crate) fn metadata(manifest: &Manifest) -> Value {
+    let context: Value = serde_json::from_str(CONTEXT).expect("the text above is JSON");
+    let last = manifest.files().filter_map(|file| file.last_ts.as_deref()).map(day).max();
+    let mut files = Vec::new();
+    let mut sets = Vec::new();
+    for table in &manifest.tables {
+        let of_table = files_of(manifest, table);
+        if !of_table.is_empty() {
+            sets.push(record_set(table, &of_table));
+            files.push(file_set(table, &of_table));
+            files.extend(of_table);
+        }
+    }
+    json!({
+        "@context": context,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": "cloudping",
+        "description": description(manifest),
+        "license": "https://creativecommons.org/licenses/by/4.0/",
+        "url": "./",
+        "version": version(manifest),
+        "datePublished": last,
+        "isLiveDataset": true,
+        "citeAs": "cloudping: network latency between cloud regions",
+        "distribution": files,
+        "recordSet": sets,
+    })
+}
+
+fn description(manifest: &Manifest) -> &'static str {
+    if manifest.simulated {
+        "Network latency between cloud regions, measured by TCP handshakes on a SIMULATED network: it says nothing about the world."
+    } else {
+        "Network latency between cloud regions, measured by TCP handshakes and timed by the kernel."
+    }
+}
+
+/// Grows with every partition, and with every revision of one.
+fn version(manifest: &Manifest) -> String {
+    let revisions: u32 = manifest.partitions.iter().map(|entry| entry.revision - 1).sum();
+    format!("1.{}.{revisions}", manifest.partitions.len())
+}
+
+fn day(moment: &str) -> &str {
+    moment.split('T').next().unwrap_or(moment)
+}
+
+fn files_of(manifest: &Manifest, table: &TableEntry) -> Vec<Value> {
+    let entries = manifest.partitions.iter();
+    let entries = entries.filter(|entry| entry.table == table.name && entry.format == ExportFormat::Parquet);
+    let files = entries.flat_map(|entry| &entry.files);
+    let object = |file: &super::FileEntry| {
+        json!({
+            "@type": "cr:FileObject",
+            "@id": file.path,
+            "name": file.path,
+            "contentUrl": file.path,
+            "contentSize": format!("{} B", file.bytes),
+            "encodingFormat": PARQUET,
+            "sha256": file.sha256,
+        })
+    };
+    files.map(object).collect()
+}
+
+fn file_set(table: &TableEntry, files: &[Value]) -> Value {
+    let within: Vec<Value> = files.iter().map(|file| json!({ "@id": file["@id"] })).collect();
+    let folders = if table.partition.is_some() { "*/" } else { "" };
+    json!({
+        "@type": "cr:FileSet",
+        "@id": format!("{}-files", table.name),
+        "name": format!("{}-files", table.name),
+        "description": table.description,
+        "containedIn": within,
+        "encodingFormat": PARQUET,
+        "includes": format!("{}/{folders}*.parquet", table.name),
+    })
+}
+
+fn record_set(table: &TableEntry, files: &[Value]) -> Value {
+    let inside = table.columns.iter().filter(|column| Some(&column.name) != table.partition.as_ref());
+    // One file needs no set around it.
+    let source = match files {
+        [only] => json!({ "fileObject": { "@id": only["@id"] } }),
+        _ => json!({ "fileSet": { "@id": format!("{}-files", table.name) } }),
+    };
+    json!({
+        "@type": "cr:RecordSet",
+        "@id": table.name,
+        "name": table.name,
+        "description": table.description,
+        "field": inside.map(|column| field(table, column, &source)).collect::<Vec<_>>(),
+    })
+}
+
+fn field(table: &TableEntry, column: &Column, source: &Value) -> Value {
+    let kind = match column.kind.as_str() {
+        "int32" | "int64" => "sc:Integer",
+        "float64" => "sc:Float",
+        "date" => "sc:Date",
+        "timestamp" => "sc:DateTime",
+        // Croissant 1.0 has no bytes.
+        _ => "sc:Text",
+    };
+    let mut source = source.clone();
+    source["extract"] = json!({ "column": column.name });
+    json!({
+        "@type": "cr:Field",
+        "@id": format!("{}/{}", table.name, column.name),
+        "name": column.name,
+        "description": column.comment,
+        "dataType": kind,
+        "source": source,
+    })
+}
