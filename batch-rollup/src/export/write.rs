@@ -46,20 +46,25 @@ pub(crate) async fn write_partition(
     let mut rows = sorted(open, source).await.map_err(&unreadable)?;
     let mut written = Written { files: Vec::new(), origins: BTreeSet::new() };
     let mut part: Option<Part> = None;
-    while let Some(batch) = rows.next().await.map_err(&unreadable)? {
-        if part.as_ref().is_some_and(|part| part.rows >= rows_per_file)
-            && let Some(full) = part.take()
-        {
-            written.add(full.finish().await?);
-        }
-        let part = match &mut part {
-            Some(part) => part,
-            none => {
-                let path = format!("{folder}/part-{:04}.{}", written.files.len(), format.name());
-                none.insert(Part::begin(source.table, format, path, to).await?)
+    while let Some(mut batch) = rows.next().await.map_err(&unreadable)? {
+        while batch.num_rows() > 0 {
+            let open_part = match &mut part {
+                Some(part) => part,
+                none => {
+                    let path = format!("{folder}/part-{:04}.{}", written.files.len(), format.name());
+                    none.insert(Part::begin(source.table, format, path, to).await?)
+                }
+            };
+            let room = usize::try_from(rows_per_file.saturating_sub(open_part.rows)).unwrap_or(usize::MAX).max(1);
+            let fitting = room.min(batch.num_rows());
+            open_part.write(&batch.slice(0, fitting)).await?;
+            batch = batch.slice(fitting, batch.num_rows() - fitting);
+            if open_part.rows >= rows_per_file
+                && let Some(full) = part.take()
+            {
+                written.add(full.finish().await?);
             }
-        };
-        part.write(&batch).await?;
+        }
     }
     if let Some(last) = part {
         written.add(last.finish().await?);
