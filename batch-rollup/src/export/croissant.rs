@@ -31,8 +31,8 @@ pub(crate) fn metadata(manifest: &Manifest) -> Value {
     for table in &manifest.tables {
         let of_table = files_of(manifest, table);
         if !of_table.is_empty() {
-            sets.push(record_set(table, &of_table));
-            files.push(file_set(table, &of_table));
+            sets.push(record_set(table));
+            files.push(file_set(table));
             files.extend(of_table);
         }
     }
@@ -89,37 +89,31 @@ fn files_of(manifest: &Manifest, table: &TableEntry) -> Vec<Value> {
     files.map(object).collect()
 }
 
-fn file_set(table: &TableEntry, files: &[Value]) -> Value {
-    let within: Vec<Value> = files.iter().map(|file| json!({ "@id": file["@id"] })).collect();
+/// The files of a table. What they are contained in is left out: it is the folder that the metadata lie in, and loaders take it for that.
+fn file_set(table: &TableEntry) -> Value {
     let folders = if table.partition.is_some() { "*/" } else { "" };
     json!({
         "@type": "cr:FileSet",
         "@id": format!("{}-files", table.name),
         "name": format!("{}-files", table.name),
         "description": table.description,
-        "containedIn": within,
         "encodingFormat": PARQUET,
         "includes": format!("{}/{folders}*.parquet", table.name),
     })
 }
 
-fn record_set(table: &TableEntry, files: &[Value]) -> Value {
+fn record_set(table: &TableEntry) -> Value {
     let inside = table.columns.iter().filter(|column| Some(&column.name) != table.partition.as_ref());
-    // One file needs no set around it.
-    let source = match files {
-        [only] => json!({ "fileObject": { "@id": only["@id"] } }),
-        _ => json!({ "fileSet": { "@id": format!("{}-files", table.name) } }),
-    };
     json!({
         "@type": "cr:RecordSet",
         "@id": table.name,
         "name": table.name,
         "description": table.description,
-        "field": inside.map(|column| field(table, column, &source)).collect::<Vec<_>>(),
+        "field": inside.map(|column| field(table, column)).collect::<Vec<_>>(),
     })
 }
 
-fn field(table: &TableEntry, column: &Column, source: &Value) -> Value {
+fn field(table: &TableEntry, column: &Column) -> Value {
     let kind = match column.kind.as_str() {
         "int32" | "int64" => "sc:Integer",
         "float64" => "sc:Float",
@@ -128,14 +122,15 @@ fn field(table: &TableEntry, column: &Column, source: &Value) -> Value {
         // Croissant 1.0 has no bytes.
         _ => "sc:Text",
     };
-    let mut source = source.clone();
-    source["extract"] = json!({ "column": column.name });
     json!({
         "@type": "cr:Field",
         "@id": format!("{}/{}", table.name, column.name),
         "name": column.name,
         "description": column.comment,
         "dataType": kind,
-        "source": source,
+        "source": {
+            "fileSet": { "@id": format!("{}-files", table.name) },
+            "extract": { "column": column.name },
+        },
     })
 }

@@ -69,12 +69,27 @@ impl Server {
     /// When it cannot be started.
     #[must_use]
     pub fn dynamodb() -> Option<Self> {
+        Self::ministack("dynamodb")
+    }
+
+    /// Starts Glue's catalogue and Athena (ministack from PyPI). They answer after a second or two, and keep nothing when they end.
+    ///
+    /// `None`, said on standard error, where `CLOUDPING_TEST_MINISTACK` does not name the program.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn glue() -> Option<Self> {
+        Self::ministack("glue,athena,s3")
+    }
+
+    fn ministack(services: &str) -> Option<Self> {
         let program = variable("CLOUDPING_TEST_MINISTACK")?;
         let port = free_port();
         let mut command = Command::new(program);
         command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
         // Its MQTT broker would take a port that others may need.
-        command.env("SERVICES", "dynamodb").env("IOT_MTLS_ENABLED", "0");
+        command.env("SERVICES", services).env("IOT_MTLS_ENABLED", "0");
         let mut server = Self::start(command, port);
         server.leftovers = vec![std::env::temp_dir().join(format!("ministack-{port}.pid"))];
         Some(server)
