@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use deltalake_core::logstore::object_store::local::LocalFileSystem;
+use deltalake_core::logstore::object_store::memory::InMemory;
 use deltalake_core::logstore::object_store::path::Path;
 use deltalake_core::logstore::object_store::{self, ObjectStore, ObjectStoreExt, WriteMultipart};
 use futures::TryStreamExt;
@@ -42,6 +43,12 @@ impl Destination {
     #[must_use]
     pub fn in_storage(store: Arc<dyn ObjectStore>, folder: &str, shown: &str) -> Self {
         Self { store, root: Path::from(folder), folder: None, shown: shown.to_owned() }
+    }
+
+    /// A folder that is not there yet, for a dry run: nothing is in it, and nothing is written to it but into memory.
+    #[must_use]
+    pub fn nowhere(shown: &str) -> Self {
+        Self::in_storage(Arc::new(InMemory::new()), "", shown)
     }
 
     /// Its address, for people.
