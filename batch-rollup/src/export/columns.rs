@@ -78,4 +78,27 @@ mod tests {
             assert_eq!(column.name.ends_with("_us"), column.unit.as_deref() == Some("microseconds"), "{column:?}");
         }
     }
+
+    /// The guide's part between its two marks is written from the schemas.
+    #[test]
+    fn the_guide_tells_every_column() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/archive.md");
+        let guide = std::fs::read_to_string(&path).unwrap();
+        let (start, end) = ("<!-- columns: ", "<!-- end of columns -->");
+        let (before, rest) = guide.split_once(start).unwrap();
+        let (mark, rest) = rest.split_once('\n').unwrap();
+        let (found, after) = rest.split_once(end).unwrap();
+        let mut wanted = String::new();
+        for table in Table::ALL {
+            let folders = table.partition().map(|column| format!(" Partitioned by `{column}`.")).unwrap_or_default();
+            let (name, row, columns) = (table.name(), table.description(), columns_in_markdown(table));
+            wanted.push_str(&format!("\n### {name}\n\n{row}{folders}\n\n{columns}"));
+        }
+        wanted.push('\n');
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, format!("{before}{start}{mark}\n{wanted}{end}{after}")).unwrap();
+            return;
+        }
+        assert_eq!(found, wanted, "differs from the schemas; write it with UPDATE_GOLDEN=1");
+    }
 }
