@@ -1,14 +1,10 @@
-//! The wall clock: the one place where the process reads it.
+//! The wall clock, and how its moments are written.
 
 use std::time::SystemTime;
 
 use cloudping_model::UtcMicros;
 
-/// The present moment.
-pub fn now() -> UtcMicros {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UtcMicros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
-}
+pub use cloudping_environment::now;
 
 /// A moment as RFC 3339 in UTC, to the microsecond.
 pub fn rfc3339(at: UtcMicros) -> String {

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     let started = Instant::now();
     let variable = |name: &str| std::env::var(name).ok();
     logging(variable);
-    let settings = Settings::read(variable).map_err(|faults| faults.join("; "))?;
+    let settings = Settings::read(variable)?;
     let own = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let mut kinesis = aws_sdk_kinesis::config::Builder::from(&own);
     if let Some(region) = &settings.stream_region {

@@ -1,14 +1,14 @@
 //! The Lambda function: hands the requests of a function URL to the door.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use aws_config::{BehaviorVersion, Region};
 use cloudping_backend_aws::{DynamoStore, KinesisLog};
+use cloudping_environment::now;
 use cloudping_ingest_door::{Door, router};
 use cloudping_ingest_door_lambda::metrics;
 use cloudping_ingest_door_lambda::settings::Settings;
-use cloudping_model::UtcMicros;
 use cloudping_schemas::stored::keys;
 use cloudping_telemetry::{Emitter, Function, Request, logging};
 use lambda_http::{Error, RequestExt, service_fn};
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     let started = Instant::now();
     let variable = |name: &str| std::env::var(name).ok();
     logging(variable);
-    let settings = Settings::read(variable).map_err(|faults| faults.join("; "))?;
+    let settings = Settings::read(variable)?;
     let door = door(settings).await;
     let function = Arc::new(Function::new(Emitter::new("ingest-door", &[], variable)?, started.elapsed()));
     let answer = |request: lambda_http::Request| {
@@ -47,10 +47,4 @@ async fn door(settings: Settings) -> Door {
     let log = KinesisLog::new(aws_sdk_kinesis::Client::from_conf(kinesis.build()), settings.stream);
     let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&own), settings.table).with_expiry(keys::expires_at);
     Door::new(Arc::new(log), Arc::new(store), now, settings.limits)
-}
-
-/// The wall clock; a clock before 1970 counts as 1970.
-fn now() -> UtcMicros {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

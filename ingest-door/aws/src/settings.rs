@@ -1,5 +1,6 @@
 //! The function's settings: environment variables, all faults named at once.
 
+use cloudping_environment::{Faults, Variables};
 use cloudping_ingest_door::Limits;
 
 /// What the function was deployed with.
@@ -21,42 +22,31 @@ impl Settings {
     /// Reads the settings with a look-up of variables.
     ///
     /// # Errors
-    /// One line for each variable that is missing or wrong, with what was expected.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut faults = Vec::new();
-        let mut name = |of: &str, expected: &str| {
-            variable(of).filter(|name| !name.is_empty()).unwrap_or_else(|| {
-                faults.push(format!("{of} is missing, expected the name of a {expected}"));
-                String::new()
-            })
-        };
-        let (stream, table) = (name("CLOUDPING_STREAM", "Kinesis stream"), name("CLOUDPING_TABLE", "DynamoDB table"));
+    /// [`Faults`]: each variable that is missing or wrong, with what was expected.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut variables = Variables::new(variable);
+        let stream = variables.required("CLOUDPING_STREAM", "the name of a Kinesis stream");
+        let table = variables.required("CLOUDPING_TABLE", "the name of a DynamoDB table");
         let mut limits = Limits::default();
-        let mut number = |name: &str, default: u32, most: u32| {
-            let text = variable(name).unwrap_or_else(|| default.to_string());
-            text.parse().ok().filter(|number| (1..=most).contains(number)).unwrap_or_else(|| {
-                faults.push(format!("{name} is {text:?}, expected a whole number from 1 to {most}"));
-                default
-            })
-        };
-        limits.rounds_per_second = number("CLOUDPING_INGEST_ROUNDS_PER_SECOND", limits.rounds_per_second, 100_000);
-        let requests = u32::try_from(limits.requests_per_minute).unwrap_or(u32::MAX);
+        let (rounds, requests) = (limits.rounds_per_second, limits.requests_per_minute);
+        limits.rounds_per_second =
+            variables.number("CLOUDPING_INGEST_ROUNDS_PER_SECOND", rounds, 1..=100_000, "a whole number");
         // Each is remembered with 16 bytes in one item, which has 400 KB at most and is written anew for each.
-        let requests = number("CLOUDPING_INGEST_REQUESTS_PER_MINUTE", requests, 6_000);
-        limits.requests_per_minute = usize::try_from(requests).unwrap_or(usize::MAX);
-        let stream_region = variable("CLOUDPING_STREAM_REGION").filter(|region| !region.is_empty());
-        if faults.is_empty() { Ok(Self { stream, stream_region, table, limits }) } else { Err(faults) }
+        limits.requests_per_minute =
+            variables.number("CLOUDPING_INGEST_REQUESTS_PER_MINUTE", requests, 1..=6_000, "a whole number");
+        let stream_region = variables.given("CLOUDPING_STREAM_REGION");
+        variables.settings(Self { stream, stream_region, table, limits })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cloudping_environment::list;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
-        let find =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(find)
+        Settings::read(list(variables)).map_err(|Faults(faults)| faults)
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
 use cloudping_backend_aws::KinesisLog;
+use cloudping_environment::Faults;
 use cloudping_ingest_client::{DoorLog, Key};
 use cloudping_model::{TargetId, VantageId};
 use cloudping_ports::EventLog;
@@ -20,8 +21,8 @@ use crate::settings::{Destination, Settings};
 ///
 /// # Errors
 /// Every fault in one line.
-pub fn settings() -> Result<Settings, String> {
-    Settings::read(|name| std::env::var(name).ok()).map_err(|faults| faults.join("; "))
+pub fn settings() -> Result<Settings, Faults> {
+    Settings::read(|name| std::env::var(name).ok())
 }
 
 /// The event log: a stream by the standard AWS settings (profile, region, `AWS_ENDPOINT_URL_KINESIS`), or what is behind an ingest door.

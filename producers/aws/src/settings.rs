@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cloudping_environment::{Faults, Variables};
 use cloudping_model::VantageId;
 
 /// Rounds of one invocation, at the most: an invocation lasts fifteen minutes at the most.
@@ -57,8 +58,8 @@ impl fmt::Display for Destination {
 }
 
 impl Destination {
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, &'static str> {
-        let given = |name| variable(name).filter(|value| !value.is_empty());
+    fn read<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<Self, &'static str> {
+        let given = |name| variables.given(name);
         let door = (given("CLOUDPING_INGEST_URL"), given("CLOUDPING_INGEST_KEY_FILE"));
         match (given("CLOUDPING_STREAM"), door) {
             (Some(name), (None, None)) => Ok(Self::Stream { name, region: given("CLOUDPING_STREAM_REGION") }),
@@ -78,49 +79,40 @@ impl Settings {
     /// Reads the settings with a look-up of variables.
     ///
     /// # Errors
-    /// One line for each variable that is missing or wrong, with what was expected.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut faults = Vec::new();
-        let destination = Destination::read(&variable).map_err(|fault| faults.push(fault.to_owned())).ok();
-        let own = variable("CLOUDPING_VANTAGE").or_else(|| variable("AWS_REGION")).unwrap_or_default();
-        let vantage = VantageId::new(&own).map_err(|error| faults.push(format!("CLOUDPING_VANTAGE: {error}"))).ok();
-        let mut number = |name: &str, default: u64, most: u64| {
-            let text = variable(name).unwrap_or_else(|| default.to_string());
-            match text.parse() {
-                Ok(value) if (1..=most).contains(&value) => value,
-                _ => {
-                    faults.push(format!("{name} is {text:?}, expected a whole number from 1 to {most}"));
-                    default
-                }
-            }
-        };
-        let rounds = number("CLOUDPING_ROUNDS", 1, MOST_ROUNDS);
-        let interval = Duration::from_millis(number("CLOUDPING_INTERVAL_MS", 10_000, 540_000));
-        let timeout = Duration::from_millis(number("CLOUDPING_TIMEOUT_MS", 2_000, 60_000));
-        let spool_bytes = number("CLOUDPING_SPOOL_MIB", 256, 1 << 20) << 20;
-        match (destination, vantage) {
-            (Some(destination), Some(vantage)) if faults.is_empty() => Ok(Self {
-                destination,
-                vantage,
-                rounds,
-                interval,
-                timeout,
-                spool: variable("CLOUDPING_SPOOL").unwrap_or_else(|| "/var/lib/cloudping".to_owned()).into(),
-                spool_bytes,
-            }),
-            _ => Err(faults),
-        }
+    /// [`Faults`]: each variable that is missing or wrong, with what was expected.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut variables = Variables::new(variable);
+        let destination = Destination::read(&variables);
+        let destination = destination.map_err(|fault| variables.fault(fault.to_owned())).ok();
+        let own = variables.given("CLOUDPING_VANTAGE").or_else(|| variables.given("AWS_REGION"));
+        let vantage = VantageId::new(&own.unwrap_or_default());
+        let vantage = vantage.map_err(|error| variables.fault(format!("CLOUDPING_VANTAGE: {error}"))).ok();
+        let rounds = variables.number("CLOUDPING_ROUNDS", 1, 1..=MOST_ROUNDS, "a whole number");
+        let interval = variables.number("CLOUDPING_INTERVAL_MS", 10_000, 1..=540_000, "milliseconds");
+        let timeout = variables.number("CLOUDPING_TIMEOUT_MS", 2_000, 1..=60_000, "milliseconds");
+        let spool_mib = variables.number("CLOUDPING_SPOOL_MIB", 256, 1..=1 << 20, "MiB");
+        let spool = variables.given("CLOUDPING_SPOOL").unwrap_or_else(|| "/var/lib/cloudping".to_owned());
+        let (Some(destination), Some(vantage)) = (destination, vantage) else { return Err(variables.faults()) };
+        variables.settings(Self {
+            destination,
+            vantage,
+            rounds,
+            interval: Duration::from_millis(interval),
+            timeout: Duration::from_millis(timeout),
+            spool: spool.into(),
+            spool_bytes: spool_mib << 20,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cloudping_environment::list;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
-        let find =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(find)
+        Settings::read(list(variables)).map_err(|Faults(faults)| faults)
     }
 
     #[test]

@@ -6,11 +6,11 @@ mod settings;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use cloudping_backend_aws::{DynamoStore, s3_objects};
-use cloudping_model::UtcMicros;
+use cloudping_environment::now;
 use cloudping_ports::{Key, LiveStore};
 use cloudping_query_service::{Service, serve};
 use cloudping_schemas::catalogue::Catalogue;
@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let settings = Settings::read(|name| std::env::var(name).ok()).map_err(|faults| faults.join("; "))?;
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let service = service(&settings).await?;
     let listener = TcpListener::bind(settings.listen).await?;
@@ -83,10 +83,4 @@ async fn refresh(service: Service, every: Duration) {
         let _ = service.refresh(now()).await;
         tokio::time::sleep(every).await;
     }
-}
-
-/// The wall clock; a clock before 1970 counts as 1970.
-fn now() -> UtcMicros {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

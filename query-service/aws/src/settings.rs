@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cloudping_environment::{Faults, Variables};
 use cloudping_model::VantageId;
 
 /// What the program was deployed with.
@@ -28,63 +29,37 @@ impl Settings {
     /// Reads the settings with a look-up of variables.
     ///
     /// # Errors
-    /// One line for each variable that is missing or wrong, with what was expected.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut faults = Vec::new();
-        let mut name = |of: &str, expected: &str| {
-            variable(of).filter(|name| !name.is_empty()).unwrap_or_else(|| {
-                faults.push(format!("{of} is missing, expected the name of {expected}"));
-                String::new()
-            })
-        };
-        let (table, bucket) = (name("CLOUDPING_TABLE", "a DynamoDB table"), name("CLOUDPING_BUCKET", "an S3 bucket"));
-        let prefix = variable("CLOUDPING_PREFIX").unwrap_or_else(|| "tables".to_owned());
-        if !is_plain(&prefix) {
-            let expected = "expected letters, digits, -, _, . and / with something on both sides";
-            faults.push(format!("CLOUDPING_PREFIX is {prefix:?}, {expected}"));
-        }
-        let listen = variable("CLOUDPING_LISTEN").unwrap_or_else(|| "0.0.0.0:8080".to_owned());
-        let listen = listen.parse().map_err(|_| {
-            faults.push(format!("CLOUDPING_LISTEN is {listen:?}, expected an address and a port such as 0.0.0.0:8080"));
-        });
+    /// [`Faults`]: each variable that is missing or wrong, with what was expected.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut variables = Variables::new(variable);
+        let table = variables.required("CLOUDPING_TABLE", "the name of a DynamoDB table");
+        let bucket = variables.required("CLOUDPING_BUCKET", "the name of an S3 bucket");
+        let prefix = variables.prefix("CLOUDPING_PREFIX", "tables");
+        let everywhere = SocketAddr::from(([0, 0, 0, 0], 8080));
+        let listen = variables.parsed("CLOUDPING_LISTEN", everywhere, "an address and a port such as 0.0.0.0:8080");
         let mut vantages = Vec::new();
-        for id in variable("CLOUDPING_VANTAGES").unwrap_or_default().split(',').filter(|id| !id.is_empty()) {
+        let ids = variables.given("CLOUDPING_VANTAGES").unwrap_or_default();
+        for id in ids.split(',').filter(|id| !id.is_empty()) {
             match VantageId::new(id) {
                 Ok(id) => vantages.push(id),
-                Err(error) => faults.push(format!("CLOUDPING_VANTAGES: {error}")),
+                Err(error) => variables.fault(format!("CLOUDPING_VANTAGES: {error}")),
             }
         }
-        let mut millis = |of: &str, default: u64, most: u64| {
-            let text = variable(of).unwrap_or_else(|| default.to_string());
-            let valid = text.parse().ok().filter(|value| (100..=most).contains(value));
-            Duration::from_millis(valid.unwrap_or_else(|| {
-                faults.push(format!("{of} is {text:?}, expected milliseconds from 100 to {most}"));
-                default
-            }))
-        };
-        let interval = millis("CLOUDPING_INTERVAL_MS", 10_000, 540_000);
-        let refresh = millis("CLOUDPING_REFRESH_MS", 1_000, 5_000);
-        match listen {
-            Ok(listen) if faults.is_empty() => Ok(Self { table, bucket, prefix, listen, vantages, interval, refresh }),
-            _ => Err(faults),
-        }
+        let interval = variables.number("CLOUDPING_INTERVAL_MS", 10_000, 100..=540_000, "milliseconds");
+        let refresh = variables.number("CLOUDPING_REFRESH_MS", 1_000, 100..=5_000, "milliseconds");
+        let [interval, refresh] = [interval, refresh].map(Duration::from_millis);
+        variables.settings(Self { table, bucket, prefix, listen, vantages, interval, refresh })
     }
-}
-
-/// Whether a prefix means the same in a key and in an address.
-fn is_plain(prefix: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    prefix.split('/').all(|part| !["", ".", ".."].contains(&part) && part.bytes().all(plain))
 }
 
 #[cfg(test)]
 mod tests {
+    use cloudping_environment::list;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
-        let find =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(find)
+        Settings::read(list(variables)).map_err(|Faults(faults)| faults)
     }
 
     #[test]
@@ -115,8 +90,5 @@ mod tests {
         ]) {
             assert!(fault.starts_with(start), "{fault}");
         }
-        let odd = ["", "/a", "a/", "a//b", "..", "a b", "a%20b", "a?b"];
-        assert_eq!(odd.map(is_plain), [false; 8]);
-        assert!(is_plain("a/b_c-d.e"));
     }
 }

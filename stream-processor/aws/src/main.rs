@@ -1,11 +1,11 @@
 //! The Lambda function: hands Kinesis' events to the handler.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use aws_config::{BehaviorVersion, Region};
 use cloudping_backend_aws::{DynamoStore, KinesisLog};
-use cloudping_model::UtcMicros;
+use cloudping_environment::now;
 use cloudping_schemas::stored::keys;
 use cloudping_stream_processor_lambda::event::KinesisEvent;
 use cloudping_stream_processor_lambda::handler::Handler;
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     let started = Instant::now();
     let variable = |name: &str| std::env::var(name).ok();
     logging(variable);
-    let settings = Settings::read(variable).map_err(|faults| faults.join("; "))?;
+    let settings = Settings::read(variable)?;
     let own = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let mut kinesis = aws_sdk_kinesis::config::Builder::from(&own);
     if let Some(region) = &settings.stream_region {
@@ -43,10 +43,4 @@ async fn main() -> Result<(), Error> {
         }
     };
     lambda_runtime::run(service_fn(invoke)).await
-}
-
-/// The wall clock; a clock before 1970 counts as 1970.
-fn now() -> UtcMicros {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -1,5 +1,6 @@
 //! The function's settings: environment variables, all faults named at once.
 
+use cloudping_environment::{Faults, Variables};
 use cloudping_stream_processor::{ALLOWED_LATENESS_US, MAX_ALLOWED_LATENESS_US};
 
 const SECOND_US: i64 = 1_000_000;
@@ -21,41 +22,27 @@ impl Settings {
     /// Reads the settings with a look-up of variables.
     ///
     /// # Errors
-    /// One line for each variable that is missing or wrong, with what was expected.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut faults = Vec::new();
-        let mut name = |of: &str, expected: &str| {
-            variable(of).filter(|name| !name.is_empty()).unwrap_or_else(|| {
-                faults.push(format!("{of} is missing, expected the name of a {expected}"));
-                String::new()
-            })
-        };
-        let (stream, table) = (name("CLOUDPING_STREAM", "Kinesis stream"), name("CLOUDPING_TABLE", "DynamoDB table"));
+    /// [`Faults`]: each variable that is missing or wrong, with what was expected.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut variables = Variables::new(variable);
         let most = MAX_ALLOWED_LATENESS_US / SECOND_US;
-        let allowed_lateness_us = match variable("CLOUDPING_ALLOWED_LATENESS_S") {
-            None => ALLOWED_LATENESS_US,
-            Some(text) => match text.parse() {
-                Ok(seconds) if (0..=most).contains(&seconds) => seconds * SECOND_US,
-                _ => {
-                    let expected = format!("expected whole seconds from 0 to {most}");
-                    faults.push(format!("CLOUDPING_ALLOWED_LATENESS_S is {text:?}, {expected}"));
-                    ALLOWED_LATENESS_US
-                }
-            },
-        };
-        let stream_region = variable("CLOUDPING_STREAM_REGION").filter(|region| !region.is_empty());
-        if faults.is_empty() { Ok(Self { stream, stream_region, table, allowed_lateness_us }) } else { Err(faults) }
+        let stream = variables.required("CLOUDPING_STREAM", "the name of a Kinesis stream");
+        let table = variables.required("CLOUDPING_TABLE", "the name of a DynamoDB table");
+        let default = ALLOWED_LATENESS_US / SECOND_US;
+        let lateness = variables.number("CLOUDPING_ALLOWED_LATENESS_S", default, 0..=most, "whole seconds");
+        let stream_region = variables.given("CLOUDPING_STREAM_REGION");
+        variables.settings(Self { stream, stream_region, table, allowed_lateness_us: lateness * SECOND_US })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cloudping_environment::list;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
-        let find =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(find)
+        Settings::read(list(variables)).map_err(|Faults(faults)| faults)
     }
 
     #[test]

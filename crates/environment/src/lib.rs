@@ -1,0 +1,8 @@
+//! What a program finds around itself: the variables that it was deployed with, and the wall clock. For the edges only: no domain code
+//! asks for either.
+
+mod clock;
+mod variables;
+
+pub use clock::now;
+pub use variables::{Faults, Variables, list};
