@@ -7,6 +7,7 @@
 //! - [`export::Exporter`]: closed days and months as plain files with a manifest.
 //! - [`athena`]: the tables as Athena, Glue and DuckDB define them.
 //! - [`Rollup`]: recomputes the hours that new samples touched: exact percentiles and a mergeable digest a series.
+//! - [`schedule`]: when the upkeep is due. [`stats`]: what the tables weigh.
 //!
 //! What to write is decided by pure functions ([`checkpoint`], [`hours`], [`statistics`]); the runners read, ask them, and commit. Nothing here
 //! reads a clock. Delta itself stamps its commits with the wall time, for people to read: no decision here depends on it.
@@ -32,7 +33,9 @@ mod rollup;
 mod rollup_rows;
 mod sample_arrays;
 mod sample_rows;
+pub mod schedule;
 pub mod statistics;
+pub mod stats;
 mod table;
 mod tables;
 mod vacuum;
