@@ -11,6 +11,7 @@ use crate::doctor::DoctorArgs;
 use crate::ingest_key::IngestKeyArgs;
 use crate::nearest::NearestArgs;
 use crate::probe::ProbeArgs;
+use crate::rollup::RollupArgs;
 use crate::targets::TargetsArgs;
 
 /// In `--help`: what a binary built without the feature knows to be missing.
@@ -34,7 +35,8 @@ const DEFAULT_REFLECT: &str = "0.0.0.0:862";
   cloudping nearest                           the nearest cloud regions from here
   cloudping matrix --from eu-west-1           who is near, by the running cloudping
   cloudping changes                           where routes became longer or shorter
-  cloudping sql 'select count(*) from samples'"
+  cloudping sql 'select count(*) from samples'
+  cloudping rollup stats                      what the archive weighs"
 )]
 pub struct Cli {
     /// What to do.
@@ -65,6 +67,8 @@ pub enum Command {
     Changes(ChangesArgs),
     /// Ask a running cloudping's archive in SQL (read-only)
     Sql(SqlArgs),
+    /// Look after the archive's tables: roll up, compact, vacuum, check, weigh
+    Rollup(RollupArgs),
 }
 
 /// Arguments of `up`.

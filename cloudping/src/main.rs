@@ -15,6 +15,7 @@ mod output;
 mod probe;
 mod reflect;
 mod resolve;
+mod rollup;
 mod signals;
 mod sql;
 mod targets;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Matrix(args) => matrix::run(args),
         Command::Changes(args) => changes::run(&args),
         Command::Sql(args) => sql::run(args),
+        Command::Rollup(args) => rollup::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,49 @@
+//! `cloudping rollup compact`.
+
+use clap::Args;
+use cloudping_batch_rollup::{CompactOptions, Compactor};
+
+use super::place::PlaceArgs;
+use super::report::OutputArgs;
+use super::{progress, to_the_end};
+use crate::clock;
+use crate::failure::Failure;
+
+/// Arguments of `rollup compact`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping rollup compact --dry-run
+  cloudping rollup compact --tables s3://my-cloudping/tables
+
+Closed hours and days only. Readers see the old files or the new ones, never both; the old ones lie
+there until a vacuum, for readers that began before.")]
+pub struct CompactArgs {
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Compacts what is worth it, and says what that was.
+pub fn run(args: &CompactArgs) -> Result<(), Failure> {
+    let options = CompactOptions { dry_run: args.dry_run, ..CompactOptions::default() };
+    let report = to_the_end(async {
+        let compactor = Compactor::new(args.place.existing().await?);
+        let done = compactor.run_once(clock::now(), &options, progress::shown().as_ref()).await;
+        done.map_err(Failure::runtime)
+    })?;
+    args.output.counts(&counts(&report), Some(args.dry_run))
+}
+
+/// The report's counts by their names.
+pub fn counts(report: &cloudping_batch_rollup::CompactReport) -> [(&'static str, u64); 4] {
+    [
+        ("files_removed", report.files_removed),
+        ("files_added", report.files_added),
+        ("rows", report.rows),
+        ("commits", report.commits),
+    ]
+}

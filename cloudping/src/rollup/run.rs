@@ -1,0 +1,33 @@
+//! `cloudping rollup run`.
+
+use clap::Args;
+use cloudping_batch_rollup::Rollup;
+
+use super::place::PlaceArgs;
+use super::report::OutputArgs;
+use super::to_the_end;
+use crate::failure::Failure;
+
+/// Arguments of `rollup run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping rollup run
+  cloudping rollup run --tables s3://my-cloudping/tables -o json
+
+Computes anew the hours and days that samples were added to since the last time, whoever did it: exact
+percentiles and a mergeable digest of each series.")]
+pub struct RunArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Rolls up and says what was computed.
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let report = to_the_end(async {
+        let tables = args.place.existing().await?;
+        Rollup::new(tables).run_once().await.map_err(Failure::runtime)
+    })?;
+    args.output.counts(&[("hours", report.hours), ("rows", report.rows), ("commits", report.commits)], None)
+}
