@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_backend_local::LocalLog;
-use cloudping_batch_rollup::{Archiver, Rollup};
+use cloudping_batch_rollup::{ArchiveOptions, Archiver};
 use cloudping_model::UtcMicros;
 use cloudping_ports::{EventLog, Shard};
+use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::Processor;
 use tokio::sync::watch;
 
@@ -15,8 +16,6 @@ use crate::clock;
 
 /// How long the local log keeps events that the archive and the live store have.
 const LOG_KEPT_US: i64 = 6 * 3_600_000_000;
-/// How often the hourly rollup follows the samples. It computes the running hour anew each time, so not with every archive run.
-const ROLLUP_EVERY_US: i64 = 5 * 60_000_000;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,23 +25,21 @@ pub struct Archiving {
     trimmed: Option<Arc<LocalLog>>,
     processor: Processor,
     archiver: Archiver,
-    rollup: Rollup,
 }
 
 impl Archiving {
-    pub fn new(stores: &Stores) -> Self {
-        let tables = &stores.archive.tables;
+    /// From the stores' log into their tables, as samples of this origin.
+    pub fn new(stores: &Stores, origin: Origin) -> Self {
+        let options = ArchiveOptions { origin, ..ArchiveOptions::default() };
         Self {
-            archiver: Archiver::new(stores.log.clone(), tables.clone()),
-            rollup: Rollup::new(tables.clone()),
+            archiver: Archiver::with_options(stores.log.clone(), stores.archive.tables.clone(), options),
             processor: Processor::new(stores.store.clone()),
             trimmed: stores.trimmed.clone(),
         }
     }
 
-    /// Archives now, then every so often, and once more when `shutdown` turns true; rolls hours up at longer intervals.
+    /// Archives now, then every so often, and once more when `shutdown` turns true.
     pub async fn run(self, every: Duration, mut shutdown: watch::Receiver<bool>) {
-        let mut rollup_due = clock::now();
         loop {
             let (last, now) = (*shutdown.borrow(), clock::now());
             if let Err(error) = self.archive(now).await {
@@ -50,12 +47,6 @@ impl Archiving {
             }
             if last {
                 return;
-            }
-            if now >= rollup_due {
-                rollup_due = now + ROLLUP_EVERY_US;
-                if let Err(error) = self.rollup.run_once().await {
-                    tracing::warn!(%error, "rollup failed, the next one makes up for it");
-                }
             }
             tokio::select! {
                 () = tokio::time::sleep(every) => {}

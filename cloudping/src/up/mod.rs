@@ -1,7 +1,8 @@
 //! `cloudping up`: everything in one process.
 //!
 //! [`plan`] checks the settings, [`stores`] opens the backend, [`network`] says what is measured from where, [`pipeline`]
-//! starts the components and stops them in order, [`archiving`] writes the log to Parquet now and then.
+//! starts the components and stops them in order, [`archiving`] writes the log to Parquet now and then, [`upkeep`] keeps the
+//! tables in shape.
 
 mod archiving;
 mod auditing;
@@ -16,6 +17,7 @@ mod pipeline;
 mod plan;
 mod selection;
 mod stores;
+mod upkeep;
 
 use std::net::TcpListener;
 

@@ -1,6 +1,7 @@
 //! Starts the components, and stops them in the order of the data's way: what was measured is logged, counted and archived
 //! before the process ends.
 
+use std::future::Future;
 use std::net::TcpListener as StdListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,12 +22,15 @@ use super::ingest;
 use super::network::Network;
 use super::plan::Plan;
 use super::stores::{Refresh, Stores};
+use super::upkeep::Upkeep;
 use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::{clock, output};
 
 /// How long an orderly end may take beyond the round that is under way.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long it waits for the tables' upkeep once all else has ended.
+const UPKEEP_LIMIT: Duration = Duration::from_secs(3);
 
 /// One component's end of a stop signal.
 struct Stop(watch::Sender<bool>);
@@ -47,6 +51,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let spools = spools(&plan, &stores, &network)?;
     let service = service(&plan, &stores, &network)?;
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
+    let keeping = Stop::new();
     let door = ingest::open(plan.ingest, &stores, producing.0.subscribe()).await?;
 
     let listener = TcpListener::from_std(listener).map_err(Failure::runtime)?;
@@ -59,7 +64,10 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     }));
     let processor = start_processor(&plan, &stores, &processing);
     let auditing = tokio::spawn(auditing::run(stores.log.clone(), stores.store.clone(), processing.0.subscribe()));
-    let archiver = archive_thread(Archiving::new(&stores), plan.archive_every, &archiving)?;
+    let (archive, stop) = (Archiving::new(&stores, plan.origin()), archiving.0.subscribe());
+    let archiver = thread("archive", move || archive.run(plan.archive_every, stop))?;
+    let (upkeep, stop) = (Upkeep::new(&stores.archive.tables, plan.catalogue.clone()), keeping.0.subscribe());
+    let upkeeper = thread("upkeep", move || upkeep.run(stop))?;
     let mut producers = start_producers(&network, &stores, spools, &producing)?;
     producers.extend(door);
     announce(&plan, &stores, address)?;
@@ -68,6 +76,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let limit = plan.interval + plan.timeout + STOP_LIMIT;
     eprintln!("stopping; Ctrl-C again ends at once");
     let orderly = async {
+        keeping.now();
         producing.now();
         for producer in producers {
             report("a producer", producer.await);
@@ -79,8 +88,8 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
         report("the stream processor", processor.await);
         report("the audit", auditing.await);
         archiving.now();
-        let joined = tokio::task::spawn_blocking(move || archiver.join());
-        report("waiting for the archive", joined.await);
+        report("waiting for the archive", tokio::task::spawn_blocking(move || archiver.join()).await);
+        wait_for(upkeeper).await;
         serving.now();
         report("the live view", refreshing.await);
         report("the server", server.await);
@@ -126,15 +135,28 @@ fn service(plan: &Plan, stores: &Stores, network: &Network) -> Result<Service, F
     Service::new(settings, stores.store.clone(), clock::now).map_err(Failure::runtime)
 }
 
-/// Archive runs are heavy: they have a thread of their own.
-fn archive_thread(archiving: Archiving, every: Duration, stop: &Stop) -> Result<JoinHandle<()>, Failure> {
+/// Work on the archive is heavy: each kind of it has a thread of its own, so that a long compaction does not keep samples from the tables.
+fn thread<F: Future<Output = ()>>(
+    name: &str,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<JoinHandle<()>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::runtime)?;
-    let shutdown = stop.0.subscribe();
-    std::thread::Builder::new()
-        .name("archive".to_owned())
-        .spawn(move || runtime.block_on(archiving.run(every, shutdown)))
-        .map_err(Failure::runtime)
+    let work = move || {
+        runtime.block_on(work());
+        // What a step that was dropped has begun must not keep the thread.
+        runtime.shutdown_background();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(Failure::runtime)
+}
+
+/// Waits for the upkeep a little: unlike the last run of the archive, it loses nothing when it is left alone.
+async fn wait_for(upkeeper: JoinHandle<()>) {
+    let joined = tokio::task::spawn_blocking(move || upkeeper.join());
+    match tokio::time::timeout(UPKEEP_LIMIT, joined).await {
+        Ok(joined) => report("waiting for the upkeep of the archive", joined),
+        Err(_) => tracing::info!("the upkeep of the archive is left where it is; the next start goes on with it"),
+    }
 }
 
 /// A spool for each vantage point, where the log may be away. Together they hold as much as one does by default.

@@ -8,6 +8,7 @@ use cloudping_model::VantageId;
 use cloudping_planet::scenario::Scenario;
 use cloudping_producers::target_file::TargetFile;
 use cloudping_schemas::catalogue::Catalogue;
+use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
 use super::selection::{self, Choice};
@@ -135,6 +136,11 @@ impl Plan {
     /// Whose numbers these are, as the stores are marked.
     pub fn network_kind(&self) -> &'static str {
         if self.planet.is_some() { claim::PLANET } else { claim::WORLD }
+    }
+
+    /// What the rows of the archive say of where they come from.
+    pub fn origin(&self) -> Origin {
+        if self.planet.is_some() { Origin::Simulated } else { Origin::Measured }
     }
 }
 
