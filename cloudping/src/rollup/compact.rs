@@ -1,7 +1,7 @@
 //! `cloudping rollup compact`.
 
 use clap::Args;
-use cloudping_batch_rollup::{CompactOptions, Compactor};
+use cloudping_batch_rollup::{CompactOptions, CompactReport, Compactor};
 
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
@@ -39,11 +39,15 @@ pub fn run(args: &CompactArgs) -> Result<(), Failure> {
 }
 
 /// The report's counts by their names.
-pub fn counts(report: &cloudping_batch_rollup::CompactReport) -> [(&'static str, u64); 4] {
+pub fn counts(report: &CompactReport) -> [(&'static str, u64); 7] {
+    let CompactReport { commits, files_before, files_after, rows, bytes_before, bytes_after, lost_races } = *report;
     [
-        ("files_removed", report.files_removed),
-        ("files_added", report.files_added),
-        ("rows", report.rows),
-        ("commits", report.commits),
+        ("files_before", files_before),
+        ("files_after", files_after),
+        ("bytes_before", bytes_before),
+        ("bytes_after", bytes_after),
+        ("rows", rows),
+        ("commits", commits),
+        ("lost_races", lost_races),
     ]
 }

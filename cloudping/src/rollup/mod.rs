@@ -25,7 +25,7 @@ use crate::signals::Signals;
   cloudping rollup stats --columns                         what the tables weigh, and what is worth doing
   cloudping rollup run                                     hours and days follow the samples, now
   cloudping rollup compact --tables data/planet/tables     few large files in the place of many small ones
-  cloudping rollup vacuum --keep 30d --dry-run             which files would go
+  cloudping rollup vacuum --keep 2d --dry-run              which files would go
   cloudping rollup check --from 2026-03-01                 proves that the rollups are what the samples say
 
 `cloudping up` does by itself what run, compact and vacuum do. All of them may run beside it, and

@@ -1,11 +1,12 @@
 //! `cloudping rollup run`.
 
 use clap::Args;
-use cloudping_batch_rollup::Rollup;
+use cloudping_batch_rollup::{Rollup, RollupReport};
 
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::to_the_end;
+use crate::clock;
 use crate::failure::Failure;
 
 /// Arguments of `rollup run`.
@@ -27,7 +28,9 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let report = to_the_end(async {
         let tables = args.place.existing().await?;
-        Rollup::new(tables).run_once().await.map_err(Failure::runtime)
+        Rollup::new(tables).run_once(clock::now()).await.map_err(Failure::runtime)
     })?;
-    args.output.counts(&[("hours", report.hours), ("rows", report.rows), ("commits", report.commits)], None)
+    let RollupReport { hours, days, rows, commits } = report;
+    let counts = [("hours", hours), ("days", days), ("rows", rows), ("commits", commits)];
+    args.output.counts(&counts, None)
 }

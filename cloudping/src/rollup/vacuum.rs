@@ -4,26 +4,30 @@ use std::time::Duration;
 
 use clap::Args;
 use cloudping_batch_rollup::{Vacuum, VacuumOptions, VacuumReport};
+use serde_json::json;
 
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::{progress, to_the_end};
-use crate::clock;
 use crate::failure::Failure;
+use crate::{clock, output};
 
 /// Arguments of `rollup vacuum`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cloudping rollup vacuum --dry-run
-  cloudping rollup vacuum --keep 30d
+  cloudping rollup vacuum --keep 2d --tables s3://my-cloudping/tables
 
 What a compaction or a rollup replaced goes once it was replaced longer ago than --keep, and so do
 files of commits that never were: whoever began to read before that, and reads on, would miss them.")]
 pub struct VacuumArgs {
-    /// Keep what was replaced, or written in vain, not longer ago than this
+    /// Keep what was replaced, or written in vain, not longer ago than this: 1h to 7d, as long as the tables' logs remember
     #[arg(long, value_parser = humantime::parse_duration, default_value = "7d", value_name = "TIME")]
     keep: Duration,
-    /// Only say what would be done
+    /// Also take a --keep of less than an hour: only where nothing else reads or writes
+    #[arg(long)]
+    force: bool,
+    /// Only say what would be done, and name the files
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -34,16 +38,24 @@ pub struct VacuumArgs {
 
 /// Removes what nobody needs any more, and says how much that was.
 pub fn run(args: &VacuumArgs) -> Result<(), Failure> {
-    let options = VacuumOptions { retention: args.keep, dry_run: args.dry_run };
+    let retention_us = i64::try_from(args.keep.as_micros()).unwrap_or(i64::MAX);
+    let options = VacuumOptions { retention_us, force: args.force, dry_run: args.dry_run };
     let report = to_the_end(async {
         let vacuum = Vacuum::new(args.place.existing().await?);
         let done = vacuum.run_once(clock::now(), &options, progress::shown().as_ref()).await;
         done.map_err(Failure::runtime)
     })?;
+    if args.output.is_json() {
+        let VacuumReport { tables, files, paths } = report;
+        return output::json(&json!({ "dry_run": args.dry_run, "tables": tables, "files": files, "paths": paths }));
+    }
+    if args.dry_run && !report.paths.is_empty() {
+        output::print(report.paths.join("\n"))?;
+    }
     args.output.counts(&counts(&report), Some(args.dry_run))
 }
 
 /// The report's counts by their names.
 pub fn counts(report: &VacuumReport) -> [(&'static str, u64); 2] {
-    [("files", report.files), ("bytes", report.bytes)]
+    [("tables", report.tables), ("files", report.files)]
 }

@@ -64,7 +64,7 @@ impl Upkeep {
     async fn take(&self, step: Step, now: UtcMicros) -> Result<(), Error> {
         match step {
             Step::Rollup => {
-                let done = self.rollup.run_once().await?;
+                let done = self.rollup.run_once(now).await?;
                 tracing::debug!(?done, "rolled up");
             }
             Step::Compact => {
