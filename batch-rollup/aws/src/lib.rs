@@ -4,4 +4,5 @@
 
 pub mod handler;
 pub mod metrics;
+pub mod origin;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! The Lambda function. Whatever the event holds, an invocation archives; a schedule is meant to send it.
+//! The Lambda function. Whatever the event holds, an invocation archives, rolls up, and looks after the tables when that is due; a schedule is meant to send it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -6,9 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_config::{BehaviorVersion, Region};
 use cloudping_backend_aws::{KinesisLog, s3_objects};
 use cloudping_batch_rollup::Tables;
-use cloudping_batch_rollup_lambda::handler::Handler;
+use cloudping_batch_rollup_lambda::handler::{Handler, Upkeep};
 use cloudping_batch_rollup_lambda::metrics;
+use cloudping_batch_rollup_lambda::origin::origin;
 use cloudping_batch_rollup_lambda::settings::Settings;
+use cloudping_environment::now;
+use cloudping_schemas::catalogue::Catalogue;
 use cloudping_telemetry::{Emitter, Function, Line, Request, logging};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -30,8 +33,11 @@ async fn main() -> Result<(), Error> {
         kinesis = kinesis.region(Region::new(region.clone()));
     }
     let log = KinesisLog::new(aws_sdk_kinesis::Client::from_conf(kinesis.build()), &settings.stream);
-    let tables = Tables::in_storage(&settings.tables_url(), s3_objects(&own, &settings.bucket).await?);
-    let handler = Arc::new(Handler::new(Arc::new(log), tables));
+    let bucket = s3_objects(&own, &settings.bucket).await?;
+    let origin = origin(bucket.as_ref(), &settings.prefix).await?;
+    let tables = Tables::in_storage(&settings.tables_url(), bucket);
+    let upkeep = Upkeep { enabled: settings.upkeep, keep: settings.keep, catalogue: Catalogue::built_in()? };
+    let handler = Arc::new(Handler::new(Arc::new(log), origin, &tables, upkeep));
     let function = Arc::new(Function::new(Emitter::new("batch-rollup", &[], variable)?, started.elapsed()));
     let invoke = |event: LambdaEvent<Value>| {
         let (handler, function) = (Arc::clone(&handler), Arc::clone(&function));
@@ -39,7 +45,7 @@ async fn main() -> Result<(), Error> {
             let context = event.context;
             let request = Request { id: &context.request_id, trace: context.xray_trace_id.as_deref() };
             let work = async {
-                let done = handler.invoke(left(context.deadline())).await;
+                let done = handler.invoke(now(), left(context.deadline())).await;
                 (done.as_ref().map_or_else(|_| Line::new(), metrics::line), done)
             };
             function.run(request, work).await
