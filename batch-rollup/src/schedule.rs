@@ -158,7 +158,7 @@ mod tests {
     fn what_failed_has_another_turn_soon_and_keeps_no_other_back() {
         let mut schedule = Schedule::new();
         let start = UtcMicros(MIDNIGHT + 21 * MINUTE_US);
-        Step::ALL.map(|step| schedule.had_turn(step, start, step != Step::Compact));
+        Step::ALL.into_iter().for_each(|step| schedule.had_turn(step, start, step != Step::Compact));
         assert_eq!(schedule.due(start + (RETRY_US - 1)), Some(Step::Rollup), "its next slot began at 25 minutes");
         schedule.had_turn(Step::Rollup, start + (RETRY_US - 1), true);
         assert_eq!(
@@ -174,7 +174,7 @@ mod tests {
     fn a_clock_that_was_set_back_stops_nothing() {
         let mut schedule = Schedule::new();
         let ahead = UtcMicros(MIDNIGHT + 400 * DAY);
-        Step::ALL.map(|step| schedule.had_turn(step, ahead, true));
+        Step::ALL.into_iter().for_each(|step| schedule.had_turn(step, ahead, true));
         assert_eq!(schedule.due(UtcMicros(MIDNIGHT)), Some(Step::Rollup));
     }
 

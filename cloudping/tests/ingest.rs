@@ -5,10 +5,11 @@ mod support;
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use cloudping_environment::now;
 use cloudping_ingest_client::{DoorLog, Key};
-use cloudping_model::{Family, Outcome, Protocol, Round, RoundId, Sample, TargetId, UtcMicros, VantageId};
+use cloudping_model::{Family, Outcome, Protocol, Round, RoundId, Sample, TargetId, VantageId};
 use cloudping_ports::EventLog;
 use cloudping_schemas::event;
 use serde_json::Value;
@@ -26,11 +27,6 @@ fn fails(arguments: &[&str]) -> String {
     let output = cloudping().args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     String::from_utf8(output.stderr).unwrap()
-}
-
-fn now() -> UtcMicros {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    UtcMicros(since.as_micros().try_into().unwrap())
 }
 
 fn round(number: u64) -> Vec<u8> {

@@ -4,21 +4,16 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::Tables;
-use cloudping_model::UtcMicros;
+use cloudping_environment::now;
 use support::{REGIONS, Server, agreement};
 
 const KILLS: usize = 22;
 /// Some loss, so that rounds wait for late answers when the process dies.
 const SCENARIO: &str = "[defaults]\njitter_ms = 0.2\nloss = 0.02\n";
-
-fn clock() -> UtcMicros {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    UtcMicros(i64::try_from(now.as_micros()).unwrap())
-}
 
 #[test]
 fn each_logged_event_counts_once_whatever_was_killed() {
@@ -44,7 +39,7 @@ fn each_logged_event_counts_once_whatever_was_killed() {
 }
 
 async fn all_agree(data: &Path) {
-    let (log, store) = (LocalLog::open(data, clock).unwrap(), LocalStore::open(data).unwrap());
+    let (log, store) = (LocalLog::open(data, now).unwrap(), LocalStore::open(data).unwrap());
     let rounds = agreement::check(&log, &store, &Tables::in_directory(&data.join("tables"))).await;
     let epochs: BTreeSet<u64> = rounds.keys().map(|id| id.epoch).collect();
     assert!(epochs.len() > KILLS / 2, "rounds of {} starts only: the test tests little", epochs.len());

@@ -5,6 +5,7 @@ mod common;
 mod rig;
 
 use cloudping_batch_rollup::{ArchiveReport, Archiver, Rollup, RollupReport};
+use cloudping_model::UtcMicros;
 use cloudping_testkit::{FaultyDoor, HttpFault};
 use common::contract::{self, log_of};
 use common::{HOUR, SECOND, TEN, append, expected_rows, ints, rounds, sql, stored_rows};
@@ -81,11 +82,15 @@ async fn hours_whose_commit_s3_fails_are_made_good() {
     let log = log_of(&rounds(1, TEN, 10, 60)).await;
     Archiver::new(log.clone(), through.clone()).run_once().await.unwrap();
     let rollup = Rollup::new(through.clone());
-    rollup.run_once().await.unwrap();
+    rollup.run_once(UtcMicros(TEN + 2 * HOUR)).await.unwrap();
     append(&log, &rounds(2, TEN + HOUR, 10, 60)).await;
     Archiver::new(log, through.clone()).run_once().await.unwrap();
     door.plan("PUT /archive/hours/rollup_1h/_delta_log/", HttpFault::AnswerLost);
-    assert_eq!(rollup.run_once().await.unwrap(), RollupReport::default(), "done, as the second attempt finds");
+    assert_eq!(
+        rollup.run_once(UtcMicros(TEN + 2 * HOUR)).await.unwrap(),
+        RollupReport::default(),
+        "done, as the second attempt finds"
+    );
     let hours =
         sql(&through, "SELECT count(*) AS n, count(DISTINCT (source, target, family, hour)) AS d FROM rollup_1h");
     let hours = hours.await;

@@ -26,8 +26,8 @@ struct Bar(ProgressBar);
 impl Progress for Bar {
     fn stage(&self, doing: &str, steps: u64, unit: &'static str) {
         let style = match steps {
-            0 => format!("{{spinner}} {{msg}}  {{human_pos}} {unit}  {{per_sec}}"),
-            _ => format!("{{msg}}  {{wide_bar}}  {{human_pos}} of {{human_len}} {unit}  {{per_sec}}, {{eta}} to go"),
+            0 => format!("{{spinner}} {{msg}}  {{human_pos}} {unit}  {{elapsed}}"),
+            _ => format!("{{msg}}  {{wide_bar}}  {{human_pos}} of {{human_len}} {unit}  {{eta}} to go"),
         };
         // A template that is none is left out: a plain bar is as true.
         if let Ok(style) = ProgressStyle::with_template(&style) {

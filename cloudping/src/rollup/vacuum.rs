@@ -12,6 +12,11 @@ use super::{progress, to_the_end};
 use crate::failure::Failure;
 use crate::{clock, output};
 
+/// Readers and writers need what they began with for so long at most.
+const LEAST: Duration = Duration::from_secs(3_600);
+/// The tables' logs remember for so long which files left them, and when.
+const MOST: Duration = Duration::from_secs(7 * 86_400);
+
 /// Arguments of `rollup vacuum`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -38,6 +43,10 @@ pub struct VacuumArgs {
 
 /// Removes what nobody needs any more, and says how much that was.
 pub fn run(args: &VacuumArgs) -> Result<(), Failure> {
+    if args.keep > MOST || (args.keep < LEAST && !args.force) {
+        let expected = "expected 1h to 7d (less with --force, where nothing else reads or writes)";
+        return Err(Failure::setting(format!("--keep {}: {expected}", humantime::format_duration(args.keep))));
+    }
     let retention_us = i64::try_from(args.keep.as_micros()).unwrap_or(i64::MAX);
     let options = VacuumOptions { retention_us, force: args.force, dry_run: args.dry_run };
     let report = to_the_end(async {
