@@ -26,7 +26,7 @@ use cloudping_testkit::servers::{S3_KEY, S3_SECRET, Server as Cloud};
 use serde_json::{Value, json};
 use support::planet::{
     AFTER, BEFORE, LOSSY, REROUTED, cell, cells, loss_is_binomial, medians_are_true, near,
-    outage_is_loss_and_no_latency, true_ms, world,
+    outage_is_loss_and_no_latency, rows_are_marked_as_simulated, true_ms, world,
 };
 use support::{REGIONS, Server, agreement, cloudping};
 use tokio::runtime::Runtime;
@@ -172,7 +172,7 @@ fn both_views_over_aws_are_the_truth() {
     let scenario = dir.path().join("scenario.toml");
     std::fs::write(&scenario, BEFORE).unwrap();
     let up = start_up(&clouds, dir.path());
-    runtime.block_on(make_table_of_functions(&clouds));
+    runtime.block_on(make_places_of_functions(&clouds));
     let processor = Function::start(&clouds, "cloudping-stream-processor-lambda");
     let archiver = Function::start(&clouds, "cloudping-batch-rollup-lambda");
     let service = start_service(&clouds);
@@ -196,6 +196,7 @@ fn both_views_over_aws_are_the_truth() {
         near(cell(&cells(api, "p95"), REROUTED), true_ms(&world(AFTER), REROUTED), "the new route");
         loss_is_binomial(cell(&after, LOSSY), 0.3);
         outage_is_loss_and_no_latency(api, before);
+        rows_are_marked_as_simulated(api);
     }
     up.stop();
     stop.store(true, Ordering::SeqCst);
@@ -209,12 +210,16 @@ fn both_views_over_aws_are_the_truth() {
     service.stop();
 }
 
-/// The functions' table, marked as `cloudping up --planet` marks its own.
-async fn make_table_of_functions(clouds: &Clouds) {
+/// The functions' table and folder, marked as `cloudping up --planet` marks its own.
+async fn make_places_of_functions(clouds: &Clouds) {
     let client = aws_sdk_dynamodb::Client::new(&clouds.sdk(&clouds.dynamodb));
     create_table_if_absent(&client, FUNCTIONS).await.unwrap();
     let mark = NetworkMark { network: PLANET.to_owned(), stream: STREAM.to_owned() };
-    let change = Change::Put(serde_json::to_vec(&mark).unwrap().into());
+    let mark = serde_json::to_vec(&mark).unwrap();
+    let key = format!("{FUNCTIONS}/{}", keys::NETWORK);
+    let put = s3_client(&clouds.sdk(&clouds.s3)).put_object().bucket(BUCKET).key(key).body(mark.clone().into());
+    put.send().await.unwrap();
+    let change = Change::Put(mark.into());
     let write = Write { key: Key::new(keys::NETWORK, keys::NETWORK), expect: Expect::Absent, change };
     clouds.store(FUNCTIONS).commit(vec![write]).await.unwrap();
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use support::planet::{
     AFTER, BEFORE, LOSSY, REROUTED, cell, cells, loss_is_binomial, medians_are_true, near,
-    outage_is_loss_and_no_latency, true_ms, world,
+    outage_is_loss_and_no_latency, rows_are_marked_as_simulated, true_ms, world,
 };
 use support::{REGIONS, Server};
 
@@ -43,6 +43,7 @@ fn the_view_is_the_truth() {
     outage_is_loss_and_no_latency(&server, &before);
     loss_is_binomial(cell(&after, LOSSY), 0.3);
 
+    rows_are_marked_as_simulated(&server);
     duckdb_agrees(&server, &data);
     server.stop();
 }

@@ -35,19 +35,20 @@ pub fn run(args: &CompactArgs) -> Result<(), Failure> {
         let done = compactor.run_once(clock::now(), &options, progress::shown().as_ref()).await;
         done.map_err(Failure::runtime)
     })?;
-    args.output.counts(&counts(&report), Some(args.dry_run))
+    args.output.counts(&counts(&report, args.dry_run), Some(args.dry_run))
 }
 
-/// The report's counts by their names.
-pub fn counts(report: &CompactReport) -> [(&'static str, u64); 7] {
+/// The report's counts by their names; of a dry run those that it knows.
+pub fn counts(report: &CompactReport, dry_run: bool) -> Vec<(&'static str, u64)> {
     let CompactReport { commits, files_before, files_after, rows, bytes_before, bytes_after, lost_races } = *report;
-    [
-        ("files_before", files_before),
-        ("files_after", files_after),
-        ("bytes_before", bytes_before),
-        ("bytes_after", bytes_after),
-        ("rows", rows),
-        ("commits", commits),
-        ("lost_races", lost_races),
-    ]
+    let mut counts = vec![("files_before", files_before), ("bytes_before", bytes_before), ("rows", rows)];
+    if !dry_run {
+        counts.extend([
+            ("files_after", files_after),
+            ("bytes_after", bytes_after),
+            ("commits", commits),
+            ("lost_races", lost_races),
+        ]);
+    }
+    counts
 }

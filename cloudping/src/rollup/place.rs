@@ -1,6 +1,6 @@
 //! Where the tables are that a command works on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cloudping_batch_rollup::{Table, Tables};
@@ -40,15 +40,31 @@ impl PlaceArgs {
     /// As [`tables`](Self::tables); when there is none, or the place cannot be read.
     pub async fn existing(&self) -> Result<Tables, Failure> {
         let tables = self.tables()?;
+        // Opening a table in a folder makes the folder.
+        if self.folder().is_some_and(|folder| !folder.join(Table::Samples.name()).is_dir()) {
+            return Err(self.empty());
+        }
         match tables.open(Table::Samples).await {
             Ok(Some(_)) => Ok(tables),
-            Ok(None) => Err(Failure::setting(format!(
-                "--tables {}: no table of samples is there; name the folder `tables` in the --data of a `cloudping up`, \
-                 or s3://BUCKET/PREFIX",
-                self.tables
-            ))),
+            Ok(None) => Err(self.empty()),
             Err(error) => Err(Failure::setting(format!("--tables {}: {error}", self.tables))),
         }
+    }
+
+    /// The folder of this machine that it is, if it is one.
+    fn folder(&self) -> Option<PathBuf> {
+        match self.tables.split_once("://") {
+            None => Some(PathBuf::from(&self.tables)),
+            Some(_) => url::Url::parse(&self.tables).ok()?.to_file_path().ok(),
+        }
+    }
+
+    fn empty(&self) -> Failure {
+        Failure::setting(format!(
+            "--tables {}: no table of samples is there; name the folder `tables` in the --data of a `cloudping up`, or \
+             s3://BUCKET/PREFIX",
+            self.tables
+        ))
     }
 
     fn unknown(&self) -> Failure {
@@ -100,8 +116,14 @@ mod tests {
     #[tokio::test]
     async fn a_place_without_tables_is_no_place() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = place(folder.path().to_str().unwrap()).existing().await.unwrap_err();
-        assert!(matches!(&refused, Failure::Setting(message) if message.contains("no table of samples")), "{refused}");
+        let path = folder.path().to_str().unwrap();
+        for text in [path, &format!("file://{path}"), "/no/where"] {
+            let refused = place(text).existing().await.unwrap_err();
+            assert!(
+                matches!(&refused, Failure::Setting(message) if message.contains("no table of samples")),
+                "{refused}"
+            );
+        }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "looking makes nothing");
     }
 }

@@ -124,7 +124,7 @@ async fn weigh(args: &StatsArgs, now: UtcMicros) -> Result<Found, Failure> {
     let vacuum = Vacuum::new(tables).run_once(now, &options, progress).await.map_err(Failure::runtime)?;
     Ok(Found {
         tables: found,
-        compact: compact::counts(&compact).into_iter().collect(),
+        compact: compact::counts(&compact, true).into_iter().collect(),
         vacuum: vacuum::counts(&vacuum).into_iter().collect(),
     })
 }

@@ -55,8 +55,11 @@ pub fn run(args: &VacuumArgs) -> Result<(), Failure> {
         done.map_err(Failure::runtime)
     })?;
     if args.output.is_json() {
-        let VacuumReport { tables, files, paths } = report;
-        return output::json(&json!({ "dry_run": args.dry_run, "tables": tables, "files": files, "paths": paths }));
+        let VacuumReport { tables, files, bytes, paths } = report;
+        let dry_run = args.dry_run;
+        return output::json(
+            &json!({ "dry_run": dry_run, "tables": tables, "files": files, "bytes": bytes, "paths": paths }),
+        );
     }
     if args.dry_run && !report.paths.is_empty() {
         output::print(report.paths.join("\n"))?;
@@ -65,6 +68,6 @@ pub fn run(args: &VacuumArgs) -> Result<(), Failure> {
 }
 
 /// The report's counts by their names.
-pub fn counts(report: &VacuumReport) -> [(&'static str, u64); 2] {
-    [("tables", report.tables), ("files", report.files)]
+pub fn counts(report: &VacuumReport) -> [(&'static str, u64); 3] {
+    [("tables", report.tables), ("files", report.files), ("bytes", report.bytes)]
 }

@@ -113,3 +113,9 @@ pub fn outage_is_loss_and_no_latency(api: &Api, before: &Cells) {
     let kinds: Vec<&str> = (outcomes["rows"].as_array().unwrap().iter()).map(|row| row[0].as_str().unwrap()).collect();
     assert_eq!(kinds, ["timeout"], "{outcomes}");
 }
+
+/// What anybody reads of the archive says by itself that no network was measured.
+pub fn rows_are_marked_as_simulated(api: &Api) {
+    let origins = api.sql("select distinct origin from samples");
+    assert_eq!(origins["rows"], serde_json::json!([["simulated"]]));
+}
