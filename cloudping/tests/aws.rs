@@ -204,10 +204,24 @@ fn both_views_over_aws_are_the_truth() {
         let source = driving.await.unwrap();
         assert_eq!(source.discarded(), []);
         for place in [UP, FUNCTIONS] {
-            agreement::check(&clouds.log(), &clouds.store(place), &clouds.archive(place).await).await;
+            let rounds = agreement::check(&clouds.log(), &clouds.store(place), &clouds.archive(place).await).await;
+            upkeep_by_hand_finds_every_row(&clouds, place, rounds.values().map(|round| round.samples.len()).sum());
         }
     });
     service.stop();
+}
+
+/// On the bucket as on a folder.
+fn upkeep_by_hand_finds_every_row(clouds: &Clouds, place: &str, samples: usize) {
+    let tables = format!("s3://{BUCKET}/{place}");
+    for command in ["run", "compact", "vacuum", "check", "stats"] {
+        let output = clouds.settings(cloudping()).args(["rollup", command, "--tables", &tables]).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        if command == "stats" {
+            assert_eq!((&report["tables"][0]["table"], &report["tables"][0]["rows"]), (&"samples".into(), &samples.into()));
+        }
+    }
 }
 
 /// The functions' table and folder, marked as `cloudping up --planet` marks its own.
