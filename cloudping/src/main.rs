@@ -53,8 +53,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is logged unless `RUST_LOG` says otherwise. The Delta kernel (`buoyant_kernel`) logs as errors what its callers handle.
-const DEFAULT_FILTER: &str = "warn,cloudping=info,buoyant_kernel=off";
+/// What is logged unless `RUST_LOG` says otherwise. The Delta kernel (`buoyant_kernel`) logs as errors what its callers handle, and Delta's transactions
+/// warn whenever two writers meet, which is their usual course here.
+const DEFAULT_FILTER: &str = "warn,cloudping=info,buoyant_kernel=off,deltalake_core::kernel::transaction=error";
 
 /// Logs go to standard error; `RUST_LOG` chooses what.
 fn start_logging() {

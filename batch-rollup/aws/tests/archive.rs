@@ -4,8 +4,13 @@
 mod common;
 mod rig;
 
+use std::time::Duration;
+
 use cloudping_batch_rollup::{ArchiveReport, Archiver, Rollup, RollupReport};
+use cloudping_batch_rollup_lambda::handler::{Handler, Upkeep};
 use cloudping_model::UtcMicros;
+use cloudping_schemas::catalogue::Catalogue;
+use cloudping_schemas::tables::Origin;
 use cloudping_testkit::{FaultyDoor, HttpFault};
 use common::contract::{self, log_of};
 use common::{HOUR, SECOND, TEN, append, expected_rows, ints, rounds, sql, stored_rows};
@@ -97,4 +102,30 @@ async fn hours_whose_commit_s3_fails_are_made_good() {
     assert_eq!(ints(&hours, "n"), ints(&hours, "d"));
     let sent = "SELECT (SELECT sum(sent) FROM rollup_1h) - (SELECT count(*) FROM samples WHERE outcome NOT IN ('not_sent', 'dns_failure')) AS off";
     assert_eq!(ints(&sql(&through, sent).await, "off"), [Some(0)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_invocation_had_no_time_for_another_one_does() {
+    let Some(server) = bucket().await else { return };
+    let tables = tables(&server.address(), "invoked").await;
+    let all = rounds(1, TEN, 10, 60);
+    let log = log_of(&all).await;
+    let upkeep =
+        Upkeep { enabled: true, keep: Duration::from_secs(7 * 86_400), catalogue: Catalogue::built_in().unwrap() };
+    let handler = Handler::new(log.clone(), Origin::Simulated, &tables, upkeep.clone());
+    let now = UtcMicros(TEN + 2 * HOUR);
+    let report = handler.invoke(now, Duration::ZERO).await.unwrap();
+    assert_eq!(report.unfinished, ["archive", "rollup", "compaction", "table of regions", "vacuum"]);
+    assert_eq!((report.archived, report.compacted), (None, None));
+
+    let report = handler.invoke(now + HOUR / 4, Duration::from_secs(60)).await.unwrap();
+    assert_eq!((report.archived.unwrap().rounds, report.rolled_up.unwrap().hours), (40, 1));
+    assert!(report.compacted.is_some() && report.vacuumed.is_some() && report.unfinished.is_empty(), "{report:?}");
+    assert_eq!(stored_rows(&tables).await, expected_rows(&all));
+    let origins = sql(&tables, "SELECT count(*) AS n FROM samples WHERE origin = 'simulated'").await;
+    assert_eq!(ints(&origins, "n"), [Some(120)]);
+
+    let left_alone = Handler::new(log, Origin::Simulated, &tables, Upkeep { enabled: false, ..upkeep });
+    let report = left_alone.invoke(now + HOUR, Duration::from_secs(60)).await.unwrap();
+    assert_eq!((report.compacted, report.vacuumed, report.unfinished), (None, None, Vec::new()));
 }
