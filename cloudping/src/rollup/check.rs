@@ -15,7 +15,7 @@ use super::{progress, to_the_end};
 use crate::failure::Failure;
 use crate::{clock, output};
 
-/// Differences that are shown to people; JSON has them all.
+/// Differences that are shown to people.
 const SHOWN: usize = 20;
 
 /// Arguments of `rollup check`.
@@ -54,35 +54,59 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     } else {
         show(&report)?;
     }
-    match report.differences.len() {
+    match report.differences {
         0 => Ok(()),
         many => Err(Failure::runtime(format!(
-            "{many} differences; `cloudping rollup run` computes anew what samples were added to since the last time"
+            "{} differences: what is wrong with a rollup only, `cloudping rollup replay` computes anew; a broken file wants its backup",
+            thousands(many)
         ))),
     }
 }
 
 fn show(report: &CheckReport) -> Result<(), Failure> {
-    let rows = report.differences.iter().take(SHOWN).map(|difference| {
+    let rows = report.told.iter().take(SHOWN).map(|difference| {
         let Difference { table, place, expected, found } = difference;
-        [table, place, expected, found].map(String::clone).to_vec()
+        vec![(*table).to_owned(), place.clone(), expected.clone(), found.clone()]
     });
-    if !report.differences.is_empty() {
+    if report.differences > 0 {
         output::print(output::table(&["table", "where", "expected", "found"], rows.collect(), 4))?;
     }
-    if let Some(more @ 1..) = report.differences.len().checked_sub(SHOWN) {
-        output::print(format_args!("and {more} more, all of them with -o json"))?;
+    if let Some(more @ 1..) = report.differences.checked_sub(SHOWN as u64) {
+        output::print(format_args!(
+            "and {} more, of which -o json tells the first {}\n",
+            thousands(more),
+            report.told.len()
+        ))?;
     }
-    let (files, rows) = (thousands(report.files), thousands(report.rows));
-    output::print(format_args!("{files} files and {rows} rows checked"))
+    let CheckReport { files, samples, hours, days, rows, pending, .. } = report;
+    let [files, samples, hours, days, rows] = [files, samples, hours, days, rows].map(|count| thousands(*count));
+    output::print(format_args!(
+        "checked: {files} files; {rows} rows of {hours} hours and {days} days, from {samples} samples"
+    ))?;
+    if *pending > 0 {
+        let pending = thousands(*pending);
+        output::print(format_args!(
+            "not compared: {pending} windows (hours and days) that the next run of the rollup computes"
+        ))?;
+    }
+    Ok(())
 }
 
 fn as_json(report: &CheckReport) -> Value {
-    let differences = report.differences.iter().map(|difference| {
-        let Difference { table, place, expected, found } = difference;
+    let CheckReport { files, samples, hours, days, rows, pending, differences, told } = report;
+    let told = told.iter().map(|Difference { table, place, expected, found }| {
         json!({ "table": table, "where": place, "expected": expected, "found": found })
     });
-    json!({ "files": report.files, "rows": report.rows, "differences": differences.collect::<Vec<_>>() })
+    json!({
+        "files": files,
+        "samples": samples,
+        "hours": hours,
+        "days": days,
+        "rows": rows,
+        "pending": pending,
+        "differences": differences,
+        "told": told.collect::<Vec<_>>(),
+    })
 }
 
 /// The days to check.

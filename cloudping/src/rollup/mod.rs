@@ -22,11 +22,11 @@ use crate::signals::Signals;
 /// Arguments of `rollup`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  cloudping rollup stats --columns                         what the tables weigh, and what is worth doing
-  cloudping rollup run                                     hours and days follow the samples, now
-  cloudping rollup compact --tables data/planet/tables     few large files in the place of many small ones
-  cloudping rollup vacuum --keep 2d --dry-run              which files would go
-  cloudping rollup check --from 2026-03-01                 proves that the rollups are what the samples say
+  cloudping rollup stats --columns                       what the tables weigh, by column
+  cloudping rollup run                                   hours and days follow the samples, now
+  cloudping rollup compact --tables data/planet/tables   few large files instead of many small ones
+  cloudping rollup vacuum --keep 2d --dry-run            which files would go
+  cloudping rollup check --from 2026-03-01               proves that the rollups are right
 
 `cloudping up` does by itself what run, compact and vacuum do. All of them may run beside it, and
 be stopped anywhere with Ctrl-C: what was committed stays, and the next run does the rest.")]
