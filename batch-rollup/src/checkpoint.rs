@@ -11,6 +11,10 @@ use cloudping_ports::{SequenceNumber, ShardId};
 pub const ARCHIVE_APP: &str = "cloudping/archive";
 /// The version of `samples` that `rollup_1h` was computed from.
 pub const ROLLUP_APP: &str = "cloudping/rollup_1h/samples";
+/// The version of `samples` that `rollup_1d` was computed from, as far as [`ROLLUP_DAYS_END_APP`].
+pub const ROLLUP_DAYS_APP: &str = "cloudping/rollup_1d/samples";
+/// The first day, in days since 1970-01-01, that was not over when `rollup_1d` was computed.
+pub const ROLLUP_DAYS_END_APP: &str = "cloudping/rollup_1d/end";
 /// How many limbs a checkpoint has.
 pub const LIMBS: usize = 4;
 

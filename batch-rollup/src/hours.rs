@@ -1,10 +1,10 @@
-//! Which hours a change of the samples touched.
+//! Which hours and days a change of the samples touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, Datelike, Months, NaiveDate};
 use cloudping_model::{Pane, UtcMicros};
-use cloudping_schemas::tables::PARTITION;
+use cloudping_schemas::tables::{MONTH, PARTITION};
 use deltalake_core::kernel::Add;
 
 /// The start of the Unix epoch as a day of the common era.
@@ -14,6 +14,27 @@ const EPOCH_DAY: i32 = 719_163;
 #[must_use]
 pub fn date_of(at: UtcMicros) -> i32 {
     i32::try_from(at.0.div_euclid(Pane::Day.micros())).expect("a day before the year 10000")
+}
+
+/// The first day of the month of a day, both in days since 1970-01-01.
+#[must_use]
+pub fn month_of(date: i32) -> i32 {
+    let day = NaiveDate::from_num_days_from_ce_opt(EPOCH_DAY + date);
+    // chrono knows the days of 260,000 years.
+    day.map_or(date, |day| date - day.day0().cast_signed())
+}
+
+/// A day, given in days since 1970-01-01, as `YYYY-MM-DD`.
+#[must_use]
+pub fn date_text(date: i32) -> String {
+    NaiveDate::from_num_days_from_ce_opt(EPOCH_DAY + date).map_or_else(|| date.to_string(), |day| day.to_string())
+}
+
+/// A day as `YYYY-MM-DD`, in days since 1970-01-01; `None` if it is none.
+#[must_use]
+pub fn parse_date(text: &str) -> Option<i32> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    Some(date.num_days_from_ce() - EPOCH_DAY)
 }
 
 /// The start of a day, given in days since 1970-01-01.
@@ -35,32 +56,50 @@ pub fn touched_hours<'a>(files: impl IntoIterator<Item = &'a Add>, time: &str) -
     touched
 }
 
-/// The hours that one file may hold rows of; none if it is in no date's partition.
+/// The hours that one file may hold rows of; none if it is in no partition of a day.
 #[must_use]
 pub fn hours_of(file: &Add, time: &str) -> Vec<UtcMicros> {
-    let day = partition(file).map(|date| {
-        let start = start_of_date(date);
-        (start, start + (Pane::Day.micros() - 1))
-    });
-    // Engines may cut statistics to milliseconds: that never crosses an hour.
-    let Some((first, last)) = span(file, time).or(day) else {
-        return Vec::new();
-    };
-    let start = Pane::Hour.start_of(first);
-    (0..).map(|nth| start + nth * Pane::Hour.micros()).take_while(|hour| *hour <= last).collect()
+    panes_of(file, time, Pane::Hour)
 }
 
-fn partition(file: &Add) -> Option<i32> {
-    let text = file.partition_values.get(PARTITION)?.as_deref()?;
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    Some(chrono::Datelike::num_days_from_ce(&date) - EPOCH_DAY)
+/// The starts of the panes that one file may hold rows of: from the least to the greatest value of the column `time` (a time or a date) that its
+/// statistics tell, or its whole partition (a day or a month) where they do not; none without either.
+#[must_use]
+pub fn panes_of(file: &Add, time: &str, pane: Pane) -> Vec<UtcMicros> {
+    // Engines may cut statistics to milliseconds: that never crosses an hour.
+    let Some((first, last)) = span(file, time).or_else(|| partition_span(file)) else {
+        return Vec::new();
+    };
+    let start = pane.start_of(first);
+    (0..).map(|nth| start + nth * pane.micros()).take_while(|pane| *pane <= last).collect()
+}
+
+/// The first day of a file's partition, in days since 1970-01-01; `None` if it is in none.
+#[must_use]
+pub fn partition_of(file: &Add) -> Option<i32> {
+    let value = |column: &str| parse_date(file.partition_values.get(column)?.as_deref()?);
+    value(PARTITION).or_else(|| value(MONTH))
+}
+
+/// The first and the last microsecond of a file's partition.
+pub(crate) fn partition_span(file: &Add) -> Option<(UtcMicros, UtcMicros)> {
+    let first = partition_of(file)?;
+    let days = match file.partition_values.contains_key(MONTH) {
+        true => NaiveDate::from_num_days_from_ce_opt(EPOCH_DAY + first)?
+            .checked_add_months(Months::new(1))
+            .map(|next| next.num_days_from_ce() - EPOCH_DAY - first)?,
+        false => 1,
+    };
+    let start = start_of_date(first);
+    Some((start, start + (i64::from(days) * Pane::Day.micros() - 1)))
 }
 
 fn span(file: &Add, time: &str) -> Option<(UtcMicros, UtcMicros)> {
     let statistics = file.get_stats().ok()??;
     let moment = |value: Option<&deltalake_core::protocol::ColumnValueStat>| {
-        let moment = DateTime::parse_from_rfc3339(value?.as_value()?.as_str()?).ok()?;
-        Some(UtcMicros(moment.timestamp_micros()))
+        let text = value?.as_value()?.as_str()?;
+        let moment = || Some(UtcMicros(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros()));
+        parse_date(text).map(start_of_date).or_else(moment)
     };
     let first = moment(statistics.min_values.get(time))?;
     let last = moment(statistics.max_values.get(time))?;
@@ -100,6 +139,27 @@ mod tests {
         let upside_down = file("2026-01-01", Some(("2026-01-01T05:00:00Z", "2026-01-01T04:00:00Z")));
         assert_eq!(hours_of(&upside_down, "ts"), hours);
         assert_eq!(hours_of(&Add::default(), "ts"), []);
+    }
+
+    #[test]
+    fn a_month_has_its_days() {
+        let mut add =
+            Add { partition_values: [(MONTH.to_owned(), Some("1972-02-01".to_owned()))].into(), ..Add::default() };
+        let days: Vec<String> = panes_of(&add, "day", Pane::Day).iter().map(|day| date_text(date_of(*day))).collect();
+        assert_eq!((days.len(), days[0].as_str(), days[28].as_str()), (29, "1972-02-01", "1972-02-29"));
+        let statistics =
+            r#"{"numRecords":1,"minValues":{"day":"1972-02-28"},"maxValues":{"day":"1972-02-29"},"nullCount":{}}"#;
+        add.stats = Some(statistics.to_owned());
+        assert_eq!(panes_of(&add, "day", Pane::Day), [788, 789].map(start_of_date));
+    }
+
+    #[test]
+    fn a_day_is_of_the_month_that_starts_before_it() {
+        for (day, month) in [("1970-01-01", "1970-01-01"), ("2024-02-29", "2024-02-01"), ("2026-12-31", "2026-12-01")] {
+            let first = month_of(parse_date(day).unwrap());
+            assert_eq!(date_text(first), month);
+        }
+        assert_eq!(parse_date("2026-02-30"), None);
     }
 
     #[test]

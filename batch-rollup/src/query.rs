@@ -1,8 +1,10 @@
 //! Reading the tables by DataFusion.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cloudping_model::UtcMicros;
+use cloudping_schemas::tables::{MONTH, PARTITION};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
@@ -11,6 +13,10 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{Expr, SessionConfig, SessionContext, col, lit};
 use deltalake_core::DeltaTable;
 use deltalake_core::kernel::Add;
+
+use crate::Table;
+use crate::hours::{date_of, month_of};
+use crate::rollup_fold::SERIES;
 
 /// Memory that a query may hold, in bytes; a sort that needs more goes to disk.
 const QUERY_MEMORY: usize = 256 << 20;
@@ -43,6 +49,32 @@ pub(crate) fn moment(at: UtcMicros) -> Expr {
 
 /// Rows of the dates `first` to `last` (days since 1970-01-01): readers leave out the other partitions.
 pub(crate) fn dates(first: i32, last: i32) -> Expr {
-    let date = |days| lit(ScalarValue::Date32(Some(days)));
-    col(cloudping_schemas::tables::PARTITION).between(date(first), date(last))
+    col(PARTITION).between(date(first), date(last))
+}
+
+/// A rollup's rows of some windows, in the order of series and windows; what does not fit into memory is sorted on disk.
+pub(crate) fn sorted_windows(
+    rows: DataFrame,
+    table: Table,
+    windows: &BTreeSet<UtcMicros>,
+) -> Result<DataFrame, DataFusionError> {
+    let time = table.time().unwrap_or_default();
+    let (Some(&first), Some(&last)) = (windows.first(), windows.last()) else {
+        return rows.filter(lit(false));
+    };
+    let (first, last) = (date_of(first), date_of(last));
+    let partitions = match table.partition() {
+        Some(MONTH) => col(MONTH).between(date(month_of(first)), date(month_of(last))),
+        _ => dates(first, last),
+    };
+    let starts = windows.iter().map(|&start| match table {
+        Table::Rollup1d => date(date_of(start)),
+        _ => moment(start),
+    });
+    let order = SERIES.into_iter().chain([time]).map(|column| col(column).sort(true, true));
+    rows.filter(partitions)?.filter(col(time).in_list(starts.collect(), false))?.sort(order.collect())
+}
+
+fn date(days: i32) -> Expr {
+    lit(ScalarValue::Date32(Some(days)))
 }

@@ -1,58 +1,79 @@
-//! The rollup: from the table of samples into the table of hours.
+//! The rollups: from the table of samples into those of hours and days.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use arrow::array::RecordBatch;
-use cloudping_model::{Outcome, Pane, UtcMicros};
-use cloudping_schemas::tables::Origin;
-use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::prelude::{col, lit};
-use deltalake_core::kernel::{Action, Add, LogicalFileView, Remove, Transaction, Version};
-use deltalake_core::logstore::get_actions;
+use cloudping_model::{Pane, UtcMicros};
+use deltalake_core::kernel::{Action, Add, Transaction, Version};
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::archive::transaction;
-use crate::checkpoint::ROLLUP_APP;
+use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP, ROLLUP_DAYS_END_APP};
 use crate::commit::{Commit, commit, lost_race, write_files};
 use crate::hours::{date_of, hours_of, touched_hours};
-use crate::query::{dates, moment, rows, session};
-use crate::rollup_rows::{HourFold, INPUT, SERIES};
-use crate::{RollupError, Table, TableError, Tables};
+use crate::parquet_file::{Listed, listed};
+use crate::rollup_files::{OldFile, added_since, holders, kept_rows};
+use crate::rollup_fold::{TIME, Windows};
+use crate::rollup_plan::{by_month, claim_is_due, due_days, open_day};
+use crate::rollup_rows::{Input, rollup_rows};
+use crate::{FileError, RollupError, Table, TableError, Tables};
 
 /// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
 const MAX_LOST_RACES: u32 = 20;
-/// Rows that are handed to the writer together; a digest has up to 8 kB.
-const ROWS_PER_BATCH: usize = 1024;
 
 /// What one run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RollupReport {
     /// Hours computed.
     pub hours: u64,
-    /// Rows written: series and hours.
+    /// Days computed.
+    pub days: u64,
+    /// Rows written: series and hours, series and days.
     pub rows: u64,
-    /// Commits made: one for each date with such hours.
+    /// Commits made: one for each date with such hours, and each month with such days.
     pub commits: u64,
 }
 
-/// Keeps the hourly rollup equal to a function of the samples, also for the hour that is still running and for samples that come late.
+/// Keeps the rollups equal to a function of the samples: hours also while they run, days from [half an hour](crate::rollup_plan::DAY_GRACE_US) after
+/// their end, and both when samples come late.
 ///
-/// The rollup remembers the version of `samples` that it was computed from, in the same commit as its rows. The hours that files added since then hold are
-/// computed anew and take the place of the old ones, so a run that is cut off is made good by the next. Files that leave `samples` (expiry,
-/// compaction) change no hour.
+/// A rollup remembers the version of `samples` that it was computed from, in the same commit as its rows. The windows that files added since then hold
+/// are computed anew and take the place of the old ones, so a run that is cut off is made good by the next. Files that leave `samples` (expiry,
+/// compaction) change no window.
+///
+/// Windows that need a broken file stay as they were. All others are computed, and the next run tries again, until the file is mended.
 pub struct Rollup {
     tables: Tables,
 }
 
 /// How one attempt ended.
 enum Attempt {
-    Done(RollupReport),
+    Done,
     LostRace,
+}
+
+/// The windows of one partition that are to be computed, and what becomes true with them.
+struct Work<'a> {
+    windows: &'a BTreeSet<UtcMicros>,
+    claims: Vec<Transaction>,
+}
+
+/// The table that is written, and what is read for it.
+struct Level<'a> {
+    table: Table,
+    pane: Pane,
+    time: &'static str,
+    open: DeltaTable,
+    samples: &'a DeltaTable,
+    files: &'a [Listed],
+}
+
+/// What a run has done so far.
+#[derive(Default)]
+struct Progressed {
+    report: RollupReport,
+    broken: Vec<TableError>,
 }
 
 impl Rollup {
@@ -62,235 +83,228 @@ impl Rollup {
         Self { tables }
     }
 
-    /// Computes every hour that samples were added to since the last run.
+    /// Computes every hour that samples were added to since the last run, and every such day that is over at `now`.
     ///
     /// Any number of rollups may run at once, also beside archivers. May be dropped at any point and run again.
     ///
     /// # Errors
     /// [`RollupError`]. What was committed before it stays.
-    pub async fn run_once(&self) -> Result<RollupReport, RollupError> {
+    pub async fn run_once(&self, now: UtcMicros) -> Result<RollupReport, RollupError> {
         for _ in 0..MAX_LOST_RACES {
-            if let Attempt::Done(report) = self.attempt().await? {
-                return Ok(report);
+            let mut done = Progressed::default();
+            if let Attempt::Done = self.attempt(now, &mut done).await? {
+                let Progressed { report, broken } = done;
+                return if broken.is_empty() { Ok(report) } else { Err(RollupError::Broken { report, broken }) };
             }
         }
         Err(RollupError::Contended(MAX_LOST_RACES))
     }
 
-    async fn attempt(&self) -> Result<Attempt, TableError> {
-        // In this order: whatever version of the samples the rollup was computed from, the one read here is no older.
-        let mut rollup = self.tables.open_or_create(Table::Rollup1h).await?;
+    async fn attempt(&self, now: UtcMicros, done: &mut Progressed) -> Result<Attempt, TableError> {
+        // In this order: whatever version of the samples a rollup was computed from, the one read here is no older.
+        let hours = self.tables.open_or_create(Table::Rollup1h).await?;
+        let days = self.tables.open_or_create(Table::Rollup1d).await?;
         let samples = self.tables.open_or_create(Table::Samples).await?;
-        let computed = transaction(&rollup, ROLLUP_APP).await.map_err(self.error("read what it was computed from"))?;
-        let version = samples.version().unwrap_or(0);
-        let added = added_since(&samples, computed, version)
-            .await
-            .map_err(self.tables.error(Table::Samples, "list what was added"))?;
-        let touched = touched_hours(&added, "ts");
-        let mut report = RollupReport::default();
-        let last = touched.keys().next_back().copied();
-        for (&date, hours) in &touched {
-            // Only the last commit claims the whole version; the hours of the others would just be computed again.
-            let claim = (Some(date) == last).then(|| Transaction::new(ROLLUP_APP, version.cast_signed()));
-            let Some((version, rows)) = self.replace(&samples, &rollup, date, hours, claim).await? else {
-                return Ok(Attempt::LostRace);
-            };
-            // This version exactly: were a newer one loaded, the next commit would not notice it.
-            rollup.load_version(version).await.map_err(self.error("load its new version"))?;
-            report.hours += hours.len() as u64;
-            report.rows += rows;
-            report.commits += 1;
+        let files = listed(&samples).map_err(self.tables.error(Table::Samples, "list its files"))?;
+        let level = |table, pane, time, open| Level { table, pane, time, open, samples: &samples, files: &files };
+        if let Attempt::LostRace = self.hours(level(Table::Rollup1h, Pane::Hour, "hour", hours), done).await? {
+            return Ok(Attempt::LostRace);
         }
-        Ok(Attempt::Done(report))
+        self.days(level(Table::Rollup1d, Pane::Day, "day", days), open_day(now), done).await
     }
 
-    /// Puts hours of a date in the place of the old ones, in one commit; `None` when any other commit came first.
-    async fn replace(
+    async fn hours(&self, level: Level<'_>, done: &mut Progressed) -> Result<Attempt, TableError> {
+        let computed = self.claimed(&level, ROLLUP_APP).await?;
+        let touched = touched_hours(&self.added(&level, computed).await?, "ts");
+        let count = touched.values().map(|hours| hours.len() as u64).sum::<u64>();
+        let claims = vec![Transaction::new(ROLLUP_APP, level.samples.version().unwrap_or(0).cast_signed())];
+        let computed = self.partitions(level, &touched, claims, done).await?;
+        Ok(computed.map_or(Attempt::LostRace, |missing| {
+            done.report.hours += count - missing;
+            Attempt::Done
+        }))
+    }
+
+    async fn days(&self, level: Level<'_>, open: i32, done: &mut Progressed) -> Result<Attempt, TableError> {
+        let computed = self.claimed(&level, ROLLUP_DAYS_APP).await?;
+        let end = self.claimed(&level, ROLLUP_DAYS_END_APP).await?.and_then(|end| i32::try_from(end).ok());
+        let added = self.added(&level, computed).await?;
+        let due = due_days(&added, level.files.iter().map(|file| &file.add), end, open);
+        let end = end.map_or(open, |end| end.max(open));
+        let version = level.samples.version().unwrap_or(0);
+        let claims = vec![
+            Transaction::new(ROLLUP_DAYS_APP, version.cast_signed()),
+            Transaction::new(ROLLUP_DAYS_END_APP, end.into()),
+        ];
+        if due.is_empty() {
+            // Of an archive without samples there is nothing to say.
+            if level.files.is_empty() || !claim_is_due(computed, version) {
+                return Ok(Attempt::Done);
+            }
+            let said = self.commit(&level, Vec::new(), claims).await?;
+            return Ok(said.map_or(Attempt::LostRace, |_| Attempt::Done));
+        }
+        let computed = self.partitions(level, &by_month(&due), claims, done).await?;
+        Ok(computed.map_or(Attempt::LostRace, |missing| {
+            done.report.days += due.len() as u64 - missing;
+            Attempt::Done
+        }))
+    }
+
+    /// Computes windows by partition, and then says what they were computed from; answers how many could not be computed since a file is broken, and
+    /// `None` when any other commit came first.
+    async fn partitions(
         &self,
-        samples: &DeltaTable,
-        rollup: &DeltaTable,
-        date: i32,
-        hours: &BTreeSet<UtcMicros>,
-        claim: Option<Transaction>,
-    ) -> Result<Option<(Version, u64)>, TableError> {
-        let old = holders(rollup, hours).map_err(self.error("list its files"))?;
-        let computed = hours.iter().map(|&hour| hour_rows(samples.clone(), hour)).collect::<Vec<_>>();
-        let computed = stream::iter(computed).then(|hour| hour).try_flatten().boxed();
-        let kept = kept_rows(rollup, &old, date, hours).await.map_err(self.error("read the hours to keep"))?;
-        let mut count = 0;
-        let new = computed.inspect_ok(|rows| count += rows.num_rows() as u64).chain(kept).map_err(Failure::Query);
-        let files = write_files(Table::Rollup1h, rollup, new.boxed()).await.map_err(|failure| match failure {
-            Failure::Query(error) => self.error("compute hours")(error),
-            Failure::Table(error) => self.error("write files")(error),
-        })?;
+        mut level: Level<'_>,
+        partitions: &BTreeMap<i32, BTreeSet<UtcMicros>>,
+        claims: Vec<Transaction>,
+        done: &mut Progressed,
+    ) -> Result<Option<u64>, TableError> {
+        let mut missing = 0;
+        let mut left: VecDeque<BTreeSet<UtcMicros>> = partitions.values().cloned().collect();
+        while let Some(windows) = left.pop_front() {
+            // Only the last commit claims the whole version; the windows of the others would just be computed again.
+            let whole = left.is_empty() && missing == 0;
+            let claims = if whole { claims.clone() } else { Vec::new() };
+            match self.replace(&level, Work { windows: &windows, claims }).await {
+                Ok(Some((version, rows))) => {
+                    // This version exactly: were a newer one loaded, the next commit would not notice it.
+                    let loaded = level.open.load_version(version).await;
+                    loaded.map_err(self.tables.error(level.table, "load its new version"))?;
+                    done.report.rows += rows;
+                    done.report.commits += 1;
+                }
+                Ok(None) => return Ok(None),
+                // Some of them may do without the file.
+                Err(error) if error.broken_file().is_some() && windows.len() > 1 => {
+                    left.extend(windows.into_iter().map(|window| BTreeSet::from([window])));
+                }
+                Err(error) if error.broken_file().is_some() => {
+                    missing += 1;
+                    done.broken.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(missing))
+    }
+
+    /// Puts the windows of a partition in the place of the old ones, in one commit; `None` when any other commit came first.
+    async fn replace(&self, level: &Level<'_>, work: Work<'_>) -> Result<Option<(Version, u64)>, TableError> {
+        let old = holders(&level.open, work.windows, level.time, level.pane);
+        let old = old.map_err(self.error(level, "list its files"))?;
+        let (mut files, mut count) = (Vec::new(), 0);
+        for windows in by_date(level.pane, work.windows) {
+            let rows = rollup_rows(level.input(windows), &());
+            let rows = rows.inspect_ok(|batch| count += batch.num_rows() as u64).map_err(Failure::File);
+            let written = write_files(level.table, &level.open, rows.boxed()).await;
+            files.extend(written.map_err(|failure| self.failed(level, "compute its rows")(failure))?);
+        }
+        for file in &old {
+            let kept = self.keep(level, file, work.windows).await;
+            files.extend(kept.map_err(self.failed(level, "keep rows of other windows"))?);
+        }
         let removed = old.into_iter().map(|file| Action::Remove(file.remove));
+        let actions = removed.chain(files.into_iter().map(Action::Add)).collect();
+        Ok(self.commit(level, actions, work.claims).await?.map(|version| (version, count)))
+    }
+
+    /// Writes an old file's rows of other windows anew.
+    async fn keep(
+        &self,
+        level: &Level<'_>,
+        old: &OldFile,
+        replaced: &BTreeSet<UtcMicros>,
+    ) -> Result<Vec<Add>, Failure> {
+        match kept_rows(level.table, level.open.object_store(), old, level.time, replaced).await? {
+            Some(kept) => write_files(level.table, &level.open, kept.map_err(Failure::File).boxed()).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// `None` when any other commit came first.
+    async fn commit(
+        &self,
+        level: &Level<'_>,
+        actions: Vec<Action>,
+        transactions: Vec<Transaction>,
+    ) -> Result<Option<Version>, TableError> {
         let write = Commit {
-            table: Table::Rollup1h,
-            actions: removed.chain(files.into_iter().map(Action::Add)).collect(),
-            transactions: claim.into_iter().collect(),
+            table: level.table,
+            actions,
+            transactions,
             mode: SaveMode::Overwrite,
-            // A compaction changes no row, so Delta would let it pass, but here it would bring back the hours being replaced.
+            // A compaction changes no row, so Delta would let it pass, but here it would bring back the windows being replaced.
             alone: true,
         };
-        match commit(rollup, write).await {
-            Ok(version) => Ok(Some((version, count))),
-            Err(error) if lost_race(&error) => Ok(None),
-            Err(error) => Err(self.error("commit")(error)),
+        match commit(&level.open, write).await {
+            Ok(version) => Ok(Some(version)),
+            Err(lost) if lost_race(&lost) => Ok(None),
+            Err(failed) => Err(self.error(level, "commit")(failed)),
         }
     }
 
-    fn error<E>(&self, doing: &'static str) -> impl Fn(E) -> TableError + use<E>
+    /// What the rollup's loaded version says of an application.
+    async fn claimed(&self, level: &Level<'_>, app: &str) -> Result<Option<i64>, TableError> {
+        transaction(&level.open, app).await.map_err(self.error(level, "read what it was computed from"))
+    }
+
+    /// The files of samples that came since some version.
+    async fn added(&self, level: &Level<'_>, computed: Option<i64>) -> Result<Vec<Add>, TableError> {
+        let added = added_since(level.samples, computed).await;
+        let added = added.map_err(self.tables.error(Table::Samples, "list what was added"))?;
+        Ok(added.unwrap_or_else(|| level.files.iter().map(|file| file.add.clone()).collect()))
+    }
+
+    fn error<E>(&self, level: &Level<'_>, doing: &'static str) -> impl Fn(E) -> TableError + use<E>
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.tables.error(Table::Rollup1h, doing)
+        self.tables.error(level.table, doing)
     }
+
+    fn failed(&self, level: &Level<'_>, doing: &'static str) -> impl Fn(Failure) -> TableError + use<> {
+        let (file, table) = (self.error(level, doing), self.error(level, "write files"));
+        move |failure| match failure {
+            Failure::File(error) => file(error),
+            Failure::Table(error) => table(error),
+        }
+    }
+}
+
+impl Level<'_> {
+    /// The files that may hold samples of some windows.
+    fn input(&self, windows: Windows) -> Input {
+        let holds = |file: &&Listed| {
+            let hours = hours_of(&file.add, TIME);
+            hours.iter().any(|&hour| date_of(hour) == windows.date() && windows.overlap(hour, hour))
+        };
+        let files = self.files.iter().filter(holds).cloned().collect();
+        Input { storage: self.samples.object_store(), files, windows }
+    }
+}
+
+/// The windows of a partition, date by date.
+fn by_date(pane: Pane, starts: &BTreeSet<UtcMicros>) -> Vec<Windows> {
+    let dates: BTreeSet<i32> = starts.iter().map(|&start| date_of(start)).collect();
+    let windows = |date| if pane == Pane::Day { Windows::day(date) } else { Windows::hours(date, starts) };
+    dates.into_iter().map(windows).collect()
 }
 
 /// Which part of writing failed.
 enum Failure {
-    Query(DataFusionError),
+    File(FileError),
     Table(DeltaTableError),
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
 }
 
 impl From<DeltaTableError> for Failure {
     fn from(error: DeltaTableError) -> Self {
         Self::Table(error)
     }
-}
-
-/// A file of the rollup, as it is added and as it is removed.
-struct OldFile {
-    add: Add,
-    remove: Remove,
-}
-
-/// The files whose rows were added after the version `computed`; all files if there is none, or if the log does not reach back so far.
-async fn added_since(
-    samples: &DeltaTable,
-    computed: Option<i64>,
-    version: Version,
-) -> Result<Vec<Add>, DeltaTableError> {
-    let computed = computed.and_then(|computed| Version::try_from(computed).ok());
-    if let Some(computed) = computed.filter(|computed| *computed <= version) {
-        let mut added = Vec::new();
-        let mut complete = true;
-        for version in computed + 1..=version {
-            let Some(bytes) = samples.log_store().read_commit_entry(version).await? else {
-                complete = false;
-                break;
-            };
-            added.extend(get_actions(version, &bytes)?.into_iter().filter_map(|action| match action {
-                Action::Add(add) if add.data_change => Some(add),
-                _ => None,
-            }));
-        }
-        if complete {
-            return Ok(added);
-        }
-    }
-    let files = samples.snapshot()?.log_data();
-    Ok(files.iter().map(|file| facts(&file)).collect())
-}
-
-/// What the table's log says about an active file, as far as it matters here.
-fn facts(file: &LogicalFileView) -> Add {
-    Add {
-        path: file.path().into_owned(),
-        partition_values: file.partition_values_map(),
-        stats: file.stats(),
-        ..Add::default()
-    }
-}
-
-/// The files of the rollup that may hold one of the hours.
-fn holders(rollup: &DeltaTable, hours: &BTreeSet<UtcMicros>) -> Result<Vec<OldFile>, DeltaTableError> {
-    let files = rollup.snapshot()?.log_data();
-    Ok(files
-        .iter()
-        .map(|file| OldFile { add: facts(&file), remove: file.remove_action(true) })
-        .filter(|file| hours_of(&file.add, "hour").iter().any(|hour| hours.contains(hour)))
-        .collect())
-}
-
-/// The rows of files about to be removed that belong to other hours.
-async fn kept_rows(
-    rollup: &DeltaTable,
-    old: &[OldFile],
-    date: i32,
-    replaced: &BTreeSet<UtcMicros>,
-) -> Result<BoxStream<'static, Result<RecordBatch, DataFusionError>>, DataFusionError> {
-    let others = |file: &&OldFile| hours_of(&file.add, "hour").iter().any(|hour| !replaced.contains(hour));
-    let mixed: Vec<Add> = old.iter().filter(others).map(|file| file.add.clone()).collect();
-    if mixed.is_empty() {
-        return Ok(stream::empty().boxed());
-    }
-    let schema = Table::Rollup1h.schema();
-    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let session = session()?;
-    let replaced = replaced.iter().map(|&hour| moment(hour)).collect();
-    let kept = rows(&session, rollup, Some(mixed))
-        .await?
-        .filter(dates(date, date))?
-        .filter(col("hour").in_list(replaced, true))?
-        .select_columns(&columns)?
-        .execute_stream()
-        .await?;
-    let conform = move |batch: RecordBatch| {
-        let cast = |(column, field): (&Arc<dyn arrow::array::Array>, &Arc<arrow::datatypes::Field>)| {
-            arrow::compute::cast(column, field.data_type())
-        };
-        let columns = batch.columns().iter().zip(schema.fields()).map(cast);
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        Ok(RecordBatch::try_new(schema.clone(), columns)?)
-    };
-    Ok(kept.map(move |batch| batch.and_then(&conform)).boxed())
-}
-
-/// The rollup's rows of one hour, computed as they are asked for.
-async fn hour_rows(
-    samples: DeltaTable,
-    hour: UtcMicros,
-) -> Result<BoxStream<'static, Result<RecordBatch, DataFusionError>>, DataFusionError> {
-    let sorted = sorted_samples(&samples, hour).await?;
-    let state = (sorted, HourFold::new(hour), false);
-    let rows = stream::try_unfold(state, async |(mut sorted, mut fold, mut ended)| {
-        while !ended && fold.ready() < ROWS_PER_BATCH {
-            match sorted.try_next().await? {
-                Some(samples) => fold.push(&samples)?,
-                None => {
-                    fold.end();
-                    ended = true;
-                }
-            }
-        }
-        if fold.ready() == 0 {
-            return Ok(None);
-        }
-        let rows = fold.take()?;
-        Ok(Some((rows, (sorted, fold, ended))))
-    });
-    Ok(rows.boxed())
-}
-
-/// The samples of an hour that were sent, sorted by series.
-async fn sorted_samples(samples: &DeltaTable, hour: UtcMicros) -> Result<SendableRecordBatchStream, DataFusionError> {
-    let end = hour + Pane::Hour.micros();
-    let date = date_of(hour);
-    let unsent = Outcome::ALL.into_iter().filter(|outcome| !outcome.was_sent());
-    let unsent = unsent.map(|outcome| lit(outcome.name())).collect();
-    let averages = Origin::ALL.into_iter().filter(|origin| !origin.is_of_samples());
-    let averages = averages.filter_map(Origin::stored).map(lit).collect();
-    let order = SERIES.map(|column| col(column).sort(true, false)).to_vec();
-    rows(&session()?, samples, None)
-        .await?
-        .filter(dates(date, date))?
-        .filter(col("ts").gt_eq(moment(hour)))?
-        .filter(col("ts").lt(moment(end)))?
-        .filter(col("outcome").in_list(unsent, true))?
-        .filter(col("origin").is_null().or(col("origin").in_list(averages, true)))?
-        .select_columns(&INPUT)?
-        .sort(order)?
-        .execute_stream()
-        .await
 }

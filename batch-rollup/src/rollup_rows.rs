@@ -1,152 +1,209 @@
-//! Samples, sorted by series, into rows of a rollup.
+//! The rows of the rollups, computed from the files of samples that hold their windows.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, AsArray, BinaryArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int32Type};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use cloudping_digest::trino::to_trino_bytes;
-use cloudping_model::{Outcome, UtcMicros};
-use cloudping_schemas::tables::{self, PERCENTILES};
+use cloudping_model::UtcMicros;
+use cloudping_schemas::tables::PERCENTILES;
+use deltalake_core::logstore::object_store::ObjectStore;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 
-use crate::hours::date_of;
-use crate::statistics::{HourStatistics, SeriesHour};
+use crate::hours::{date_of, month_of};
+use crate::parquet_file::{Listed, ParquetFile};
+use crate::rollup_fold::{Fold, Gathered, INPUT, Pair, Series, TIME, Windows};
+use crate::statistics::WindowStatistics;
+use crate::{FileError, FileFault, Progress, Table};
 
-/// The columns of the samples that a rollup is computed from, in the order that [`HourFold::push`] takes them.
-pub(crate) const INPUT: [&str; 7] = ["source", "target", "protocol", "family", "origin", "outcome", "rtt_us"];
-/// Those of them that name a series: the samples are sorted by them.
-pub(crate) const SERIES: [&str; 5] = ["source", "target", "protocol", "family", "origin"];
+/// Rows that are made together: few, since the work on them is not interrupted; a digest has up to 8 kB.
+const ROWS_PER_BATCH: usize = 256;
+/// Round-trip times that are held in memory at a time, 64 MB of them.
+const VALUES_HELD: usize = 16_000_000;
+/// Files whose footers are read ahead.
+const OPEN_AHEAD: usize = 8;
 
-/// One series, as the tables spell it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Series {
-    source: String,
-    target: String,
-    protocol: String,
-    family: i32,
-    origin: Option<String>,
+/// One series and window.
+struct Row {
+    series: Series,
+    start: UtcMicros,
+    statistics: WindowStatistics,
 }
 
-/// The columns of [`SERIES`].
-type Names<'a> = (&'a str, &'a str, &'a str, i32, Option<&'a str>);
-
-impl Series {
-    fn is(&self, (source, target, protocol, family, origin): Names) -> bool {
-        self.target == target
-            && self.source == source
-            && self.family == family
-            && self.protocol == protocol
-            && self.origin.as_deref() == origin
-    }
+/// What a computation reads: the files that may hold samples of its windows.
+pub(crate) struct Input {
+    pub(crate) storage: Arc<dyn ObjectStore>,
+    pub(crate) files: Vec<Listed>,
+    pub(crate) windows: Windows,
 }
 
-/// Folds the samples of one hour, which come sorted by series, into rows: it holds one series' samples at a time.
-pub(crate) struct HourFold {
-    hour: UtcMicros,
-    running: Option<(Series, SeriesHour)>,
-    finished: Vec<(Series, HourStatistics)>,
+/// Where the computation is.
+struct State<'a> {
+    input: Input,
+    progress: &'a dyn Progress,
+    gathered: std::vec::IntoIter<Gathered>,
+    /// The pair that the next pass begins at; `None` after the last pass.
+    next: Option<Option<Pair>>,
 }
 
-impl HourFold {
-    /// A fold of the hour that starts then.
-    pub(crate) fn new(hour: UtcMicros) -> Self {
-        Self { hour, running: None, finished: Vec::new() }
-    }
-
-    /// Takes samples in the columns of [`INPUT`].
-    ///
-    /// # Errors
-    /// [`ArrowError`] when a column has another type, or an outcome is unknown.
-    pub(crate) fn push(&mut self, samples: &RecordBatch) -> Result<(), ArrowError> {
-        let text = |column: usize| cast(samples.column(column), &DataType::Utf8);
-        let (source, target, protocol) = (text(0)?, text(1)?, text(2)?);
-        let (origin, outcome) = (text(4)?, text(5)?);
-        let [source, target, protocol, origin, outcome] =
-            [&source, &target, &protocol, &origin, &outcome].map(|column| column.as_string::<i32>());
-        let family = samples.column(3).as_primitive::<Int32Type>();
-        let rtt = samples.column(6).as_primitive::<Int32Type>();
-        for row in 0..samples.num_rows() {
-            let origin = origin.is_valid(row).then(|| origin.value(row));
-            let series = (source.value(row), target.value(row), protocol.value(row), family.value(row), origin);
-            let rtt_us = rtt.is_valid(row).then(|| rtt.value(row).cast_unsigned());
-            self.series(series).record(outcome_of(outcome.value(row))?, rtt_us);
+/// The rollup's rows of some windows, in the order of series and windows, computed as they are asked for.
+///
+/// Holds the round-trip times of as many pairs as fit into [`VALUES_HELD`], and reads the files once for each such part, without the row groups and
+/// pages of other parts: files that are sorted by series are read about once in all. The rows read are the progress' steps.
+pub(crate) fn rollup_rows(input: Input, progress: &dyn Progress) -> BoxStream<'_, Result<RecordBatch, FileError>> {
+    let state = State { input, progress, gathered: Vec::new().into_iter(), next: Some(None) };
+    let rows = stream::try_unfold(state, async |mut state| {
+        loop {
+            let rows = ready(&state.input.windows, &mut state.gathered);
+            if !rows.is_empty() {
+                let table = state.input.windows.table();
+                let batch = RecordBatch::try_new(table.schema(), columns(table, &rows))?;
+                return Ok(Some((batch, state)));
+            }
+            let Some(from) = state.next.take() else {
+                return Ok(None);
+            };
+            let (gathered, next) = pass(&state.input, from, state.progress).await?;
+            state.gathered = gathered.into_iter();
+            state.next = next.map(Some);
         }
-        Ok(())
-    }
+    });
+    rows.boxed()
+}
 
-    fn series(&mut self, names: Names) -> &mut SeriesHour {
-        let same = |(running, _): &(Series, SeriesHour)| running.is(names);
-        if !self.running.as_ref().is_some_and(same) {
-            self.finish_series();
-        }
-        let (_, hour) = self.running.get_or_insert_with(|| {
-            let (source, target, protocol, family, origin) = names;
-            let [source, target, protocol] = [source, target, protocol].map(str::to_owned);
-            (Series { source, target, protocol, family, origin: origin.map(str::to_owned) }, SeriesHour::default())
-        });
-        hour
-    }
-
-    fn finish_series(&mut self) {
-        if let Some((series, hour)) = self.running.take()
-            && let Some(statistics) = hour.finish()
-        {
-            self.finished.push((series, statistics));
+/// A batch's worth of rows of the series gathered.
+fn ready(windows: &Windows, gathered: &mut std::vec::IntoIter<Gathered>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (series, samples) in gathered {
+        let statistics = samples.into_iter().enumerate().filter_map(|(nth, window)| Some((nth, window.finish()?)));
+        rows.extend(statistics.map(|(nth, statistics)| Row {
+            series: series.clone(),
+            start: windows.start(nth),
+            statistics,
+        }));
+        if rows.len() >= ROWS_PER_BATCH {
+            break;
         }
     }
-
-    /// Ends the last series: no samples follow.
-    pub(crate) fn end(&mut self) {
-        self.finish_series();
-    }
-
-    /// How many rows are ready.
-    pub(crate) fn ready(&self) -> usize {
-        self.finished.len()
-    }
-
-    /// The rows that are ready; they are forgotten here.
-    ///
-    /// # Errors
-    /// [`ArrowError`] when the rows are not of the table's schema, which no sample can cause.
-    pub(crate) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
-        let rows = std::mem::take(&mut self.finished);
-        RecordBatch::try_new(tables::rollup_1h(), columns(self.hour, &rows))
-    }
+    rows
 }
 
-fn outcome_of(name: &str) -> Result<Outcome, ArrowError> {
-    let known = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name);
-    known.ok_or_else(|| ArrowError::ParseError(format!("outcome is {name:?}, expected one of the event's")))
+/// One pass over the files: pairs from `from` on, and where the next pass begins.
+async fn pass(
+    input: &Input,
+    from: Option<Pair>,
+    progress: &dyn Progress,
+) -> Result<(Vec<Gathered>, Option<Pair>), FileError> {
+    let mut fold = Fold::new(&input.windows, from, VALUES_HELD);
+    let (storage, files) = (Arc::clone(&input.storage), input.files.clone());
+    let opening = files.into_iter().map(move |file| ParquetFile::open(Arc::clone(&storage), Table::Samples, file));
+    let mut files = stream::iter(opening).buffered(OPEN_AHEAD);
+    while let Some(file) = files.try_next().await? {
+        let all = || vec![true; file.groups()];
+        let in_time = match file.extremes(TIME).filter(|_| input.windows.need_times()) {
+            Some((min, max)) => times(&input.windows, &min, &max),
+            None => all(),
+        };
+        let extremes = file.extremes("source");
+        for group in (0..file.groups()).filter(|group| in_time[*group]) {
+            let of_group =
+                |(min, max): &(ArrayRef, ArrayRef)| sources(&fold, &min.slice(group, 1), &max.slice(group, 1))[0];
+            if extremes.as_ref().is_none_or(of_group) {
+                fold_group(&file, group, &input.windows, &mut fold, progress).await?;
+            }
+        }
+    }
+    Ok(fold.finish())
 }
 
-fn columns(hour: UtcMicros, rows: &[(Series, HourStatistics)]) -> Vec<ArrayRef> {
-    let texts = |text: fn(&Series) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(|(series, _)| text(series))))
+async fn fold_group(
+    file: &ParquetFile,
+    group: usize,
+    windows: &Windows,
+    fold: &mut Fold<'_>,
+    progress: &dyn Progress,
+) -> Result<(), FileError> {
+    let mut columns = INPUT.to_vec();
+    let by_time = windows.need_times().then(|| {
+        columns.push(TIME);
+        file.pages(group, TIME, |min, max| times(windows, min, max))
+    });
+    let by_source = fold.is_partial().then(|| file.pages(group, "source", |min, max| sources(fold, min, max)));
+    let pages = match (by_time.flatten(), by_source.flatten()) {
+        (Some(a), Some(b)) => Some(a.intersection(&b)),
+        (a, b) => a.or(b),
     };
-    let counts = |count: fn(&HourStatistics) -> u64| -> ArrayRef {
-        let values = rows.iter().map(|(_, statistics)| count(statistics).cast_signed());
+    let mut batches = file.read(group, &columns, pages).await?;
+    while let Some(samples) = batches.try_next().await? {
+        let unreadable = |error: ArrowError| file.listed().broken(FileFault::Unreadable(error.to_string()));
+        fold.push(&samples).map_err(unreadable)?;
+        progress.advance(samples.num_rows() as u64);
+    }
+    Ok(())
+}
+
+/// Of parts of a file with these least and greatest sources, which may matter; one that does not tell does.
+fn sources(fold: &Fold<'_>, min: &ArrayRef, max: &ArrayRef) -> Vec<bool> {
+    let (Some(min), Some(max)) = (min.as_string_opt::<i32>(), max.as_string_opt::<i32>()) else {
+        return vec![true; min.len()];
+    };
+    let wants = |(min, max): (Option<&str>, Option<&str>)| match (min, max) {
+        (Some(min), Some(max)) => fold.wants_sources(min, max),
+        _ => true,
+    };
+    min.iter().zip(max.iter()).map(wants).collect()
+}
+
+/// Of parts of a file with these least and greatest times, which may matter; one that does not tell does.
+fn times(windows: &Windows, min: &ArrayRef, max: &ArrayRef) -> Vec<bool> {
+    let times = |column: &ArrayRef| column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
+    let (Some(min), Some(max)) = (times(min), times(max)) else {
+        return vec![true; min.len()];
+    };
+    let overlap = |(min, max): (Option<i64>, Option<i64>)| match (min, max) {
+        (Some(min), Some(max)) => windows.overlap(UtcMicros(min), UtcMicros(max)),
+        _ => true,
+    };
+    min.iter().zip(max.iter()).map(overlap).collect()
+}
+
+fn columns(table: Table, rows: &[Row]) -> Vec<ArrayRef> {
+    let texts = |text: fn(&Series) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| text(&row.series))))
+    };
+    let counts = |count: fn(&WindowStatistics) -> u64| -> ArrayRef {
+        let values = rows.iter().map(|row| count(&row.statistics).cast_signed());
         Arc::new(Int64Array::from_iter_values(values))
     };
-    let extremes = |extreme: fn(&HourStatistics) -> Option<u32>| -> ArrayRef {
-        let values = rows.iter().map(|(_, statistics)| extreme(statistics).map(u32::cast_signed));
+    let extremes = |extreme: fn(&WindowStatistics) -> Option<u32>| -> ArrayRef {
+        let values = rows.iter().map(|row| extreme(&row.statistics).map(u32::cast_signed));
         Arc::new(Int32Array::from_iter(values))
     };
-    let numbers = |number: &dyn Fn(&HourStatistics) -> Option<f64>| -> ArrayRef {
-        Arc::new(Float64Array::from_iter(rows.iter().map(|(_, statistics)| number(statistics))))
+    let numbers = |number: &dyn Fn(&WindowStatistics) -> Option<f64>| -> ArrayRef {
+        Arc::new(Float64Array::from_iter(rows.iter().map(|row| number(&row.statistics))))
     };
-    let digests = rows.iter().map(|(_, statistics)| statistics.digest.as_ref().map(to_trino_bytes));
-    let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(Date32Array::from_value(date_of(hour), rows.len())),
-        Arc::new(TimestampMicrosecondArray::from_value(hour.0, rows.len()).with_timezone("UTC")),
+    let digests = rows.iter().map(|row| row.statistics.digest.as_ref().map(to_trino_bytes));
+    let dates = |date: fn(i32) -> i32| -> ArrayRef {
+        Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| date(date_of(row.start)))))
+    };
+    let times = match table {
+        Table::Rollup1d => [dates(month_of), dates(|date| date)],
+        _ => {
+            let hours = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.start.0));
+            [dates(|date| date), Arc::new(hours.with_timezone("UTC")) as ArrayRef]
+        }
+    };
+    let mut columns: Vec<ArrayRef> = times.to_vec();
+    columns.extend([
         texts(|series| &series.source),
         texts(|series| &series.target),
         texts(|series| &series.protocol),
-        Arc::new(Int32Array::from_iter_values(rows.iter().map(|(series, _)| series.family))),
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.series.family))),
         counts(|statistics| statistics.sent),
         counts(|statistics| statistics.received),
         counts(|statistics| statistics.lost),
@@ -156,9 +213,9 @@ fn columns(hour: UtcMicros, rows: &[(Series, HourStatistics)]) -> Vec<ArrayRef> 
         extremes(|statistics| statistics.max_us),
         numbers(&|statistics| statistics.mean_us),
         numbers(&|statistics| statistics.stddev_us),
-    ];
+    ]);
     columns.extend((0..PERCENTILES.len()).map(|at| numbers(&|statistics| statistics.percentiles_us[at])));
     columns.push(Arc::new(BinaryArray::from_iter(digests)));
-    columns.push(Arc::new(StringArray::from_iter(rows.iter().map(|(series, _)| series.origin.as_deref()))));
+    columns.push(Arc::new(StringArray::from_iter(rows.iter().map(|row| row.series.origin.as_deref()))));
     columns
 }

@@ -1,19 +1,19 @@
-//! What a rollup says about one series and hour.
+//! What a rollup says about one series and window.
 
-use cloudping_digest::{EXACT_LIMIT, LatencyDigest, SeriesSummary, linear_quantile};
+use cloudping_digest::{LatencyDigest, linear_quantile, sort};
 use cloudping_model::Outcome;
 use cloudping_schemas::tables::PERCENTILES;
 
-/// The samples of one series and hour.
+/// The samples of one series and window.
 #[derive(Debug, Default)]
-pub struct SeriesHour {
+pub struct SeriesWindow {
     answered: Vec<u32>,
     unknown: u64,
     lost: u64,
     retransmitted: u64,
 }
 
-impl SeriesHour {
+impl SeriesWindow {
     /// Counts a sample with its RTT in µs, if that is known. One that was not sent counts in nothing.
     pub fn record(&mut self, outcome: Outcome, rtt_us: Option<u32>) {
         match (outcome, rtt_us) {
@@ -26,50 +26,51 @@ impl SeriesHour {
         }
     }
 
-    /// The numbers of the hour; `None` if nothing was sent.
+    /// The numbers of the window; `None` if nothing was sent.
     #[must_use]
-    pub fn finish(mut self) -> Option<HourStatistics> {
+    pub fn finish(mut self) -> Option<WindowStatistics> {
         let received = self.answered.len() as u64;
         let sent = received + self.unknown + self.lost;
         if sent == 0 {
             return None;
         }
-        self.answered.sort_unstable();
-        let summary = self.summary();
-        Some(HourStatistics {
+        sort(&mut self.answered);
+        let moments = moments(&self.answered);
+        Some(WindowStatistics {
             sent,
             received,
             lost: self.lost,
             retransmitted: self.retransmitted,
             unknown: self.unknown,
-            min_us: summary.min_us(),
-            max_us: summary.max_us(),
-            mean_us: summary.mean_us(),
-            stddev_us: summary.stddev_us(),
+            min_us: self.answered.first().copied(),
+            max_us: self.answered.last().copied(),
+            mean_us: moments.map(|(mean, _)| mean),
+            stddev_us: moments.map(|(_, stddev)| stddev),
             percentiles_us: PERCENTILES.map(|(_, quantile)| linear_quantile(&self.answered, quantile)),
-            digest: (received > 0).then(|| summary.digest().clone()),
+            digest: (received > 0).then(|| LatencyDigest::from_sorted(&self.answered)),
         })
     }
 
-    /// The answered samples as a summary. Its parts hold so few values that each is exact, and they are compressed once: that is more accurate than
-    /// inserting one by one.
-    fn summary(&self) -> SeriesSummary {
-        let parts: Vec<SeriesSummary> = (self.answered.chunks(EXACT_LIMIT))
-            .map(|values| {
-                let mut part = SeriesSummary::new();
-                for &rtt in values {
-                    part.record_rtt(0, rtt);
-                }
-                part
-            })
-            .collect();
-        SeriesSummary::merge_many(&parts)
+    /// How many values it holds in memory.
+    pub(crate) fn held(&self) -> usize {
+        self.answered.len()
     }
 }
 
-/// The numbers of one series and hour. Latencies are `None` where nothing was received.
+/// Mean and population standard deviation. The sums are whole numbers: in floating point the variance would be a small difference of large ones,
+/// hence noise where the jitter is small beside the latency.
+fn moments(values: &[u32]) -> Option<(f64, f64)> {
+    let n = values.len() as u128;
+    let (sum, squares) = values.iter().fold((0_u128, 0_u128), |(sum, squares), &value| {
+        (sum + u128::from(value), squares + u128::from(value) * u128::from(value))
+    });
+    let variance = (n * squares - sum * sum) as f64 / (n * n) as f64;
+    (n > 0).then(|| (sum as f64 / n as f64, variance.sqrt()))
+}
+
+/// The numbers of one series and window. Latencies are `None` where nothing was received.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HourStatistics {
+pub struct WindowStatistics {
     /// Probes sent: received, unknown and lost.
     pub sent: u64,
     /// Probes answered at once, with a known RTT.
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn each_outcome_counts_where_it_belongs() {
-        let mut hour = SeriesHour::default();
+        let mut hour = SeriesWindow::default();
         for outcome in Outcome::ALL {
             hour.record(outcome, (outcome == Outcome::Answered).then_some(500));
         }
@@ -114,11 +115,11 @@ mod tests {
 
     #[test]
     fn what_was_not_sent_is_nothing_and_loss_has_no_latency() {
-        let mut hour = SeriesHour::default();
+        let mut hour = SeriesWindow::default();
         hour.record(Outcome::NotSent, None);
         hour.record(Outcome::DnsFailure, None);
         assert_eq!(hour.finish(), None);
-        let mut hour = SeriesHour::default();
+        let mut hour = SeriesWindow::default();
         hour.record(Outcome::Timeout, None);
         let lost = hour.finish().unwrap();
         assert_eq!((lost.sent, lost.lost, lost.mean_us, lost.digest), (1, 1, None, None));
@@ -129,7 +130,7 @@ mod tests {
         #[test]
         fn the_order_of_samples_does_not_matter(values in prop::collection::vec(0..1_000_000_u32, 1..2000)) {
             let finish = |values: &[u32]| {
-                let mut hour = SeriesHour::default();
+                let mut hour = SeriesWindow::default();
                 for &value in values {
                     hour.record(Outcome::Answered, Some(value));
                 }

@@ -89,6 +89,18 @@ impl Table {
         }
     }
 
+    /// The column of a row's time, which its partition follows from; `None` where it has none.
+    #[must_use]
+    pub fn time(self) -> Option<&'static str> {
+        match self {
+            Self::Samples => Some("ts"),
+            Self::Rollup1h => Some("hour"),
+            Self::Rollup1d => Some("day"),
+            Self::Changes => Some("minute"),
+            Self::Regions => None,
+        }
+    }
+
     /// The columns whose least and greatest value each file tells, so that readers can pass over it.
     pub(crate) fn statistics_columns(self) -> &'static str {
         match self {

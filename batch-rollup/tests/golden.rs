@@ -57,7 +57,7 @@ async fn the_tables_keep_their_shape() {
     append(&log, &rounds(1, TEN, 100, 1)).await;
     append_changes(&log, &[route_change("us-east-1", 7)]).await;
     Archiver::new(log, tables.clone()).run_once().await.unwrap();
-    Rollup::new(tables.clone()).run_once().await.unwrap();
+    Rollup::new(tables.clone()).run_once(cloudping_model::UtcMicros(TEN)).await.unwrap();
     check("tables-samples-v2.txt", &schemas(&tables, Table::Samples).await);
     check("tables-changes-v1.txt", &schemas(&tables, Table::Changes).await);
     check("tables-rollup_1h-v2.txt", &schemas(&tables, Table::Rollup1h).await);

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::AsArray;
-use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
+use cloudping_batch_rollup::hours::date_of;
+use cloudping_batch_rollup::rollup_plan::{DAY_GRACE_US, open_day};
 use cloudping_batch_rollup::{Archiver, Rollup, RollupReport, Table, Tables};
 use cloudping_digest::trino::from_trino_bytes;
 use cloudping_model::{Outcome, Pane, Round, RoundId, UtcMicros};
@@ -15,7 +18,12 @@ use cloudping_schemas::tables::PERCENTILES;
 use cloudping_testkit::MemoryLog;
 use common::*;
 
-/// Source, target, family and hour.
+/// Long after everything that the tests measure: every day is over.
+const LATER: UtcMicros = UtcMicros(TEN + 30 * 24 * HOUR);
+/// By when no day of the tests is over.
+const EARLY: UtcMicros = UtcMicros(TEN);
+
+/// Source, target, family and start of the window.
 type Key = (String, String, i64, UtcMicros);
 
 /// A rollup's row: sent, received, lost, retransmitted, unknown; min, max, mean, stddev, then the percentiles.
@@ -50,11 +58,26 @@ impl Setting {
     }
 
     async fn roll_up(&self) -> RollupReport {
-        Rollup::new(self.tables.clone()).run_once().await.unwrap()
+        self.roll_up_at(EARLY).await
+    }
+
+    async fn roll_up_at(&self, now: UtcMicros) -> RollupReport {
+        Rollup::new(self.tables.clone()).run_once(now).await.unwrap()
     }
 
     async fn check(&self) {
-        let (stored, expected) = (stored(&self.tables).await, plain(&self.rounds));
+        self.check_windows(Pane::Hour, plain(&self.rounds, Pane::Hour)).await;
+    }
+
+    /// Every day before `open` (days since 1970-01-01).
+    async fn check_days(&self, open: i32) {
+        let mut expected = plain(&self.rounds, Pane::Day);
+        expected.retain(|(_, _, _, day), _| date_of(*day) < open);
+        self.check_windows(Pane::Day, expected).await;
+    }
+
+    async fn check_windows(&self, pane: Pane, expected: BTreeMap<Key, Numbers>) {
+        let stored = stored(&self.tables, pane).await;
         assert_eq!(stored.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
         for (key, found) in &stored {
             let wanted = &expected[key];
@@ -72,13 +95,13 @@ impl Setting {
 }
 
 /// The rollup by the plainest means.
-fn plain(rounds: &[Round]) -> BTreeMap<Key, Numbers> {
+fn plain(rounds: &[Round], pane: Pane) -> BTreeMap<Key, Numbers> {
     let distinct: BTreeMap<RoundId, &Round> = rounds.iter().map(|round| (round.id.clone(), round)).collect();
     let mut hours: BTreeMap<Key, (Numbers, Vec<f64>)> = BTreeMap::new();
     for round in distinct.values() {
         let sent = |outcome| !matches!(outcome, Outcome::NotSent | Outcome::DnsFailure);
         for sample in round.samples.iter().filter(|sample| sent(sample.outcome)) {
-            let hour = Pane::Hour.start_of(round.sent_at(sample));
+            let hour = pane.start_of(round.sent_at(sample));
             let family = i64::from(sample.family.number());
             let key = (round.id.vantage.to_string(), sample.target.to_string(), family, hour);
             let (numbers, rtts) = hours.entry(key).or_default();
@@ -121,9 +144,13 @@ fn latencies(mut rtts: Vec<f64>) -> Vec<Option<f64>> {
     numbers.into_iter().map(Some).collect()
 }
 
-async fn stored(tables: &Tables) -> BTreeMap<Key, Numbers> {
-    let found = sql(tables, "SELECT * FROM rollup_1h").await;
-    let hours = found.column_by_name("hour").unwrap().as_primitive::<TimestampMicrosecondType>();
+async fn stored(tables: &Tables, pane: Pane) -> BTreeMap<Key, Numbers> {
+    let name = if pane == Pane::Hour { "rollup_1h" } else { "rollup_1d" };
+    let time = if pane == Pane::Hour { "hour" } else { "CAST(day AS TIMESTAMP)" };
+    let found = sql(tables, &format!("SELECT *, {time} AS start FROM {name}")).await;
+    let starts =
+        cast(found.column_by_name("start").unwrap(), &DataType::Timestamp(TimeUnit::Microsecond, None)).unwrap();
+    let hours = starts.as_primitive::<TimestampMicrosecondType>();
     let (source, target, family) = (texts(&found, "source"), texts(&found, "target"), ints(&found, "family"));
     let counts = ["sent", "received", "lost", "retransmitted", "unknown"].map(|column| ints(&found, column));
     let names = ["min_us", "max_us", "mean_us", "stddev_us"].into_iter().chain(PERCENTILES.map(|(name, _)| name));
@@ -175,13 +202,13 @@ async fn late_samples_change_their_hour_and_no_other() {
     setting.archive(rounds(4, start, 130, 60)).await;
     let first = setting.roll_up().await;
     assert_eq!((first.hours, first.commits), (3, 2));
-    let before = stored(&setting.tables).await;
+    let before = stored(&setting.tables, Pane::Hour).await;
 
     setting.archive(rounds(5, start + HOUR + 20 * SECOND, 5, 7)).await;
     assert_eq!(setting.roll_up().await.hours, 1);
     setting.check().await;
     let late = UtcMicros(start + HOUR);
-    for (key, numbers) in stored(&setting.tables).await {
+    for (key, numbers) in stored(&setting.tables, Pane::Hour).await {
         assert_eq!(before[&key] == numbers, key.3 != late, "{key:?}");
     }
 }
@@ -231,7 +258,7 @@ async fn rollups_that_race_or_are_cut_off_end_in_the_same_rows() {
             .map(|_| {
                 let rollup = Rollup::new(setting.tables.clone());
                 let patience = Duration::from_millis(random.u64(1..400));
-                tokio::spawn(async move { tokio::time::timeout(patience, rollup.run_once()).await })
+                tokio::spawn(async move { tokio::time::timeout(patience, rollup.run_once(EARLY)).await })
             })
             .collect();
         for run in racing {
@@ -255,7 +282,7 @@ async fn rollups_that_start_together_write_each_hour_once() {
         let together: Vec<_> = (0..3)
             .map(|_| {
                 let rollup = Rollup::new(setting.tables.clone());
-                tokio::spawn(async move { rollup.run_once().await })
+                tokio::spawn(async move { rollup.run_once(EARLY).await })
             })
             .collect();
         for run in together {
@@ -277,4 +304,87 @@ async fn what_it_was_computed_from_is_part_of_the_commit() {
     assert_eq!(computed, samples.version().map(u64::cast_signed));
     let p50 = sql(&setting.tables, "SELECT p50_us FROM rollup_1h WHERE received > 0").await;
     assert!(p50.column(0).as_primitive::<Float64Type>().iter().all(|value| value.is_some()));
+}
+
+#[tokio::test]
+async fn a_day_comes_when_it_is_over_and_again_when_something_is_late() {
+    let mut setting = Setting::new();
+    let day = 24 * HOUR;
+    let midnight = TEN + 14 * HOUR;
+    setting.archive(rounds(31, midnight - 2 * HOUR, 240, 60)).await;
+    let before = setting.roll_up_at(UtcMicros(midnight + DAY_GRACE_US - 1)).await;
+    assert_eq!((before.hours, before.days), (4, 0));
+    setting.check_days(0).await;
+    let over = UtcMicros(midnight + DAY_GRACE_US);
+    assert_eq!(setting.roll_up_at(over).await.days, 1, "nothing came since, but the day has ended");
+    setting.check_days(open_day(over)).await;
+    assert_eq!(setting.roll_up_at(over).await, RollupReport::default());
+
+    setting.archive(rounds(32, midnight - 5 * HOUR, 10, 60)).await;
+    let late = setting.roll_up_at(UtcMicros(over.0 + HOUR)).await;
+    assert_eq!((late.hours, late.days, late.commits), (1, 1, 2));
+    setting.check_days(open_day(over)).await;
+    let next = setting.roll_up_at(UtcMicros(over.0 + day)).await;
+    assert_eq!((next.hours, next.days), (0, 1));
+    setting.check_days(open_day(UtcMicros(over.0 + day))).await;
+    setting.check().await;
+}
+
+#[tokio::test]
+async fn a_late_day_leaves_the_other_days_of_its_file_alone() {
+    let mut setting = Setting::new();
+    let day = 24 * HOUR;
+    // Across the end of the month.
+    setting.archive(rounds(33, TEN + 29 * day, 40, 3 * 3_600)).await;
+    let report = setting.roll_up_at(UtcMicros(TEN + 40 * day)).await;
+    assert_eq!((report.days, report.commits), (6, 6 + 2), "a commit a date of hours, one a month of days");
+    setting.check_days(i32::MAX).await;
+    merge_days(&setting.tables).await;
+    setting.archive(rounds(34, TEN + 29 * day + HOUR, 10, 60)).await;
+    assert_eq!(setting.roll_up_at(UtcMicros(TEN + 40 * day)).await.days, 1);
+    setting.check_days(i32::MAX).await;
+    setting.check().await;
+}
+
+/// As a compaction does: each month's days in one file.
+async fn merge_days(tables: &Tables) {
+    let open = open(tables, Table::Rollup1d).await;
+    let (merged, metrics) = open.optimize().await.unwrap();
+    assert!(metrics.num_files_removed > metrics.num_files_added, "{metrics:?}");
+    assert_eq!(merged.get_file_uris().unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn days_equal_the_plain_computation_however_samples_come() {
+    for seed in 0..3 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut setting = Setting::new();
+        let mut now = TEN;
+        for part in 0..6 {
+            let start = TEN + random.i64(0..60) * HOUR;
+            let rounds = rounds(seed * 100 + part, start, random.u64(1..200), random.i64(1..900));
+            setting.archive(rounds).await;
+            now += random.i64(0..20) * HOUR;
+            setting.roll_up_at(UtcMicros(now)).await;
+            setting.check_days(open_day(UtcMicros(now))).await;
+        }
+        setting.roll_up_at(LATER).await;
+        setting.check_days(i32::MAX).await;
+        setting.check().await;
+        assert_eq!(setting.roll_up_at(LATER).await, RollupReport::default());
+    }
+}
+
+#[tokio::test]
+async fn what_is_up_to_date_is_said_now_and_then() {
+    let mut setting = Setting::new();
+    for part in 0..40 {
+        setting.archive(rounds(200 + part, TEN, 1, 1)).await;
+    }
+    setting.roll_up().await;
+    let said = open(&setting.tables, Table::Rollup1d).await.version();
+    assert_eq!(said, Some(1));
+    setting.archive(rounds(300, TEN, 1, 1)).await;
+    setting.roll_up().await;
+    assert_eq!(open(&setting.tables, Table::Rollup1d).await.version(), said, "a commit to read is no matter");
 }

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::Settings;
+use crate::broken::broken_file;
 
 /// The name of the table of regions.
 pub const REGIONS: &str = "regions";
@@ -88,6 +89,19 @@ impl Archive {
             schema.register_table(table.name.to_owned(), table.provider(session).await?)?;
         }
         Ok(Arc::new(schema))
+    }
+
+    /// The first file of a table that is broken, as `table/partition/file`, and what is wrong with it; looks at the versions that were read last.
+    pub async fn broken_file(&self) -> Option<(String, String)> {
+        for table in &self.tables {
+            let handle = table.handle.lock().await.clone();
+            if let Some(open) = handle
+                && let Some((path, fault)) = broken_file(&open, &table.schema, tables::PARTITION).await
+            {
+                return Some((format!("{}/{path}", table.name), fault));
+            }
+        }
+        None
     }
 }
 

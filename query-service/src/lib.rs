@@ -8,6 +8,7 @@
 //! - `http`: the doors.
 
 mod archive;
+mod broken;
 mod http;
 mod live_view;
 mod refresh;

@@ -91,12 +91,12 @@ pub async fn hours_follow_the_samples_also_when_rollups_race(tables: Tables) {
         Archiver::new(log.clone(), tables.clone()).run_once().await.unwrap();
         let runs = [(); 2].map(|()| {
             let rollup = Rollup::new(tables.clone());
-            tokio::spawn(async move { rollup.run_once().await })
+            tokio::spawn(async move { rollup.run_once(UtcMicros(TEN)).await })
         });
         for run in runs {
             run.await.unwrap().unwrap();
         }
-        assert_eq!(Rollup::new(tables.clone()).run_once().await.unwrap(), RollupReport::default());
+        assert_eq!(Rollup::new(tables.clone()).run_once(UtcMicros(TEN)).await.unwrap(), RollupReport::default());
         let sums = sql(&tables, "SELECT sum(sent) AS sent, sum(received) AS received FROM rollup_1h").await;
         let samples = || all.iter().flat_map(|round| &round.samples);
         let sent = samples().filter(|sample| sample.outcome.was_sent()).count();

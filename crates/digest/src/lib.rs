@@ -41,4 +41,5 @@ pub use counts::{Counts, Parts};
 pub use latency_digest::{COMPRESSION, EXACT_LIMIT, LatencyDigest};
 pub use quantile::linear_quantile;
 pub use sketch::MAX_CENTROIDS;
+pub use sorting::sort;
 pub use summary::SeriesSummary;

@@ -63,6 +63,10 @@ impl From<SqlError> for Failure {
             SqlError::TooLong { .. } | SqlError::TooManyTokens { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             SqlError::TooSlow { .. } | SqlError::TooBig => StatusCode::UNPROCESSABLE_ENTITY,
             SqlError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            SqlError::Broken { .. } => {
+                tracing::error!("{error}");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             SqlError::Failed(reason) => return Self::internal(reason),
         };
         Self::new(status, error.to_string())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use crate::archive::ArchiveError;
@@ -55,6 +56,16 @@ pub enum SqlError {
         /// The most statements.
         limit: usize,
     },
+    /// A file of the archive is broken.
+    #[error(
+        "the archive's file {path} {fault}: narrow the statement to dates that do not need it, or have the right file put in its place"
+    )]
+    Broken {
+        /// The file, from the table's name on.
+        path: String,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// Nothing the author can mend; the text is for the log only.
     #[error("{0}")]
     Failed(String),
@@ -81,6 +92,15 @@ impl From<DataFusionError> for SqlError {
             | DataFusionError::Plan(_)
             | DataFusionError::SchemaError(..)
             | DataFusionError::NotImplemented(_)) => Self::Invalid(root.strip_backtrace()),
+            // What the data would not do: not the statement's doing.
+            DataFusionError::ArrowError(source, _)
+                if matches!(
+                    **source,
+                    ArrowError::ParquetError(_) | ArrowError::ExternalError(_) | ArrowError::IoError(..)
+                ) =>
+            {
+                Self::Failed(error.strip_backtrace())
+            }
             root @ (DataFusionError::ArrowError(..) | DataFusionError::Execution(_)) => {
                 let text = root.strip_backtrace();
                 if text.contains("file:") || text.contains("://") { Self::Failed(text) } else { Self::Invalid(text) }

@@ -104,7 +104,10 @@ impl SqlDoor {
             // Held until the work has truly ended, also when nobody waits for it any more.
             let _permit = permit;
             let session = engine.sessions.open(&engine.archive).await?;
-            job(session).await
+            match job(session).await {
+                Err(SqlError::Failed(reason)) => Err(engine.blame(reason).await),
+                done => done,
+            }
         };
         let Some(runtime) = &self.runtime.0 else {
             return Err(SqlError::Failed("the SQL door is closed".to_owned()));
@@ -126,6 +129,14 @@ impl SqlDoor {
 }
 
 impl Engine {
+    /// A failure that is nobody's fault may be that of a file.
+    async fn blame(&self, reason: String) -> SqlError {
+        match self.archive.broken_file().await {
+            Some((path, fault)) => SqlError::Broken { path, fault },
+            None => SqlError::Failed(reason),
+        }
+    }
+
     async fn answer(
         &self,
         session: &SessionContext,

@@ -120,17 +120,20 @@ pub fn changes() -> SchemaRef {
 /// The schema of [`REGIONS`].
 #[must_use]
 pub fn regions() -> SchemaRef {
-    let text = |name, comment| column(name, DataType::Utf8, false, comment);
+    let text = |name, comment| column(name, DataType::Utf8, true, comment);
     Arc::new(Schema::new(vec![
-        text("id", "as source and target name it"),
-        text("provider", "aws, azure, gcp or oci"),
+        column("id", DataType::Utf8, false, "as source and target name it"),
+        text(
+            "provider",
+            "aws, azure, gcp or oci; null, as all that follows, for a target that is no region of the catalogue",
+        ),
         text("partition", "the provider's separate world that it belongs to"),
         text("name", "the provider's name for it"),
         text("city", "where it is"),
         text("country", "where it is"),
         text("continent", "where it is"),
-        column("latitude", DataType::Float64, false, "degrees north"),
-        column("longitude", DataType::Float64, false, "degrees east"),
+        column("latitude", DataType::Float64, true, "degrees north"),
+        column("longitude", DataType::Float64, true, "degrees east"),
         column("first_ts", utc_micros(), true, "start of the first hour in which it measured; null if it never did"),
         column("last_ts", utc_micros(), true, "start of the last hour in which it measured; null if it never did"),
     ]))

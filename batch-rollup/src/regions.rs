@@ -1,0 +1,166 @@
+//! The table of regions: the catalogue, and whatever else was a target.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use cloudping_schemas::catalogue::{Catalogue, Region};
+use datafusion::error::DataFusionError;
+use datafusion::functions_aggregate::expr_fn::{max, min};
+use datafusion::prelude::col;
+use deltalake_core::kernel::Action;
+use deltalake_core::protocol::SaveMode;
+use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::stream;
+
+use crate::commit::{Commit, commit, lost_race, write_files};
+use crate::query::{rows, session};
+use crate::{RollupError, Table, TableError, Tables};
+
+/// After so many commits in a row that lost to another writer a run gives up.
+const MAX_LOST_RACES: u32 = 20;
+
+/// What one run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RegionsReport {
+    /// Regions and other targets that there are.
+    pub regions: u64,
+    /// Rows written: all of them, or none where nothing changed.
+    pub rows: u64,
+}
+
+/// When something measured: the first and the last hour, in µs; `None` if it was only a target.
+type Measured = Option<(i64, i64)>;
+
+/// Keeps the table of regions equal to a function of the catalogue and of `rollup_1h`.
+pub struct Regions {
+    tables: Tables,
+}
+
+impl Regions {
+    /// The regions of these tables.
+    #[must_use]
+    pub fn new(tables: Tables) -> Self {
+        Self { tables }
+    }
+
+    /// Writes the table anew, in one commit, if anything changed. Any number may run at once.
+    ///
+    /// # Errors
+    /// [`RollupError`].
+    pub async fn run_once(&self, catalogue: &Catalogue) -> Result<RegionsReport, RollupError> {
+        for _ in 0..MAX_LOST_RACES {
+            if let Some(report) = self.attempt(catalogue).await? {
+                return Ok(report);
+            }
+        }
+        Err(RollupError::Contended(MAX_LOST_RACES))
+    }
+
+    /// `None` when any other commit came first.
+    async fn attempt(&self, catalogue: &Catalogue) -> Result<Option<RegionsReport>, TableError> {
+        let error = |doing| self.tables.error(Table::Regions, doing);
+        let open = self.tables.open_or_create(Table::Regions).await?;
+        let hours = self.tables.open_or_create(Table::Rollup1h).await?;
+        let seen = seen(&hours).await.map_err(self.tables.error(Table::Rollup1h, "list what was measured"))?;
+        let wanted = region_rows(catalogue, &seen).map_err(self.tables.error(Table::Regions, "form rows"))?;
+        let regions = wanted.num_rows() as u64;
+        let stored = stored(&open).await.map_err(self.tables.error(Table::Regions, "read its rows"))?;
+        if stored == wanted {
+            return Ok(Some(RegionsReport { regions, rows: 0 }));
+        }
+        let old: Vec<Action> = {
+            let files = open.snapshot().map_err(error("list its files"))?.log_data();
+            files.iter().map(|file| Action::Remove(file.remove_action(true))).collect()
+        };
+        let batches = stream::iter([Ok::<_, DeltaTableError>(wanted)]);
+        let files = write_files(Table::Regions, &open, batches).await.map_err(error("write files"))?;
+        let write = Commit {
+            table: Table::Regions,
+            actions: old.into_iter().chain(files.into_iter().map(Action::Add)).collect(),
+            transactions: Vec::new(),
+            mode: SaveMode::Overwrite,
+            alone: true,
+        };
+        match commit(&open, write).await {
+            Ok(_) => Ok(Some(RegionsReport { regions, rows: regions })),
+            Err(lost) if lost_race(&lost) => Ok(None),
+            Err(failed) => Err(error("commit")(failed)),
+        }
+    }
+}
+
+/// Everything that measured or was a target.
+async fn seen(hours: &DeltaTable) -> Result<BTreeMap<String, Measured>, DataFusionError> {
+    let session = session()?;
+    let mut seen = BTreeMap::new();
+    let targets = rows(&session, hours, None).await?.select_columns(&["target"])?.distinct()?.collect().await?;
+    for batch in &targets {
+        let names = cast(batch.column(0), &DataType::Utf8)?;
+        seen.extend(names.as_string::<i32>().iter().flatten().map(|name| (name.to_owned(), None)));
+    }
+    let spans = vec![min(col("hour")), max(col("hour"))];
+    let sources = rows(&session, hours, None).await?.aggregate(vec![col("source")], spans)?.collect().await?;
+    for batch in &sources {
+        let names = cast(batch.column(0), &DataType::Utf8)?;
+        let micros = |column: usize| cast(batch.column(column), &DataType::Timestamp(TimeUnit::Microsecond, None));
+        let (first, last) = (micros(1)?, micros(2)?);
+        let (first, last) =
+            (first.as_primitive::<TimestampMicrosecondType>(), last.as_primitive::<TimestampMicrosecondType>());
+        let named = names.as_string::<i32>().iter().enumerate();
+        seen.extend(
+            named.filter_map(|(row, name)| Some((name?.to_owned(), Some((first.value(row), last.value(row)))))),
+        );
+    }
+    Ok(seen)
+}
+
+/// The table's rows, in the order of ids.
+fn region_rows(catalogue: &Catalogue, seen: &BTreeMap<String, Measured>) -> Result<RecordBatch, ArrowError> {
+    let known = catalogue.regions().iter().map(|region| (region.id.as_str(), Some(region)));
+    let mut regions: BTreeMap<&str, Option<&Region>> = seen.keys().map(|id| (id.as_str(), None)).collect();
+    regions.extend(known);
+    let text = |get: fn(&Region) -> &str| -> ArrayRef {
+        Arc::new(regions.values().map(|region| region.map(get)).collect::<StringArray>())
+    };
+    let number = |get: fn(&Region) -> f64| -> ArrayRef {
+        Arc::new(regions.values().map(|region| region.map(get)).collect::<Float64Array>())
+    };
+    let time = |get: fn((i64, i64)) -> i64| -> ArrayRef {
+        let times = regions.keys().map(|id| seen.get(*id).copied().flatten().map(get));
+        Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    let columns = vec![
+        Arc::new(StringArray::from_iter_values(regions.keys())) as ArrayRef,
+        text(|region| &region.provider),
+        text(|region| &region.partition),
+        text(|region| &region.name),
+        text(|region| &region.city),
+        text(|region| &region.country),
+        text(|region| &region.continent),
+        number(|region| region.latitude),
+        number(|region| region.longitude),
+        time(|(first, _)| first),
+        time(|(_, last)| last),
+    ];
+    RecordBatch::try_new(Table::Regions.schema(), columns)
+}
+
+/// The rows that the table has, in the same order.
+async fn stored(regions: &DeltaTable) -> Result<RecordBatch, DataFusionError> {
+    let schema = Table::Regions.schema();
+    let session = session()?;
+    let rows = rows(&session, regions, None).await?.sort(vec![col("id").sort(true, true)])?;
+    let typed = |batch: &RecordBatch| {
+        let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type()),
+            None => Err(ArrowError::SchemaError(format!("no column {}", field.name()))),
+        });
+        RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<_, _>>()?)
+    };
+    let batches = rows.collect().await?.iter().map(typed).collect::<Result<Vec<_>, ArrowError>>()?;
+    Ok(concat_batches(&schema, &batches)?)
+}
