@@ -231,8 +231,13 @@ impl Run<'_> {
                         lost_races = 0;
                         self.progress.advance(job.files.len() as u64);
                         count(report, &job, &files);
+                        let next = open.version().map_or(0, |version| version + 1);
                         // This version exactly: were a newer one loaded, the next commit would not notice it.
                         open.load_version(version).await.map_err(self.error("load its new version"))?;
+                        if version != next {
+                            // Others came between: what they did is not in the plan.
+                            break;
+                        }
                     }
                     Ok(Attempt::LostRace) => {
                         lost_races += 1;
@@ -244,11 +249,10 @@ impl Run<'_> {
                     }
                     Err(error) => {
                         warn!(table = self.table.name(), partition = job.partition, %error, "partition not compacted");
-                        failed.push((
-                            format!("{} of {}", job.partition, self.table.name()),
-                            self.error("merge files")(error),
-                        ));
-                        given_up.insert(job.partition);
+                        let named = format!("{} of {}", job.partition, self.table.name());
+                        if given_up.insert(job.partition) {
+                            failed.push((named, self.error("merge files")(error)));
+                        }
                     }
                 }
             }
