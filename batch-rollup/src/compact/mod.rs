@@ -214,13 +214,12 @@ impl Run<'_> {
         let mut lost_races = 0;
         loop {
             let files = list(self.table, &open).map_err(self.error("list its files"))?;
-            let jobs: Vec<Job> =
-                self.plan(&files).into_iter().filter(|job| !given_up.contains(&job.partition)).collect();
+            let mut jobs = self.plan(&files);
+            jobs.retain(|job| !given_up.contains(&job.partition));
             if jobs.is_empty() {
                 return Ok(());
             }
-            let steps = jobs.iter().map(|job| job.files.len() as u64).sum();
-            self.progress.stage(&format!("compact {}", self.table.name()), steps, "files");
+            self.announce(&jobs);
             for job in jobs {
                 if self.options.dry_run {
                     count(report, &job, &files);
@@ -234,8 +233,8 @@ impl Run<'_> {
                         let next = open.version().map_or(0, |version| version + 1);
                         // This version exactly: were a newer one loaded, the next commit would not notice it.
                         open.load_version(version).await.map_err(self.error("load its new version"))?;
+                        // Where others came between, what they did is not in the plan.
                         if version != next {
-                            // Others came between: what they did is not in the plan.
                             break;
                         }
                     }
@@ -261,6 +260,11 @@ impl Run<'_> {
             }
             open.load().await.map_err(self.error("load its newest version"))?;
         }
+    }
+
+    fn announce(&self, jobs: &[Job]) {
+        let steps = jobs.iter().map(|job| job.files.len() as u64).sum();
+        self.progress.stage(&format!("compact {}", self.table.name()), steps, "files");
     }
 
     fn plan(&self, files: &[Listed]) -> Vec<Job> {
