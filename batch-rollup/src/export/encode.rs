@@ -20,7 +20,7 @@ const TIMESTAMP: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
 /// Writes the rows of one file; the bytes are taken from it as they come.
 pub(crate) enum Encoder {
     Parquet(Box<ArrowWriter<Vec<u8>>>),
-    CsvGz { zip: GzEncoder<Vec<u8>>, headed: bool },
+    CsvGz { zip: Box<GzEncoder<Vec<u8>>>, headed: bool },
 }
 
 impl Encoder {
@@ -35,7 +35,7 @@ impl Encoder {
                 Self::Parquet(Box::new(writer))
             }
             ExportFormat::CsvGz => {
-                Self::CsvGz { zip: GzEncoder::new(Vec::new(), Compression::default()), headed: false }
+                Self::CsvGz { zip: Box::new(GzEncoder::new(Vec::new(), Compression::default())), headed: false }
             }
         })
     }

@@ -14,7 +14,7 @@ from subprocess import PIPE, STDOUT, run
 def program(language, text):
     if language == "python":
         return text
-    return f"import duckdb\nrows = duckdb.sql({text!r})\nprint(rows)\nassert len(rows.fetchall()) > 0\n"
+    return f"import duckdb\nrows = duckdb.sql({text!r})\nprint(rows)\nassert len(rows) > 0\n"
 
 
 def tried(snippet):
