@@ -13,7 +13,7 @@ use crate::output;
   cloudping rollup ddl --location s3://my-cloudping/tables
   cloudping rollup ddl --of export --location s3://my-bucket/latency --since 2026-03-01
   cloudping rollup ddl --engine glue --location s3://my-cloudping/tables > tables.json
-  cloudping rollup ddl --engine duckdb --of export --location /srv/latency | duckdb -init /dev/stdin
+  cloudping rollup ddl --engine duckdb --of export --location /srv/latency > views.sql
   cloudping rollup ddl --queries --location s3://my-cloudping/tables
 
 Prints what defines the tables elsewhere; it asks nobody and changes nothing.")]
