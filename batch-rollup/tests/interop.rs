@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use cloudping_batch_rollup::athena::{Definition, Holding, duckdb_views};
 use cloudping_batch_rollup::export::{Destination, ExportFormat, ExportOptions, Exporter};
-use cloudping_batch_rollup::{Archiver, Rollup, Table, Tables};
+use cloudping_batch_rollup::{Archiver, CompactOptions, Compactor, Rollup, Table, Tables};
 use cloudping_model::UtcMicros;
 use cloudping_testkit::MemoryLog;
 use cloudping_testkit::servers::Server;
@@ -49,11 +49,12 @@ async fn archive(directory: &Path) -> Tables {
         let from = TEN + (part / 2) * 24 * HOUR + (part % 2) * 1_800 * SECOND;
         append(&log, &rounds(part.cast_unsigned(), from, 600, 3)).await;
         Archiver::new(log.clone(), tables.clone()).run_once().await.unwrap();
-        Rollup::new(tables.clone()).run_once().await.unwrap();
+        Rollup::new(tables.clone()).run_once(UtcMicros(TEN)).await.unwrap();
     }
+    let days_later = UtcMicros(TEN + 10 * 24 * HOUR);
+    Compactor::new(tables.clone()).run_once(days_later, &CompactOptions::default(), &()).await.unwrap();
     for table in TABLES {
-        let (compacted, _) = open(&tables, table).await.optimize().await.unwrap();
-        let active = compacted.get_file_uris().unwrap().count();
+        let active = open(&tables, table).await.get_file_uris().unwrap().count();
         assert!(parquet_files(&directory.join("tables").join(table.name())) > active, "{table:?}: no stale files");
     }
     tables

@@ -219,7 +219,10 @@ fn upkeep_by_hand_finds_every_row(clouds: &Clouds, place: &str, samples: usize) 
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         if command == "stats" {
-            assert_eq!((&report["tables"][0]["table"], &report["tables"][0]["rows"]), (&"samples".into(), &samples.into()));
+            assert_eq!(
+                (&report["tables"][0]["table"], &report["tables"][0]["rows"]),
+                (&"samples".into(), &samples.into())
+            );
         }
     }
 }

@@ -119,7 +119,7 @@ async fn late_rounds_are_merged_without_rewriting_a_large_day() {
     append(&log, &all[..40]).await;
     let again = archiver.run_once().await.unwrap();
     assert_eq!((again.duplicates, again.rows), (40, 0), "the archiver knows rounds in merged files");
-    assert_eq!(Rollup::new(tables.clone()).run_once().await.unwrap().commits, 1);
+    assert_eq!(Rollup::new(tables.clone()).run_once(UtcMicros(TEN)).await.unwrap().commits, 1);
 }
 
 #[tokio::test]
@@ -128,12 +128,12 @@ async fn a_merge_touches_no_hour_of_the_rollup() {
     let rounds = rounds(1, TEN, 60, 300);
     archived(&tables, rounds.chunks(40)).await;
     let rollup = Rollup::new(tables.clone());
-    rollup.run_once().await.unwrap();
+    rollup.run_once(UtcMicros(TEN)).await.unwrap();
     let query = "SELECT * FROM rollup_1h ORDER BY source, target, family, hour";
     let before = sql(&tables, query).await;
     let report = compact(&tables, MIDNIGHT + 2 * DAY).await;
     assert_eq!(files(&tables, Table::Samples).await, 1, "{report:?}");
-    assert_eq!(rollup.run_once().await.unwrap(), RollupReport::default());
+    assert_eq!(rollup.run_once(UtcMicros(TEN)).await.unwrap(), RollupReport::default());
     assert_eq!(sql(&tables, query).await, before);
 }
 
@@ -146,7 +146,7 @@ async fn the_hours_of_a_closed_day_become_one_file() {
     for part in rounds.chunks(12) {
         append(&log, part).await;
         archiver.run_once().await.unwrap();
-        rollup.run_once().await.unwrap();
+        rollup.run_once(UtcMicros(TEN)).await.unwrap();
     }
     let query = "SELECT * FROM rollup_1h ORDER BY source, target, family, hour";
     let before = sql(&tables, query).await;
@@ -156,7 +156,7 @@ async fn the_hours_of_a_closed_day_become_one_file() {
     assert_eq!(sql(&tables, query).await, before);
     append(&log, &crate::common::rounds(9, TEN, 1, 10)).await;
     archiver.run_once().await.unwrap();
-    rollup.run_once().await.unwrap();
+    rollup.run_once(UtcMicros(TEN)).await.unwrap();
     let sent = sql(&tables, "SELECT sum(sent) AS sent FROM rollup_1h").await;
     let samples = "SELECT count(*) AS sent FROM samples WHERE outcome NOT IN ('not_sent', 'dns_failure')";
     assert_eq!(ints(&sent, "sent"), ints(&sql(&tables, samples).await, "sent"), "an hour in a merged file is replaced");

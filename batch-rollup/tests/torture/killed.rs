@@ -64,7 +64,7 @@ async fn act(actor: Actor, tables: Tables) {
             let options = CompactOptions { fan_in: 8, ..CompactOptions::default() };
             Compactor::new(tables).run_once(now, &options, &()).await.map(|_| ()).unwrap();
         }
-        Actor::RollUp => Rollup::new(tables).run_once().await.map(|_| ()).unwrap(),
+        Actor::RollUp => Rollup::new(tables).run_once(UtcMicros(MIDNIGHT + 2 * DAY)).await.map(|_| ()).unwrap(),
         Actor::Vacuum => {
             let options = VacuumOptions { retention_us: 0, force: true, dry_run: false };
             Vacuum::new(tables).run_once(wall(), &options, &()).await.map(|_| ()).unwrap();

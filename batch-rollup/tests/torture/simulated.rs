@@ -211,7 +211,7 @@ impl World {
 
     async fn roll_up(&self, rollup: &Rollup) -> bool {
         let _shift = self.at_work.begin();
-        rollup.run_once().await.is_ok()
+        rollup.run_once(self.now()).await.is_ok()
     }
 
     async fn look(&self) {
