@@ -137,7 +137,7 @@ fn change_rows(changes: &[&RouteChange]) -> Result<RecordBatch, ArrowError> {
         Arc::new(Int64Array::from_iter_values(all().map(|change| change.ended.count.cast_signed()))),
     ];
     for nth in 0..cloudping_model::Level::QUANTILES.len() {
-        let percentiles = all().map(|change| change.ended.percentiles_us.map(|all| f64::from(all[nth])));
+        let percentiles = all().map(|change| change.ended.percentiles_us.map(|all| all[nth]));
         columns.push(Arc::new(Float64Array::from_iter(percentiles)));
     }
     RecordBatch::try_new(tables::changes(), columns)
