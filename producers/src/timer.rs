@@ -77,7 +77,7 @@ async fn rung(fd: &AsyncFd<OwnedFd>) {
             return std::future::pending().await;
         };
         // Ready may be left of an earlier setting: then there is nothing to read, and it is asked for again.
-        if let Ok(Ok(())) = ready.try_io(|fd| take(fd)) {
+        if let Ok(Ok(())) = ready.try_io(take) {
             return;
         }
     }
