@@ -3,12 +3,14 @@
 //! - `live_view`: an immutable picture of all windows at one moment; `refresh` reads the next one from the live store.
 //! - `regimes`: the levels of one pair, from one route step to the next.
 //! - `archive`: the Delta tables as they are now.
+//! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
 //! - `series`: the history of one pair, from live minutes or from the archive.
 //! - `http`: the doors.
 
 mod archive;
 mod broken;
+mod functions;
 mod http;
 mod live_view;
 mod refresh;

@@ -13,6 +13,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::SqlError;
 use crate::SqlLimits;
 use crate::archive::Archive;
+use crate::functions::{self, MergeQuantiles};
 
 const CATALOG: &str = "cloudping";
 const SCHEMA: &str = "public";
@@ -64,9 +65,13 @@ impl Sessions {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
-            .with_scalar_functions(allowed.collect())
+            .with_scalar_functions(allowed.chain(functions::scalars()).collect())
             .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
-            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            // Later ones take the place of earlier ones of the same name.
+            .with_aggregate_functions(
+                [SessionStateDefaults::default_aggregate_functions(), functions::aggregates()].concat(),
+            )
+            .with_optimizer_rule(Arc::new(MergeQuantiles))
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_table_function_list(SessionStateDefaults::default_table_functions())
             .build();
