@@ -7,11 +7,13 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArra
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::{Catalogue, Region};
-use cloudping_schemas::tables;
+use cloudping_schemas::tables::{self, Origin};
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::{col, lit};
 use deltalake_core::logstore::object_store::ObjectStore;
 use deltalake_core::logstore::{LogStoreConfig, StorageConfig, default_logstore};
 use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder, DeltaTableError};
@@ -21,6 +23,8 @@ use url::Url;
 use crate::Settings;
 use crate::broken::broken_file;
 
+/// The column that tells where a row comes from.
+const ORIGIN: &str = "origin";
 /// The name of the table of regions.
 pub const REGIONS: &str = "regions";
 
@@ -48,6 +52,20 @@ pub enum ArchiveError {
     DataFusion(#[from] DataFusionError),
 }
 
+/// Of a table of samples or rollups the rows that this archive's own producers measured, on a real or a simulated network: what was imported is
+/// no part of their series.
+///
+/// # Errors
+/// DataFusion's.
+pub(crate) fn measured(rows: DataFrame) -> Result<DataFrame, DataFusionError> {
+    if !rows.schema().has_column_with_unqualified_name(ORIGIN) {
+        // A table of an older release, into which nothing could be imported.
+        return Ok(rows);
+    }
+    let simulated = lit(Origin::Simulated.stored().unwrap_or_default());
+    rows.filter(col(ORIGIN).is_null().or(col(ORIGIN).eq(simulated)))
+}
+
 /// The Delta tables under one address, and the table of regions.
 pub struct Archive {
     tables: Vec<ArchiveTable>,
@@ -69,7 +87,12 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError::Address`].
     pub fn new(settings: &Settings) -> Result<Self, ArchiveError> {
-        let schemas = [(tables::SAMPLES, tables::samples()), (tables::ROLLUP_1H, tables::rollup_1h())];
+        let schemas = [
+            (tables::SAMPLES, tables::samples()),
+            (tables::ROLLUP_1H, tables::rollup_1h()),
+            (tables::ROLLUP_1D, tables::rollup_1d()),
+            (tables::CHANGES, tables::changes()),
+        ];
         let table = |(name, schema)| {
             let (address, storage) = (address(&settings.tables_url, name)?, settings.tables_storage.clone());
             Ok(ArchiveTable { name, schema, address, storage, handle: Mutex::new(None) })

@@ -5,7 +5,7 @@
 //! - `archive`: the Delta tables as they are now.
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
-//! - `series`: the history of one pair, from live minutes or from the archive.
+//! - `series`: the history of one pair, from live minutes or from the archive's samples; `rolled`: from its rollups.
 //! - `http`: the doors.
 
 mod archive;
@@ -15,6 +15,7 @@ mod http;
 mod live_view;
 mod refresh;
 mod regimes;
+mod rolled;
 mod series;
 mod service;
 mod settings;

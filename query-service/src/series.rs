@@ -15,13 +15,14 @@ use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
+use crate::archive::measured;
 use crate::sql::SqlError;
 use crate::text::{millis, rfc3339};
 
 /// Samples that one answer from the archive may be made of: their round-trip times are held in memory.
 const MAX_SAMPLES: usize = 20_000_000;
 /// The percentiles of a point.
-const QUANTILES: [f64; 6] = [0.10, 0.25, 0.50, 0.75, 0.90, 0.99];
+pub(crate) const QUANTILES: [f64; 6] = [0.10, 0.25, 0.50, 0.75, 0.90, 0.99];
 
 /// Whole windows of one pair: `start` and `end` are multiples of `step_us`, the end is exclusive.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,17 +36,18 @@ pub(crate) struct Span {
 }
 
 /// What a window is known by, however it was counted.
-struct Figures {
-    sent: u64,
-    lost: u64,
-    retransmitted: u64,
-    count: u64,
-    min_us: Option<f64>,
-    max_us: Option<f64>,
-    mean_us: Option<f64>,
-    stddev_us: Option<f64>,
-    jitter_us: Option<f64>,
-    quantiles_us: Vec<Option<f64>>,
+pub(crate) struct Figures {
+    pub(crate) sent: u64,
+    pub(crate) lost: u64,
+    pub(crate) retransmitted: u64,
+    pub(crate) count: u64,
+    pub(crate) min_us: Option<f64>,
+    pub(crate) max_us: Option<f64>,
+    pub(crate) mean_us: Option<f64>,
+    pub(crate) stddev_us: Option<f64>,
+    pub(crate) jitter_us: Option<f64>,
+    /// Of [`QUANTILES`], in its order.
+    pub(crate) quantiles_us: Vec<Option<f64>>,
 }
 
 impl Figures {
@@ -64,7 +66,7 @@ impl Figures {
         }
     }
 
-    fn point(&self, start: UtcMicros) -> SeriesPoint {
+    pub(crate) fn point(&self, start: UtcMicros) -> SeriesPoint {
         let quantile = |at: usize| self.quantiles_us.get(at).copied().flatten().map(millis);
         SeriesPoint {
             time: rfc3339(start),
@@ -159,15 +161,15 @@ impl Bucket {
 ///
 /// # Errors
 /// [`SqlError`], also when the range holds more samples than are held in memory.
-pub(crate) async fn from_samples(session: SessionContext, span: Span) -> Result<Vec<SeriesPoint>, SqlError> {
+pub(crate) async fn from_samples(session: &SessionContext, span: &Span) -> Result<Vec<SeriesPoint>, SqlError> {
     let columns = vec![
         cast(col("ts"), DataType::Int64),
         cast(col("family"), DataType::Int32),
         cast(col("outcome"), DataType::Utf8),
         cast(col("rtt_us"), DataType::Int32),
     ];
-    let samples = session.table(tables::SAMPLES).await?;
-    let mut batches = samples.filter(within(&span))?.select(columns)?.execute_stream().await?;
+    let samples = measured(session.table(tables::SAMPLES).await?)?;
+    let mut batches = samples.filter(within(span))?.select(columns)?.execute_stream().await?;
     let mut families: BTreeMap<i32, BTreeMap<UtcMicros, Bucket>> = BTreeMap::new();
     let mut rows = 0;
     while let Some(batch) = batches.next().await {

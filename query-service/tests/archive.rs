@@ -55,3 +55,46 @@ async fn legacy_timeframes_merge_the_rollups_digests() {
     assert_eq!(data("timeframe=1Y&from=eu-west-1").await, json!({}));
     assert_eq!(data("timeframe=1D").await, json!({}));
 }
+
+#[tokio::test]
+async fn a_long_series_comes_from_the_rollups() {
+    let world = archived().await;
+    let day = NOW.floor(24 * HOUR) - 3 * 24 * HOUR;
+    for (hour, rtts_us) in [(1, [10_000; 10].as_slice()), (2, &[20_000, 40_000])] {
+        world.append(tables::ROLLUP_1H, rollup(day + hour * HOUR, "us-east-1", "eu-west-1", rtts_us)).await;
+    }
+    world.append(tables::ROLLUP_1D, rollup_day(day, "us-east-1", "eu-west-1", &[10_000, 20_000, 30_000])).await;
+    let points = async |query: &str| {
+        let path = format!("/api/v1/series?source=us-east-1&target=eu-west-1&{query}");
+        world.get(&path).await.ok()["points"].clone()
+    };
+    let hours = points("start=2025-12-29T00:00:00Z&end=2026-01-02T00:00:00Z&step=3600").await;
+    let found = |at: usize, field: &str| hours[at][field].clone();
+    assert_eq!((found(0, "time"), found(0, "count")), (json!("2025-12-30T01:00:00.000Z"), json!(10)));
+    assert_eq!((found(1, "p50_ms"), found(1, "p90_ms"), found(1, "mean_ms")), (json!(30.0), json!(38.0), json!(30.0)));
+    // The archive's samples of 12:00 are newer than the last rollup, and not settled.
+    assert_eq!(hours.as_array().unwrap().len(), 2);
+    let days = points("start=2025-12-29T00:00:00Z&end=2026-01-02T00:00:00Z&step=86400").await;
+    assert_eq!((&days[0]["time"], &days[0]["p50_ms"]), (&json!("2025-12-30T00:00:00.000Z"), &json!(20.0)));
+    // Several hours: the merged digests, over more than a week.
+    let merged = points("start=2025-12-20T00:00:00Z&end=2026-01-01T00:00:00Z&step=14400").await;
+    assert_eq!(
+        (&merged[0]["count"], &merged[0]["p50_ms"], &merged[0]["max_ms"]),
+        (&json!(12), &json!(10.0), &json!(40.0))
+    );
+    // Fewer days: the samples, of which there are none.
+    assert_eq!(points("start=2025-12-29T00:00:00Z&end=2026-01-01T00:00:00Z&step=14400").await, json!([]));
+}
+
+#[tokio::test]
+async fn what_was_imported_is_no_part_of_a_series() {
+    let world = archived().await;
+    let start = NOW.floor(HOUR) - 24 * HOUR;
+    world.append(tables::SAMPLES, imported(&samples(&[answered(start, 900_000)]))).await;
+    let series = world.get(&format!("{SERIES}&step=90")).await.ok();
+    assert_eq!((&series["points"][0]["count"], &series["points"][0]["max_ms"]), (&json!(90), &json!(18.9)));
+    world.append(tables::ROLLUP_1H, imported(&rollup(NOON - 48 * HOUR, "us-east-1", "eu-west-1", &[10_000; 10]))).await;
+    assert_eq!(world.get("/latencies?timeframe=1W").await.ok()["data"], json!({}));
+    let origins = world.sql("select count(*) from samples where origin = 'csv'").await.ok();
+    assert_eq!(origins["rows"], json!([[1]]), "SQL sees every row");
+}

@@ -56,7 +56,12 @@ async fn sql_answers_with_types() {
 async fn the_tables_have_the_documented_types() {
     let world = archived().await;
     world.append(tables::ROLLUP_1H, rollup(NOON, "a", "b", &[1])).await;
-    for (table, schema) in [("samples", tables::samples()), ("rollup_1h", tables::rollup_1h())] {
+    for (table, schema) in [
+        ("samples", tables::samples()),
+        ("rollup_1h", tables::rollup_1h()),
+        ("rollup_1d", tables::rollup_1d()),
+        ("changes", tables::changes()),
+    ] {
         let described = world.sql(&format!("describe {table}")).await.ok();
         for row in described["rows"].as_array().unwrap() {
             let field = schema.field_with_name(row[0].as_str().unwrap()).unwrap();
@@ -64,6 +69,62 @@ async fn the_tables_have_the_documented_types() {
         }
         assert_eq!(described["row_count"], schema.fields().len());
     }
+}
+
+/// Round-trip times of 10.0 to 21.9 ms in steps of 0.1 ms, and one row each that has none.
+#[tokio::test]
+async fn percentiles_are_exact_under_every_name() {
+    let world = archived().await;
+    let rows = async |query: &str| world.sql(query).await.ok()["rows"].clone();
+    let all = "select percentile_cont(0.5) within group (order by rtt_us), approx_percentile_cont(0.99) within group (order by rtt_us), \
+        quantile_cont(rtt_us, 0.99), percentile_cont(0.01) within group (order by rtt_us desc), median(rtt_us), approx_median(rtt_us), \
+        quantiles(rtt_us, 0, 0.25, 1), percentile_cont(0.5) within group (order by rtt_us) filter (where rtt_us < 11000), \
+        median(distinct rtt_us / 6000), median(rtt_us / 1000.0) from samples";
+    let p99 = 21_781.0;
+    let quartiles = json!([10_000.0, 12_975.0, 21_900.0]);
+    let expected = json!([15_950.0, p99, p99, p99, 15_950.0, 15_950.0, quartiles, 10_450.0, 2.0, 15.95]);
+    assert_eq!(rows(all).await, json!([expected]));
+    let grouped = "select source, outcome, count(*), median(rtt_us) as p50, max(rtt_us), quantile_cont(rtt_us, 0.99) as p99 from samples \
+        group by source, outcome having median(rtt_us) is not null or outcome = 'timeout' order by p50 nulls last";
+    let expected =
+        json!([["us-east-1", "answered", 121, 15_950.0, 21_900, p99], ["us-east-1", "timeout", 1, null, null, null]]);
+    assert_eq!(rows(grouped).await, expected);
+    let sliding = "select median(rtt_us) over (order by ts rows between 2 preceding and current row) from samples \
+        where rtt_us is not null order by ts limit 4";
+    assert_eq!(rows(sliding).await, json!([[10_000.0], [10_050.0], [10_100.0], [10_200.0]]));
+    assert_eq!(
+        rows("select median(rtt_us), quantiles(rtt_us, 0.5) from samples where false").await,
+        json!([[null, null]])
+    );
+    let binned = "select date_trunc('minute', ts) as minute, date_bin(interval '1 minute', ts) = date_trunc('minute', ts), \
+        median(rtt_us) from samples where rtt_us is not null group by 1, 2 order by 1";
+    let found = rows(binned).await;
+    assert_eq!((&found[0][1], &found[0][2], &found[1][2]), (&json!(true), &json!(12_950.0), &json!(18_950.0)));
+    for (mistake, part) in [
+        ("select percentile_cont(1.5) within group (order by rtt_us) from samples", "a number from 0 to 1"),
+        ("select quantiles(rtt_us) from samples", "at least one quantile"),
+        ("select median(source) from samples", "expected numbers"),
+    ] {
+        let detail = world.sql(mistake).await.problem(400);
+        assert!(detail.contains(part), "{mistake}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn digests_of_the_rollups_merge() {
+    let world = World::new();
+    for (hour, rtts_us) in [(1, [10_000; 90].as_slice()), (2, &[20_000; 9]), (3, &[30_000])] {
+        world.append(tables::ROLLUP_1H, rollup(NOON - hour * HOUR, "a", "b", rtts_us)).await;
+    }
+    let query = "select digest_quantile(d, 0.5), digest_quantile(d, 0.95), digest_quantile(d, 1), digest_quantile(null, 0.5) \
+        from (select digest_merge(digest) as d from rollup_1h where date >= '2026-01-01' group by source, target)";
+    assert_eq!(world.sql(query).await.ok()["rows"], json!([[10_000.0, 20_000.0, 30_000.0, null]]));
+    assert_eq!(
+        world.sql("select digest_merge(digest) is null from rollup_1h where false").await.ok()["rows"],
+        json!([[true]])
+    );
+    let detail = world.sql("select digest_quantile(arrow_cast('x', 'Binary'), 0.5) from rollup_1h").await.problem(400);
+    assert!(detail.contains("digest"), "{detail}");
 }
 
 #[tokio::test]

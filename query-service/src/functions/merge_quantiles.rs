@@ -107,8 +107,12 @@ fn merged(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
             Some(Place::Element(index, element as i64 + 1))
         });
         places.push(found.unwrap_or_else(|| {
-            expressions.push(expr.clone());
-            Place::Whole(expressions.len() - 1)
+            // Someone may have asked for `quantiles` of just these.
+            let same = expressions.iter().position(|made| made == expr);
+            Place::Whole(same.unwrap_or_else(|| {
+                expressions.push(expr.clone());
+                expressions.len() - 1
+            }))
         }));
     }
     let input = Arc::clone(&aggregate.input);

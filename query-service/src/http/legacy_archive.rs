@@ -13,6 +13,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
 use super::legacy::{Data, Filter, two_decimals};
+use crate::archive::measured;
 use crate::sql::SqlError;
 use crate::statistic::Statistic;
 use crate::text::millis;
@@ -45,7 +46,7 @@ pub(super) async fn rolled_up(
         cast(col("mean_us"), DataType::Float64),
         cast(col("digest"), DataType::Binary),
     ];
-    let rollups = session.table(tables::ROLLUP_1H).await?;
+    let rollups = measured(session.table(tables::ROLLUP_1H).await?)?;
     let wanted = rollups.filter(selected(since, &filter))?.select(columns)?;
     let mut batches = wanted.execute_stream().await?;
     let mut pairs = Pairs::new();

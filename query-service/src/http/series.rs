@@ -2,7 +2,7 @@
 //!
 //! Of one `protocol` (tcp). Windows are aligned to multiples of the step since 1970 (UTC), and the range is widened to whole windows. Where the step is a
 //! multiple of a minute, the last 75 minutes come from the live store's minutes, which know what the archive does not hold yet;
-//! everything else comes from the archive's samples, exact. `answered_from` is `live` when the whole range came from the live store.
+//! everything else comes from the archive: from its samples, exact, or from its rollups, which are exact where the step is an hour or a day. `answered_from` is `live` when the whole range came from the live store.
 
 use std::sync::Arc;
 
@@ -10,13 +10,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use cloudping_model::{Pane, UtcMicros};
-use cloudping_schemas::api::Series;
+use cloudping_schemas::api::{Series, SeriesPoint};
+use datafusion::prelude::SessionContext;
 
 use super::matrix::off_thread;
 use super::params::Params;
 use super::problem::Failure;
+use crate::rolled::{from_rollups, rolled_until};
 use crate::series::{Span, from_minutes, from_samples};
 use crate::service::Shared;
+use crate::sql::SqlError;
 use crate::text::{parse_rfc3339, rfc3339};
 
 /// The most windows of an answer.
@@ -36,7 +39,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
     if span.start < live_from {
         let end = span.end.min(live_from);
         let archived = Span { end, ..span.clone() };
-        points = shared.door.run(move |session| from_samples(session, archived)).await?;
+        points = shared.door.run(move |session| archived_points(session, archived, now)).await?;
     }
     if live_from < span.end {
         let start = span.start.max(live_from);
@@ -58,7 +61,20 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
     }))
 }
 
-fn live_points(view: &crate::live_view::LiveView, span: &Span) -> Vec<cloudping_schemas::api::SeriesPoint> {
+/// The windows that are long closed from the rollups, where these suit the step; everything else from the samples.
+async fn archived_points(session: SessionContext, span: Span, now: UtcMicros) -> Result<Vec<SeriesPoint>, SqlError> {
+    let until = rolled_until(&span, now);
+    let rolled = Span { end: until, ..span.clone() };
+    let mut points = if span.start < until { from_rollups(&session, &rolled).await? } else { Vec::new() };
+    // Before the first rollup there are the samples.
+    let start = if points.is_empty() { span.start } else { until };
+    if start < span.end {
+        points.extend(from_samples(&session, &Span { start, ..span }).await?);
+    }
+    Ok(points)
+}
+
+fn live_points(view: &crate::live_view::LiveView, span: &Span) -> Vec<SeriesPoint> {
     let of_source = view.vantages.iter().find(|(id, _)| id.as_str() == span.source);
     of_source
         .map_or_else(Vec::new, |(_, vantage)| from_minutes(span, &vantage.stored.panes.minutes, &vantage.stored.places))

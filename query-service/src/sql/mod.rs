@@ -1,7 +1,7 @@
 //! Read-only, bounded SQL over the archive, on threads of its own: a heavy statement never delays a live answer.
 //!
-//! A statement is one `SELECT` (with `WITH`, `VALUES`, set operations) or `DESCRIBE`. It sees the tables `samples`, `rollup_1h` and
-//! `regions` and nothing else: no files, no network, no settings, no plans (which would show the server's paths).
+//! A statement is one `SELECT` (with `WITH`, `VALUES`, set operations) or `DESCRIBE`. It sees the tables `samples`, `rollup_1h`,
+//! `rollup_1d`, `changes` and `regions` and nothing else: no files, no network, no settings, no plans (which would show the server's paths).
 
 mod error;
 mod parse;

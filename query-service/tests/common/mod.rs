@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    TimestampMicrosecondArray, new_null_array,
 };
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -130,11 +130,12 @@ impl World {
     }
 
     pub async fn append(&self, table: &str, batch: RecordBatch) {
+        let partition = if table == tables::ROLLUP_1D { tables::MONTH } else { tables::PARTITION };
         let path = self.folder.path().join("tables").join(table);
         std::fs::create_dir_all(&path).unwrap();
         let url = format!("file://{}", path.display()).parse().unwrap();
         let table = DeltaTable::try_from_url(url).await.unwrap();
-        table.write([batch]).with_partition_columns([tables::PARTITION]).await.unwrap();
+        table.write([batch]).with_partition_columns([partition]).await.unwrap();
     }
 }
 
@@ -232,7 +233,7 @@ fn day(at: UtcMicros) -> i32 {
     i32::try_from(at.0.div_euclid(24 * HOUR)).unwrap()
 }
 
-fn samples(rows: &[SampleRow]) -> RecordBatch {
+pub fn samples(rows: &[SampleRow]) -> RecordBatch {
     let schema = tables::samples();
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
         let text = |get: fn(&SampleRow) -> &'static str| Arc::new(StringArray::from_iter_values(rows.iter().map(get)));
@@ -247,6 +248,7 @@ fn samples(rows: &[SampleRow]) -> RecordBatch {
             "protocol" => text(|_| "tcp"),
             "family" => Arc::new(Int32Array::from(vec![4; rows.len()])),
             "rtt_us" | "connect_us" => Arc::new(rows.iter().map(|row| row.rtt_us).collect::<Int32Array>()),
+            "origin" => new_null_array(field.data_type(), rows.len()),
             _ => zeros(field.data_type(), rows.len()),
         }
     });
@@ -264,24 +266,48 @@ fn zeros(data_type: &DataType, rows: usize) -> ArrayRef {
 
 /// A rollup of one pair and hour.
 pub fn rollup(hour: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> RecordBatch {
+    rollup_of(tables::rollup_1h(), hour, source, target, rtts_us)
+}
+
+/// A rollup of one pair and a day of January 2026.
+pub fn rollup_day(start: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> RecordBatch {
+    rollup_of(tables::rollup_1d(), start, source, target, rtts_us)
+}
+
+fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> RecordBatch {
     let digest: LatencyDigest = rtts_us.iter().copied().collect();
     let mean = digest.sum_us() as f64 / digest.count() as f64;
-    let schema = tables::rollup_1h();
+    let whole = |value: Option<u32>| Arc::new(Int32Array::from(vec![value.unwrap() as i32]));
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
+        if let Some((_, q)) = tables::PERCENTILES.iter().find(|(name, _)| name == field.name()) {
+            return Arc::new(Float64Array::from(vec![digest.quantile(*q)]));
+        }
         match field.name().as_str() {
-            "date" => Arc::new(Date32Array::from(vec![day(hour)])),
-            "hour" => Arc::new(TimestampMicrosecondArray::from(vec![hour.0]).with_timezone("UTC")),
+            "date" | "day" => Arc::new(Date32Array::from(vec![day(start)])),
+            "month" => Arc::new(Date32Array::from(vec![20_454])),
+            "hour" => Arc::new(TimestampMicrosecondArray::from(vec![start.0]).with_timezone("UTC")),
             "source" => Arc::new(StringArray::from(vec![source])),
             "target" => Arc::new(StringArray::from(vec![target])),
             "protocol" => Arc::new(StringArray::from(vec!["tcp"])),
             "family" => Arc::new(Int32Array::from(vec![4])),
             "sent" | "received" => Arc::new(Int64Array::from(vec![rtts_us.len() as i64])),
+            "min_us" => whole(digest.min_us()),
+            "max_us" => whole(digest.max_us()),
             "mean_us" => Arc::new(Float64Array::from(vec![mean])),
             "digest" => Arc::new(BinaryArray::from_vec(vec![&trino::to_trino_bytes(&digest)])),
+            "origin" => new_null_array(field.data_type(), 1),
             _ => zeros(field.data_type(), 1),
         }
     });
     RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()
+}
+
+/// The same rows, imported.
+pub fn imported(rows: &RecordBatch) -> RecordBatch {
+    let (at, _) = rows.schema_ref().column_with_name("origin").unwrap();
+    let mut columns = rows.columns().to_vec();
+    columns[at] = Arc::new(StringArray::from(vec!["csv"; rows.num_rows()]));
+    RecordBatch::try_new(rows.schema(), columns).unwrap()
 }
 
 /// One probe a second for two minutes, a day ago, with losses.
