@@ -43,6 +43,8 @@ pub struct Archived {
     pub rounds: u64,
     /// Rows appended: samples of those rounds.
     pub rows: u64,
+    /// Route changes appended to theirs.
+    pub changes: u64,
     /// Records whose round was known already.
     pub duplicates: u64,
     /// Records that are no events.
@@ -86,8 +88,8 @@ pub struct Vacuumed {
 
 impl From<ArchiveReport> for Archived {
     fn from(report: ArchiveReport) -> Self {
-        let ArchiveReport { records, rounds, rows, duplicates, unreadable, commits } = report;
-        Self { records, rounds, rows, duplicates, unreadable, commits }
+        let ArchiveReport { records, rounds, rows, changes, duplicates, unreadable, commits } = report;
+        Self { records, rounds, rows, changes, duplicates, unreadable, commits }
     }
 }
 

@@ -3,7 +3,7 @@
 use deltalake_core::kernel::Transaction;
 use deltalake_core::protocol::SaveMode;
 
-use crate::checkpoint::ROLLUP_APP;
+use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP};
 use crate::commit::{Commit, commit, lost_race};
 use crate::{RollupError, Table, Tables};
 
@@ -18,7 +18,7 @@ const MAX_LOST_RACES: u32 = 20;
 /// # Errors
 /// [`RollupError`].
 pub async fn forget_rollups(tables: &Tables) -> Result<(), RollupError> {
-    for (table, app) in [(Table::Rollup1h, ROLLUP_APP)] {
+    for (table, app) in [(Table::Rollup1h, ROLLUP_APP), (Table::Rollup1d, ROLLUP_DAYS_APP)] {
         forget(tables, table, app).await?;
     }
     Ok(())

@@ -5,8 +5,12 @@
 
 mod check;
 mod compact;
+mod ddl;
+mod export;
+mod import;
 mod place;
 mod progress;
+mod replay;
 mod report;
 mod run;
 mod stats;
@@ -48,6 +52,14 @@ enum RollupCommand {
     Check(check::CheckArgs),
     /// Show what the tables weigh, and what compact and vacuum would do
     Stats(stats::StatsArgs),
+    /// Make the live store anew, from the archive or from the log
+    Replay(Box<replay::ReplayArgs>),
+    /// Take measurements of others into the archive
+    Import(Box<import::ImportArgs>),
+    /// Write closed days and months as plain Parquet or CSV, with a manifest
+    Export(Box<export::ExportArgs>),
+    /// Print the tables' definitions for Athena, Glue or DuckDB
+    Ddl(ddl::DdlArgs),
 }
 
 /// Runs one of them.
@@ -58,6 +70,10 @@ pub fn run(args: RollupArgs) -> Result<(), Failure> {
         RollupCommand::Vacuum(args) => vacuum::run(&args),
         RollupCommand::Check(args) => check::run(&args),
         RollupCommand::Stats(args) => stats::run(&args),
+        RollupCommand::Replay(args) => replay::run(*args),
+        RollupCommand::Import(args) => import::run(&args),
+        RollupCommand::Export(args) => export::run(*args),
+        RollupCommand::Ddl(args) => ddl::run(args),
     }
 }
 

@@ -17,6 +17,11 @@ pub struct PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// A place that another argument names.
+    pub fn at(tables: &str) -> Self {
+        Self { tables: tables.to_owned() }
+    }
+
     /// The tables there, of which none needs to exist yet.
     ///
     /// # Errors

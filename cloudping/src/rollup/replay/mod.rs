@@ -1,0 +1,183 @@
+//! `cloudping rollup replay`: the live store made anew, from the archive or from the log, and the rollups computed anew.
+
+mod feed;
+mod live;
+mod since;
+mod swap;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use cloudping_backend_local::{LocalLog, LocalStore};
+use cloudping_batch_rollup::replay::forget_rollups;
+use cloudping_batch_rollup::{Progress, Rollup, Tables};
+use cloudping_schemas::tables::Origin;
+use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
+
+use super::place::PlaceArgs;
+use super::report::OutputArgs;
+use super::{progress, to_the_end};
+use crate::clock;
+use crate::failure::Failure;
+use crate::up::{claim, default_data};
+use live::Source;
+use since::Since;
+use swap::Scratch;
+
+/// Arguments of `rollup replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudping rollup replay                                the live store of data/world, from its archive
+  cloudping rollup replay --data /srv/cloudping --since 30d
+  cloudping rollup replay --planet --from log
+  cloudping rollup replay --rollups --dry-run            what there is to do
+
+The live store is made beside the old one and takes its place in one step, when it is whole: cut off before, nothing has changed.
+Keys of the ingest door, audits and dead letters are kept. It holds what was measured since --since and nothing older;
+the next `up` goes on where the archive (or the log) ends. Imported rows never enter it.
+
+`up` must not run on the same --data meanwhile.")]
+pub struct ReplayArgs {
+    /// The data directory whose live store is made anew [default: data/world, with --planet data/planet]
+    #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// It is the simulated network's
+    #[arg(long)]
+    pub planet: bool,
+    /// Where the archive's tables lie [default: the folder `tables` of the data directory]
+    #[arg(long, env = "CLOUDPING_TABLES", value_name = "URL|DIR")]
+    pub tables: Option<String>,
+    /// What to make it from
+    #[arg(long, value_enum, default_value_t = From::Samples)]
+    pub from: From,
+    /// From the start of which UTC day on: a date, a time (RFC 3339), or a time ago such as 30d [default: all that a live store keeps,
+    /// 396 days]
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
+    /// How late rounds may be, as `up` is told: it decides when hours are folded
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "15m", value_name = "TIME")]
+    pub allowed_lateness: Duration,
+    /// Also compute every hour and day of the rollups anew, and put what comes out in the place of what is there
+    #[arg(long)]
+    pub rollups: bool,
+    /// Say what there is to do, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What the live store is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    /// The archive's samples
+    Samples,
+    /// The event log on this disk, as far back as it is kept
+    Log,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplayReport {
+    /// Days of samples read; none where the log was read.
+    pub days: u64,
+    /// Records of the log read; none where samples were read.
+    pub records: u64,
+    /// Rounds counted.
+    pub rounds: u64,
+    /// Samples in them. In a dry run: what the days hold, whatever their origin.
+    pub samples: u64,
+    /// Rounds that came more than once.
+    pub duplicates: u64,
+    /// Records that went to the dead letters.
+    pub dead: u64,
+    /// Route steps found.
+    pub changes: u64,
+    /// Hours of the rollups that were computed.
+    pub rollup_hours: u64,
+}
+
+/// Rebuilds what was asked for.
+pub fn run(args: ReplayArgs) -> Result<(), Failure> {
+    let lateness = micros(args.allowed_lateness);
+    if lateness > MAX_ALLOWED_LATENESS_US {
+        return Err(Failure::setting(format!(
+            "--allowed-lateness {:?}: at most {} minutes",
+            args.allowed_lateness,
+            MAX_ALLOWED_LATENESS_US / 60_000_000
+        )));
+    }
+    let data = args.data.clone().unwrap_or_else(|| PathBuf::from(default_data(false, args.planet)));
+    let report = to_the_end(replay(&args, &data))?;
+    let counts = [
+        ("days", report.days),
+        ("records", report.records),
+        ("rounds", report.rounds),
+        ("samples", report.samples),
+        ("duplicates", report.duplicates),
+        ("dead_letters", report.dead),
+        ("changes", report.changes),
+        ("rollup_hours", report.rollup_hours),
+    ];
+    args.output.counts(&counts, Some(args.dry_run))
+}
+
+async fn replay(args: &ReplayArgs, data: &Path) -> Result<ReplayReport, Failure> {
+    if !data.is_dir() {
+        return Err(Failure::setting(format!(
+            "{} is no directory; name the data directory with --data",
+            data.display()
+        )));
+    }
+    let place = args.tables.clone().unwrap_or_else(|| data.join("tables").to_string_lossy().into_owned());
+    let tables = PlaceArgs::at(&place).tables()?;
+    let progress = progress::shown();
+    let mut report = rebuild(args, data, &tables, progress.as_ref()).await?;
+    if args.rollups && !args.dry_run {
+        forget_rollups(&tables).await.map_err(Failure::runtime)?;
+        progress.stage("computing rollups", 0, "hours");
+        let done = Rollup::new(tables).run_once().await.map_err(|error| {
+            Failure::runtime(format!(
+                "{error}; the live store is done, and `cloudping rollup run` goes on with the rollups"
+            ))
+        })?;
+        report.rollup_hours = done.hours;
+    }
+    Ok(report)
+}
+
+/// The live store. Both of the directory's files are held open all the while, so no `up` can start on it.
+async fn rebuild(
+    args: &ReplayArgs,
+    data: &Path,
+    tables: &Tables,
+    progress: &dyn Progress,
+) -> Result<ReplayReport, Failure> {
+    let log = Arc::new(LocalLog::open(data, clock::now).map_err(Failure::setting)?);
+    let old = LocalStore::open(data).map_err(Failure::setting)?;
+    claim::directory(data, if args.planet { claim::PLANET } else { claim::WORLD })?;
+    let since = args.since.map(|since| since.start_of_day(clock::now()));
+    let source = match args.from {
+        From::Log => Source::log(log.clone(), since),
+        From::Samples => Source::samples(log.clone(), tables, origins(args.planet), since).await?,
+    };
+    if args.dry_run {
+        return source.outlook().await;
+    }
+    let scratch = Scratch::new(data)?;
+    let report = live::fill(scratch.directory(), &old, source, micros(args.allowed_lateness), progress).await?;
+    scratch.take_the_place_of_the_old(old)?;
+    Ok(report)
+}
+
+/// Whose samples a directory's live store holds. Older archives of the planet do not say that they are simulated.
+fn origins(planet: bool) -> &'static [Origin] {
+    if planet { &[Origin::Measured, Origin::Simulated] } else { &[Origin::Measured] }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
