@@ -13,6 +13,8 @@ import duckdb
 request = json.load(sys.stdin)
 database = duckdb.connect(config={"threads": 2})
 database.execute("set timezone = 'UTC'")
+# It would be written among the answer.
+database.execute("set enable_progress_bar = false")
 files = ", ".join("'" + path.replace("'", "''") + "'" for path in request["files"])
 database.execute(f"create view samples as select * from read_parquet([{files}], hive_partitioning = true)")
 rows = database.execute(request["sql"]).fetchall()
