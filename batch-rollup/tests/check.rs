@@ -116,11 +116,11 @@ async fn a_round_that_is_there_twice_is_told() {
 async fn damaged(damage: impl Fn(&Path), expected: impl Fn(&FileFault) -> bool) {
     let setting = Setting::new().await;
     let file = setting.file(Table::Samples, "date=2026-03-01");
+    setting.archive(5, TEN + HOUR).await;
+    setting.archive(6, TEN + DAY + 2 * HOUR).await;
     damage(&file);
     // Beside it lies what nobody listed.
     std::fs::write(file.with_file_name("notes.parquet"), "not listed").unwrap();
-    setting.archive(5, TEN + HOUR).await;
-    setting.archive(6, TEN + DAY + 2 * HOUR).await;
 
     let error = setting.roll_up().await.unwrap_err();
     assert!(error.to_string().contains(&name(&file)), "{error}");
