@@ -176,7 +176,7 @@ mod tests {
     fn rollups_answer_where_they_are_exact_or_the_range_is_long() {
         let now = UtcMicros(400 * DAY_US + 13 * HOUR_US + 5);
         let until = |step_us: i64, days: i64| {
-            let end = UtcMicros(now.0.next_multiple_of(step_us));
+            let end = (now + (step_us - 1)).floor(step_us);
             let start = (end - days * DAY_US).floor(step_us);
             let span =
                 Span { source: "a".into(), target: "b".into(), protocol: Protocol::TcpConnect, start, end, step_us };
