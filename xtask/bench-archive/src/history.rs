@@ -41,8 +41,9 @@ pub async fn judge_month(report: &mut BenchReport, settings: &Settings) -> Resul
 
     // Summed in both, so that printing 832,000 rows is in neither time.
     let ours = Ours::over(folder.path())?;
-    let (mine, quick) =
-        ours.time("select count(*) as n, sum(p50_us) as p50, sum(p99_us) as p99 from rollup_1h", RUNS).await?;
+    let (mine, quick) = ours
+        .time("select count(*) as n, sum(p50_us) as p50, sum(p99_us) as p99 from rollup_1h where received > 0", RUNS)
+        .await?;
     let exact = "select source, target, date_trunc('hour', ts) as hour, quantile_cont(rtt_us, 0.5) as p50, \
                  quantile_cont(rtt_us, 0.99) as p99 from samples where outcome = 'answered' group by all";
     let summed = format!("select count(*), sum(p50), sum(p99) from ({exact})");
@@ -55,7 +56,8 @@ pub async fn judge_month(report: &mut BenchReport, settings: &Settings) -> Resul
     report.judged("30 days by pair and hour: sums off by", off * 100.0, "%", Bar::AtMost(0.1));
 
     let source = log.world().ids().next().ok_or("a world without regions")?;
-    let columns = format!("from rollup_1h where source = '{source}' and hour < '2026-01-04T00:00:00Z'");
+    let columns =
+        format!("from rollup_1h where received > 0 and source = '{source}' and hour < '2026-01-04T00:00:00Z'");
     let mine = ours.ask(&format!("select p50_us as p50, p99_us as p99 {columns} order by target, hour")).await?;
     let theirs = format!(
         "select p50, p99 from ({exact}) where source = '{source}' and hour < '2026-01-04T00:00:00Z' order by target, hour"
