@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn an_invocation_tells_what_it_did_and_whether_it_was_all() {
-        let archived = Archived { records: 9, rounds: 7, rows: 21, duplicates: 1, unreadable: 1, commits: 1 };
+        let archived =
+            Archived { records: 9, rounds: 7, rows: 21, changes: 1, duplicates: 1, unreadable: 1, commits: 1 };
         let report = Report {
             archived: Some(archived),
             rolled_up: Some(RolledUp { hours: 2, days: 0, rows: 24, commits: 1 }),
