@@ -50,7 +50,7 @@ impl Archive {
         append(&self.log, &rounds(seed, from, 50, 20)).await;
         let options = ArchiveOptions { origin, ..ArchiveOptions::default() };
         Archiver::with_options(self.log.clone(), self.tables.clone(), options).run_once().await.unwrap();
-        Rollup::new(self.tables.clone()).run_once().await.unwrap();
+        Rollup::new(self.tables.clone()).run_once(UtcMicros(TEN)).await.unwrap();
     }
 
     async fn export(&self, to: &Path, options: &ExportOptions) -> ExportReport {

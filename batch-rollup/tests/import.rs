@@ -94,7 +94,7 @@ async fn averages_are_in_the_table_and_in_no_rollup() {
     let origins = sql(&tables, "SELECT origin, rtt_us FROM samples ORDER BY rtt_us").await;
     assert_eq!(texts(&origins, "origin"), vec![Some("cloudping.co/average".to_owned()); 2]);
     assert_eq!(ints(&origins, "rtt_us"), [Some(70_000), Some(71_000)]);
-    Rollup::new(tables.clone()).run_once().await.unwrap();
+    Rollup::new(tables.clone()).run_once(UtcMicros(TEN)).await.unwrap();
     assert_eq!(sql(&tables, "SELECT * FROM rollup_1h").await.num_rows(), 0);
 }
 
@@ -114,7 +114,7 @@ async fn atlas_results_stand_beside_our_own() {
     let files = vec![input("list.json", format!("[{}]", list.join(",\n"))), input("lines.json", list.join("\n"))];
     let report = import(&tables, options, files).await.unwrap();
     assert_eq!((report.files, report.records, report.rounds, report.rows, report.duplicates), (2, 12, 6, 18, 6));
-    Rollup::new(tables.clone()).run_once().await.unwrap();
+    Rollup::new(tables.clone()).run_once(UtcMicros(TEN)).await.unwrap();
     let hours = sql(
         &tables,
         "SELECT source, protocol, sent, lost, p50_us FROM rollup_1h WHERE origin = 'ripe-atlas' ORDER BY source",

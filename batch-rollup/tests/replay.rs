@@ -126,13 +126,13 @@ async fn a_forgotten_rollup_is_computed_anew_and_comes_out_the_same() {
     let (_directory, tables) = place();
     Archiver::new(log_of(&rounds(26, TEN - HOUR, 30, 300)).await, tables.clone()).run_once().await.unwrap();
     let rollup = Rollup::new(tables.clone());
-    let first = rollup.run_once().await.unwrap();
-    assert_eq!(rollup.run_once().await.unwrap().hours, 0);
+    let first = rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap();
+    assert_eq!(rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap().hours, 0);
     let query = "SELECT * FROM rollup_1h ORDER BY source, target, family, hour";
     let before = sql(&tables, query).await;
     forget_rollups(&tables).await.unwrap();
     assert_eq!(sql(&tables, query).await, before, "what is there stays until it is computed");
-    let second = rollup.run_once().await.unwrap();
+    let second = rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap();
     assert_eq!((second.hours, second.rows), (first.hours, first.rows));
     assert_eq!(sql(&tables, query).await, before);
     assert_eq!(open(&tables, Table::Rollup1h).await.version(), Some(first.commits + 1 + second.commits));
