@@ -1,4 +1,4 @@
-//! A day of 34 x 34 pairs at a round a second: how small and how fast.
+//! A day of 34 x 34 pairs at a round a second: how small, how fast, and how soon it answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cloudping_testkit::bench_report::{Bar, BenchReport};
 
 use crate::generator::{GeneratedLog, PAIRS, REGIONS, START, World};
 use crate::settings::Settings;
-use crate::{Result, entropy, sizes, usage};
+use crate::{Result, entropy, queries, sizes, usage};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Archivers run this often in the day that is made.
@@ -30,7 +30,8 @@ pub async fn judge(report: &mut BenchReport, settings: &Settings) -> Result<()> 
     information(report, &log, length);
     archive(report, settings, &log, &tables, length).await?;
     compact(report, settings, &tables, length).await?;
-    let left = sizes::sizes(&sizes::files(&tables, Table::Samples).await?)?;
+    let files = sizes::files(&tables, Table::Samples).await?;
+    let left = sizes::sizes(&files)?;
     let columns: Vec<&str> = left.columns.keys().map(String::as_str).collect();
     for column in columns {
         report.plain(format!("bytes a sample: {column}"), left.per_row(&[column]), "B");
@@ -39,7 +40,7 @@ pub async fn judge(report: &mut BenchReport, settings: &Settings) -> Result<()> 
     settings.judged(report, "bytes a sample: ts, source, target, rtt_us, outcome", essence, "B", Bar::AtMost(3.5));
     let all = left.bytes as f64 / left.rows as f64;
     settings.judged(report, "bytes a sample: every column, whole files", all, "B", Bar::AtMost(6.0));
-    Ok(())
+    queries::judge(report, settings, folder.path(), &files).await
 }
 
 /// Archives in as many runs as there would be.

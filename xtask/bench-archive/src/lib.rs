@@ -4,6 +4,7 @@
 //! - [`generator`]: worlds of regions that measure each other, as an event log that makes its rounds as they are read.
 //! - [`day`]: a day of a round a second: bytes a sample, entropy, speed of the archiver and the compactor.
 //! - [`history`]: a month and a year: answers from the rollups, and what more data costs.
+//! - [`queries`]: eight questions to the day's samples, beside DuckDB and ClickHouse.
 //! - [`service`], [`peer`]: ours and DuckDB, asked in SQL.
 //!
 //! `CLOUDPING_BENCH_ROWS=5e6` makes fewer samples than the 1e8 of the bars, to try things out: figures then name their number and have no bars.
@@ -14,6 +15,7 @@ pub mod entropy;
 pub mod generator;
 pub mod history;
 pub mod peer;
+pub mod queries;
 pub mod service;
 pub mod settings;
 pub mod sizes;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::service::Ours;
+use crate::settings::Settings;
 
 const PEERS: &str = include_str!("queries.py");
 /// Runs after a first one.
@@ -55,12 +56,12 @@ impl Question {
 ///
 /// # Errors
 /// When an engine cannot be asked, or their answers differ.
-pub async fn judge(report: &mut BenchReport, folder: &Path, files: &[PathBuf], python: &Path) -> Result<()> {
+pub async fn judge(report: &mut BenchReport, settings: &Settings, folder: &Path, files: &[PathBuf]) -> Result<()> {
     let ours = Ours::over(folder)?;
     let names = names(&ours).await?;
     let read = |(name, text): (&'static str, &str)| Question::read(name, text, &names);
     let questions = QUESTIONS.into_iter().map(read).collect::<Result<Vec<_>>>()?;
-    let peers = peers(python, files, &questions)?;
+    let peers = peers(&settings.python, files, &questions)?;
     let mut logarithms = 0.0;
     for (question, peers) in questions.iter().zip(&peers) {
         let (rows, time) = ours.time(&question.ours, RUNS).await?;
@@ -76,7 +77,8 @@ pub async fn judge(report: &mut BenchReport, folder: &Path, files: &[PathBuf], p
         logarithms += (time.as_secs_f64() / fastest).ln();
     }
     let mean = (logarithms / questions.len() as f64).exp();
-    report.judged("raw samples: ours over the faster of DuckDB and ClickHouse", mean, "", Bar::AtMost(1.0));
+    let figure = "raw samples: ours over the faster of DuckDB and ClickHouse, geometric mean";
+    settings.judged(report, figure, mean, "", Bar::AtMost(1.0));
     Ok(())
 }
 
@@ -91,8 +93,7 @@ async fn names(ours: &Ours) -> Result<[String; 3]> {
 }
 
 fn peers(python: &Path, files: &[PathBuf], questions: &[Question]) -> Result<Vec<Value>> {
-    let mut child =
-        Command::new(python).args(["-c", PEERS]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(python).args(["-c", PEERS]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let asked = questions.iter().map(|question| json!({"duckdb": question.duckdb, "clickhouse": question.clickhouse}));
     let request = json!({"files": files, "questions": asked.collect::<Vec<_>>(), "runs": RUNS});
     let mut input = child.stdin.take().ok_or("the peers have no input")?;
@@ -163,7 +164,9 @@ mod tests {
         let ours = [json!(["a", "2026-01-05T01:00:00.000000+00:00", 3, 0.1])];
         let theirs = json!([["a", "2026-01-05 01:00:00", "3", 0.1 + 1e-12]]);
         assert_eq!(same(&ours, &theirs), Ok(()));
-        for other in [json!([]), json!([["b", "2026-01-05 01:00:00", 3, 0.1]]), json!([["a", "2026-01-05 02:00:00", 3, 0.1]])] {
+        for other in
+            [json!([]), json!([["b", "2026-01-05 01:00:00", 3, 0.1]]), json!([["a", "2026-01-05 02:00:00", 3, 0.1]])]
+        {
             assert!(same(&ours, &other).is_err(), "{other}");
         }
         assert!(same(&ours, &json!([["a", "2026-01-05 01:00:00", 3, 0.1001]])).is_err());
