@@ -17,9 +17,9 @@ use futures::{TryStreamExt, stream};
 
 use crate::checkpoint::ARCHIVE_APP;
 use crate::commit::{Commit, commit, lost_race, write_files};
-use crate::hours::date_of;
-use crate::query::{dates, moment, rows, session};
+use crate::query::{rows, session, within};
 use crate::sample_rows::sample_rows;
+use crate::stretches::Stretches;
 use crate::{ArchiveError, Table, TableError, Tables};
 
 /// After so many commits in a row that lost to another writer an append gives up. Each of them was another's success.
@@ -122,9 +122,10 @@ impl Appender {
         rounds: &[Round],
         origin: Origin,
     ) -> Result<HashSet<RoundId>, TableError> {
-        let Some((first, last)) = span(rounds) else {
+        let stretches = stretches(rounds);
+        if stretches.is_empty() {
             return Ok(HashSet::new());
-        };
+        }
         let wanted = Wanted::new(rounds);
         let found = async {
             let session = session()?;
@@ -134,8 +135,7 @@ impl Appender {
             };
             let mut stored = rows(&session, table, None)
                 .await?
-                .filter(dates(date_of(first), date_of(last)))?
-                .filter(col("ts").between(moment(first), moment(last)))?
+                .filter(within(&stretches))?
                 .filter(of_origin)?
                 .select_columns(&["source", "epoch", "round"])?
                 .execute_stream()
@@ -203,8 +203,14 @@ fn count(report: &mut AppendReport, rounds: &[Round]) {
     report.rows = rounds.iter().map(|round| round.samples.len() as u64).sum();
 }
 
-/// The times of the first and the last sample.
-fn span(rounds: &[Round]) -> Option<(UtcMicros, UtcMicros)> {
-    let times = || rounds.iter().flat_map(|round| round.samples.iter().map(|sample| round.sent_at(sample)));
-    times().min().zip(times().max())
+/// When the samples were sent.
+fn stretches(rounds: &[Round]) -> Vec<(UtcMicros, UtcMicros)> {
+    let mut stretches = Stretches::default();
+    for round in rounds {
+        let times = || round.samples.iter().map(|sample| round.sent_at(sample));
+        if let Some((first, last)) = times().min().zip(times().max()) {
+            stretches.add(first, last);
+        }
+    }
+    stretches.joined()
 }

@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use cloudping_ports::{EventLog, SequenceNumber, ShardId};
 use cloudping_schemas::tables::Origin;
 use datafusion::error::DataFusionError;
-use datafusion::prelude::col;
+
 use deltalake_core::kernel::{Action, Transaction, Version};
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
@@ -21,8 +21,7 @@ use crate::batch::Batch;
 use crate::changes::append_changes;
 use crate::checkpoint::{ARCHIVE_APP, LIMBS, from_limbs, limb_apps, to_limbs};
 use crate::commit::{Commit, commit, lost_race, write_files};
-use crate::hours::date_of;
-use crate::query::{dates, moment, rows, session};
+use crate::query::{rows, session, within};
 use crate::sample_arrays::sample_arrays;
 use crate::{ArchiveError, Table, TableError, Tables};
 
@@ -237,15 +236,15 @@ impl Archiver {
     ///
     /// Reads identities only, and only in files whose statistics overlap with the batch's time: a round delivered twice has the same times.
     async fn leave_out_known(&self, table: &DeltaTable, batch: &mut Batch) -> Result<(), TableError> {
-        let Some((first, last)) = batch.span() else {
+        let stretches = batch.stretches();
+        if stretches.is_empty() {
             return Ok(());
-        };
+        }
         let found = async {
             let session = session()?;
             let mut stored = rows(&session, table, None)
                 .await?
-                .filter(dates(date_of(first), date_of(last)))?
-                .filter(col("ts").between(moment(first), moment(last)))?
+                .filter(within(&stretches))?
                 .select_columns(&["source", "epoch", "round"])?
                 .execute_stream()
                 .await?;

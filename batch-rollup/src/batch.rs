@@ -8,6 +8,7 @@ use cloudping_ports::{Record, SequenceNumber, ShardId};
 use cloudping_schemas::event::{self, Columns, EventError, Head};
 
 use crate::sample_rows::{NewSample, SampleColumns, Series};
+use crate::stretches::Stretches;
 
 /// What makes a route change one: source, target, protocol, family and minute. They order as the rows of their table.
 pub(crate) type ChangeId = (String, String, &'static str, u8, UtcMicros);
@@ -30,7 +31,7 @@ pub(crate) struct Batch {
     columns: Columns,
     changes: BTreeMap<ChangeId, RouteChange>,
     /// The times of the first and the last sample.
-    span: Option<(i64, i64)>,
+    stretches: Stretches,
     reached: BTreeMap<ShardId, SequenceNumber>,
     records: u64,
     bytes: usize,
@@ -87,11 +88,15 @@ impl Batch {
         }
         self.ids.insert(id, self.samples.rounds.len() as u32);
         self.samples.begin_round(head.epoch, head.number, head.gap);
+        let mut span: Option<(UtcMicros, UtcMicros)> = None;
         for at in 0..head.len() {
             let sample = sample(&head, at, source, &dictionary.targets);
-            let (first, last) = self.span.unwrap_or((sample.at.0, sample.at.0));
-            self.span = Some((first.min(sample.at.0), last.max(sample.at.0)));
+            let (first, last) = span.unwrap_or((sample.at, sample.at));
+            span = Some((first.min(sample.at), last.max(sample.at)));
             self.samples.push(sample);
+        }
+        if let Some((first, last)) = span {
+            self.stretches.add(first, last);
         }
         Ok(())
     }
@@ -136,9 +141,9 @@ impl Batch {
         (self.records, self.duplicates, self.unreadable)
     }
 
-    /// The times of the first and the last sample; `None` without any.
-    pub(crate) fn span(&self) -> Option<(UtcMicros, UtcMicros)> {
-        self.span.map(|(first, last)| (UtcMicros(first), UtcMicros(last)))
+    /// When the samples were sent.
+    pub(crate) fn stretches(&self) -> Vec<(UtcMicros, UtcMicros)> {
+        self.stretches.joined()
     }
 }
 
@@ -223,7 +228,7 @@ mod tests {
         assert_eq!((batch.samples().live_rounds().count(), batch.samples().rows()), (2, 4));
         assert_eq!(batch.counts(), (4, 1, 1));
         assert_eq!(batch.reached()[&ShardId("s".to_owned())], 4.into());
-        assert_eq!(batch.span(), Some((UtcMicros(1_000_003), UtcMicros(1_000_007))));
+        assert_eq!(batch.stretches(), [(UtcMicros(1_000_003), UtcMicros(1_000_007))]);
         batch.leave_out("a", 1, 1);
         batch.leave_out("a", 1, 1);
         batch.leave_out("a", 2, 0);

@@ -47,6 +47,7 @@ mod sample_rows;
 pub mod schedule;
 pub mod statistics;
 pub mod stats;
+mod stretches;
 mod table;
 mod tables;
 mod vacuum;

@@ -20,11 +20,14 @@ use crate::rollup_fold::SERIES;
 
 /// Memory that a query may hold, in bytes; a sort that needs more goes to disk.
 const QUERY_MEMORY: usize = 256 << 20;
+/// Parts that a query works on at once, whatever the machine has: each sort needs tens of megabytes that it cannot put on disk.
+const QUERY_THREADS: usize = 4;
 
 /// A session of its own memory for one query.
 pub(crate) fn session() -> Result<SessionContext, DataFusionError> {
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(QUERY_MEMORY))).build_arc()?;
-    Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
+    let config = SessionConfig::new().with_target_partitions(QUERY_THREADS);
+    Ok(SessionContext::new_with_config_rt(config, runtime))
 }
 
 /// The rows of a table's loaded version, or only those of some of its files.
@@ -50,6 +53,14 @@ pub(crate) fn moment(at: UtcMicros) -> Expr {
 /// Rows of the dates `first` to `last` (days since 1970-01-01): readers leave out the other partitions.
 pub(crate) fn dates(first: i32, last: i32) -> Expr {
     col(PARTITION).between(date(first), date(last))
+}
+
+/// Samples of some stretches of time, both ends included.
+pub(crate) fn within(stretches: &[(UtcMicros, UtcMicros)]) -> Expr {
+    let one = |&(first, last): &(UtcMicros, UtcMicros)| {
+        dates(date_of(first), date_of(last)).and(col("ts").between(moment(first), moment(last)))
+    };
+    stretches.iter().map(one).reduce(Expr::or).unwrap_or(lit(false))
 }
 
 /// A rollup's rows of some windows, in the order of series and windows; what does not fit into memory is sorted on disk.
