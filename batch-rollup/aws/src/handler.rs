@@ -155,8 +155,8 @@ impl Handler {
     /// it may be at any point.
     ///
     /// # Errors
-    /// What failed, in one line. No part keeps another back: hours are brought up to date also when the log cannot be read.
-    pub async fn invoke(&self, now: UtcMicros, within: Duration) -> Result<Report, String> {
+    /// [`Failed`]. No part keeps another back: hours are brought up to date also when the log cannot be read.
+    pub async fn invoke(&self, now: UtcMicros, within: Duration) -> Result<Report, Failed> {
         let mut parts = Parts { end: Instant::now() + within, unfinished: Vec::new(), errors: Vec::new() };
         let archived = parts.take("archive", self.archiver.run_once()).await;
         let rolled_up = parts.take(Step::Rollup.name(), self.rollup.run_once(now)).await;
@@ -193,6 +193,23 @@ impl Handler {
     }
 }
 
+/// An invocation of which some part failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// What the other parts did all the same.
+    pub report: Report,
+    /// What failed, one or more, in one line.
+    pub reasons: String,
+}
+
+impl Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reasons)
+    }
+}
+
+impl std::error::Error for Failed {}
+
 /// The parts of an invocation, as they end.
 struct Parts {
     end: Instant,
@@ -212,11 +229,11 @@ impl Parts {
     }
 
     /// The report, unless a part failed.
-    fn report(self, done: Report) -> Result<Report, String> {
-        if !self.errors.is_empty() {
-            return Err(self.errors.join("; "));
-        }
+    fn report(self, done: Report) -> Result<Report, Failed> {
         let report = Report { unfinished: self.unfinished, ..done };
+        if !self.errors.is_empty() {
+            return Err(Failed { report, reasons: self.errors.join("; ") });
+        }
         if !report.unfinished.is_empty() {
             tracing::warn!(?report, "the time was over: the next invocation goes on from there");
         }
@@ -242,6 +259,8 @@ mod tests {
         assert_eq!(report.unfinished, ["too long"]);
         let mut parts = Parts { end, unfinished: Vec::new(), errors: Vec::new() };
         assert_eq!(parts.take("failing", work(0)).await, None);
-        assert_eq!(parts.report(Report::default()), Err("failed".to_owned()));
+        let archived = Some(Archived { rows: 7, ..Archived::default() });
+        let failed = parts.report(Report { archived, ..Report::default() }).unwrap_err();
+        assert_eq!((failed.to_string().as_str(), failed.report.archived), ("failed", archived));
     }
 }

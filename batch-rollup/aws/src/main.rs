@@ -12,7 +12,7 @@ use cloudping_batch_rollup_lambda::origin::origin;
 use cloudping_batch_rollup_lambda::settings::Settings;
 use cloudping_environment::now;
 use cloudping_schemas::catalogue::Catalogue;
-use cloudping_telemetry::{Emitter, Function, Line, Request, logging};
+use cloudping_telemetry::{Emitter, Function, Request, logging};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -46,7 +46,9 @@ async fn main() -> Result<(), Error> {
             let request = Request { id: &context.request_id, trace: context.xray_trace_id.as_deref() };
             let work = async {
                 let done = handler.invoke(now(), left(context.deadline())).await;
-                (done.as_ref().map_or_else(|_| Line::new(), metrics::line), done)
+                // What was archived is counted also when something else failed: its absence is an alarm.
+                let did = done.as_ref().unwrap_or_else(|failed| &failed.report);
+                (metrics::line(did), done)
             };
             function.run(request, work).await
         }
