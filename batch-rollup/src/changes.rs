@@ -25,7 +25,7 @@ use crate::archive::MAX_LOST_RACES;
 use crate::batch::ChangeId;
 use crate::checkpoint::ARCHIVE_APP;
 use crate::commit::{Commit, commit, lost_race, write_files};
-use crate::hours::date_of;
+use crate::hours::{date_of, month_of};
 use crate::query::{moment, rows, session};
 use crate::{ArchiveError, Table, TableError, Tables};
 
@@ -83,7 +83,7 @@ async fn append(tables: &Tables, table: &DeltaTable, changes: &[&RouteChange]) -
 /// The changes of a stretch of minutes that the table's loaded version holds.
 async fn known(table: &DeltaTable, first: UtcMicros, last: UtcMicros) -> Result<HashSet<ChangeId>, DataFusionError> {
     let session = session()?;
-    let month = |at| lit(ScalarValue::Date32(Some(month_of(at))));
+    let month = |at| lit(ScalarValue::Date32(Some(month_of(date_of(at)))));
     let mut stored = rows(&session, table, None)
         .await?
         .filter(col(tables::MONTH).between(month(first), month(last)))?
@@ -123,7 +123,7 @@ fn change_rows(changes: &[&RouteChange]) -> Result<RecordBatch, ArrowError> {
         Arc::new(Int32Array::from_iter_values(all().map(|change| number(change).cast_signed())))
     };
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(Date32Array::from_iter_values(all().map(|change| month_of(change.minute)))),
+        Arc::new(Date32Array::from_iter_values(all().map(|change| month_of(date_of(change.minute))))),
         times(|change| change.minute),
         texts(|change| change.vantage.as_str()),
         texts(|change| change.target.as_str()),
@@ -141,10 +141,4 @@ fn change_rows(changes: &[&RouteChange]) -> Result<RecordBatch, ArrowError> {
         columns.push(Arc::new(Float64Array::from_iter(percentiles)));
     }
     RecordBatch::try_new(tables::changes(), columns)
-}
-
-/// The first day of a moment's UTC month, in days since 1970-01-01.
-fn month_of(at: UtcMicros) -> i32 {
-    let day = date_of(at);
-    NaiveDate::from_epoch_days(day).map_or(day, |date| day - date.day0().cast_signed())
 }

@@ -86,7 +86,7 @@ impl Stats {
         let files: Vec<File> = snapshot.log_data().iter().map(|file| File::of(&file)).collect();
         let stored = open.object_store().list(None).try_collect::<Vec<_>>().await;
         let stored = stored.map_err(self.tables.error(table, "list its folder"))?;
-        let mut stats = weigh(&files, &stored, time_column(table));
+        let mut stats = weigh(&files, &stored, table.time());
         stats.version = open.version().unwrap_or(0);
         if columns {
             progress.stage(&format!("{}: reading footers", table.name()), stats.files, "files");
@@ -144,17 +144,6 @@ impl File {
         let mut parts: Vec<String> = self.path.parts().map(|part| part.as_ref().to_owned()).collect();
         parts.pop();
         parts
-    }
-}
-
-/// The column that says when a row is of.
-fn time_column(table: Table) -> Option<&'static str> {
-    match table {
-        Table::Samples => Some("ts"),
-        Table::Rollup1h => Some("hour"),
-        Table::Rollup1d => Some("day"),
-        Table::Changes => Some("minute"),
-        Table::Regions => None,
     }
 }
 

@@ -31,14 +31,8 @@ type Batches = BoxStream<'static, Result<RecordBatch, FileError>>;
 
 /// The columns by which a table's files are sorted.
 pub(crate) fn order(table: Table) -> [&'static str; 5] {
-    let time = match table {
-        Table::Samples => "ts",
-        Table::Rollup1h => "hour",
-        Table::Rollup1d => "day",
-        Table::Changes => "minute",
-        Table::Regions => "id",
-    };
-    ["source", "target", "protocol", "family", time]
+    // The table of regions is one file always: it is never merged.
+    ["source", "target", "protocol", "family", table.time().unwrap_or("id")]
 }
 
 /// One file to merge.
