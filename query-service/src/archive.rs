@@ -119,7 +119,7 @@ impl Archive {
         for table in &self.tables {
             let handle = table.handle.lock().await.clone();
             if let Some(open) = handle
-                && let Some((path, fault)) = broken_file(&open, &table.schema, tables::PARTITION).await
+                && let Some((path, fault)) = broken_file(&open, &table.schema).await
             {
                 return Some((format!("{}/{path}", table.name), fault));
             }

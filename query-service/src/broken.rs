@@ -17,14 +17,16 @@ const MAGIC: &[u8] = b"PAR1";
 
 /// The first file of a table's loaded version that is missing, not as large as it was written, or no Parquet of the table's columns: its path within
 /// the table, and what is wrong with it. A storage that does not answer blames no file.
-pub(crate) async fn broken_file(table: &DeltaTable, schema: &Schema, partition: &str) -> Option<(String, String)> {
+pub(crate) async fn broken_file(table: &DeltaTable, schema: &Schema) -> Option<(String, String)> {
     let storage = table.object_store();
-    let files = table.snapshot().ok()?.log_data();
+    let snapshot = table.snapshot().ok()?;
+    let needed = needed(schema, snapshot.metadata().partition_columns());
+    let files = snapshot.log_data();
     let files: Vec<_> = files.iter().map(|file| (file.object_store_path(), file.size().unsigned_abs())).collect();
     let looked = stream::iter(files).map(|(path, size)| {
-        let storage = Arc::clone(&storage);
+        let (storage, needed) = (Arc::clone(&storage), &needed);
         async move {
-            let fault = fault(storage.as_ref(), &path, size, schema, partition).await;
+            let fault = fault(storage.as_ref(), &path, size, needed).await;
             fault.map(|fault| (path.to_string(), fault))
         }
     });
@@ -32,7 +34,13 @@ pub(crate) async fn broken_file(table: &DeltaTable, schema: &Schema, partition: 
     broken.next().await
 }
 
-async fn fault(storage: &dyn ObjectStore, path: &Path, size: u64, schema: &Schema, partition: &str) -> Option<String> {
+/// The columns that every file has: not those by which the table is partitioned, whose values are in the table's log.
+fn needed<'a>(schema: &'a Schema, partitions: &[String]) -> Vec<&'a str> {
+    let fields = schema.fields().iter().filter(|field| !field.is_nullable());
+    fields.map(|field| field.name().as_str()).filter(|name| !partitions.iter().any(|column| column == name)).collect()
+}
+
+async fn fault(storage: &dyn ObjectStore, path: &Path, size: u64, needed: &[&str]) -> Option<String> {
     match storage.head(path).await {
         Ok(found) if found.size != size => return Some(format!("has {} bytes, expected {size}", found.size)),
         Ok(_) => {}
@@ -55,7 +63,6 @@ async fn fault(storage: &dyn ObjectStore, path: &Path, size: u64, schema: &Schem
     };
     let columns = metadata.file_metadata().schema_descr().root_schema().get_fields();
     let there = |name: &str| columns.iter().any(|column| column.name() == name);
-    let needed = schema.fields().iter().filter(|field| !field.is_nullable() && field.name() != partition);
-    let mut missing = needed.filter(|field| !there(field.name()));
-    missing.next().map(|field| format!("belongs to another table: it has no column {}", field.name()))
+    let missing = needed.iter().find(|name| !there(name));
+    missing.map(|name| format!("belongs to another table: it has no column {name}"))
 }

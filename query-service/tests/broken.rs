@@ -4,22 +4,24 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use cloudping_schemas::tables;
 use common::*;
 
-/// The data files of the table of samples, by date.
-fn files(world: &World) -> Vec<PathBuf> {
-    let folder = world.folder.path().join("tables/samples");
-    let dates = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut dates: Vec<_> = dates.filter(|path| path.to_string_lossy().contains("date=")).collect();
-    dates.sort();
-    let files = dates.iter().flat_map(|date| std::fs::read_dir(date).unwrap()).map(|file| file.unwrap().path());
+/// The data files of a table, by partition.
+fn files(world: &World, table: &str) -> Vec<PathBuf> {
+    let folder = world.folder.path().join("tables").join(table);
+    let partitions = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut partitions: Vec<_> = partitions.filter(|path| path.to_string_lossy().contains('=')).collect();
+    partitions.sort();
+    let files =
+        partitions.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "parquet")).collect()
 }
 
 async fn is_named(damage: impl Fn(&Path), fault: &str) {
     let world = archived().await;
     world.archive_samples(&[answered(NOW, 1)]).await;
-    let all = files(&world);
+    let all = files(&world, tables::SAMPLES);
     assert_eq!(all.len(), 2, "{all:?}");
     // Not listed, hence no matter.
     std::fs::write(all[1].with_file_name("notes.parquet"), "text").unwrap();
@@ -58,4 +60,23 @@ async fn a_file_of_text_is_named() {
         std::fs::write(file, &"text ".repeat(length)[..length]).unwrap();
     };
     is_named(text, "is no Parquet, or damaged").await;
+}
+
+#[tokio::test]
+async fn a_sound_file_is_not_blamed_for_its_neighbour() {
+    let world = World::new();
+    for rtt_us in [1_000, 2_000] {
+        world.append(tables::ROLLUP_1D, rollup_day(NOON, "us-east-1", "eu-west-1", &[rtt_us])).await;
+    }
+    let all = files(&world, tables::ROLLUP_1D);
+    assert_eq!(all.len(), 2, "{all:?}");
+    // Whichever of the two is looked at first.
+    for gone in &all {
+        let bytes = std::fs::read(gone).unwrap();
+        std::fs::remove_file(gone).unwrap();
+        let detail = world.sql("select sum(max_us) from rollup_1d").await.problem(500);
+        let name = gone.file_name().unwrap().to_string_lossy();
+        assert!(detail.contains(&format!("{name} is missing")), "{detail}");
+        std::fs::write(gone, bytes).unwrap();
+    }
 }

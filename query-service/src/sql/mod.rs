@@ -132,7 +132,11 @@ impl Engine {
     /// A failure that is nobody's fault may be that of a file.
     async fn blame(&self, reason: String) -> SqlError {
         match self.archive.broken_file().await {
-            Some((path, fault)) => SqlError::Broken { path, fault },
+            Some((path, fault)) => {
+                // What is wrong with the file need not be what went wrong.
+                tracing::error!("{reason}");
+                SqlError::Broken { path, fault }
+            }
             None => SqlError::Failed(reason),
         }
     }
