@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, Float64Builder, ListBuilder};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int32Type};
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
@@ -60,6 +60,14 @@ impl Quantiles {
 
     pub(super) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    fn one_group(&self, args: &AccumulatorArgs<'_>, slides: bool) -> Result<Box<dyn Accumulator>> {
+        let wanted = self.wanted(args)?;
+        Ok(match args.expr_fields[0].data_type() {
+            DataType::Int32 => Box::new(OneGroup::new(Groups::<Whole>::new(wanted), slides)),
+            _ => Box::new(OneGroup::new(Groups::<Float>::new(wanted), slides)),
+        })
     }
 
     fn wanted(&self, args: &AccumulatorArgs<'_>) -> Result<Wanted> {
@@ -135,11 +143,11 @@ impl AggregateUDFImpl for Quantiles {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        let wanted = self.wanted(&args)?;
-        Ok(match args.expr_fields[0].data_type() {
-            DataType::Int32 => Box::new(OneGroup(Groups::<Whole>::new(wanted))),
-            _ => Box::new(OneGroup(Groups::<Float>::new(wanted))),
-        })
+        self.one_group(&args, false)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.one_group(&args, true)
     }
 
     fn groups_accumulator_supported(&self, _: AccumulatorArgs<'_>) -> bool {
@@ -182,20 +190,21 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn array<K: Key>(&self, groups: Vec<Group<K>>) -> Result<ArrayRef> {
+    /// The results of groups, each given as its values in ascending order.
+    fn array<K: Key, V: AsRef<[K]>>(&self, groups: impl ExactSizeIterator<Item = Result<V>>) -> Result<ArrayRef> {
         let mut flat = Float64Builder::with_capacity(groups.len() * self.quantiles.len());
         if !self.list {
             for group in groups {
-                let ascending = self.ascending(group)?;
-                flat.append_option(quantile(&ascending, self.quantiles[0]));
+                flat.append_option(quantile(group?.as_ref(), self.quantiles[0]));
             }
             return Ok(Arc::new(flat.finish()));
         }
         let mut lists = ListBuilder::new(flat);
         for group in groups {
-            let ascending = self.ascending(group)?;
+            let group = group?;
+            let ascending = group.as_ref();
             for &q in &self.quantiles {
-                lists.values().append_option(quantile(&ascending, q));
+                lists.values().append_option(quantile(ascending, q));
             }
             lists.append(!ascending.is_empty());
         }
@@ -203,8 +212,12 @@ impl Wanted {
     }
 
     fn ascending<K: Key>(&self, group: Group<K>) -> Result<Vec<K>> {
-        group.ascending(self.distinct).ok_or_else(|| exec_datafusion_err!("quantiles: a state that is none"))
+        group.ascending(self.distinct).ok_or_else(broken)
     }
+}
+
+fn broken() -> DataFusionError {
+    exec_datafusion_err!("quantiles: a state that is none")
 }
 
 /// The arrays whose numbers become keys.
@@ -229,27 +242,34 @@ struct Groups<K> {
     wanted: Wanted,
     groups: Vec<Group<K>>,
     bytes: usize,
+    /// What evaluation needs on top: groups are unpacked one after another, so the largest counts.
+    bytes_to_settle: usize,
 }
 
 impl<K: Column> Groups<K> {
     fn new(wanted: Wanted) -> Self {
-        Self { wanted, groups: Vec::new(), bytes: 0 }
+        Self { wanted, groups: Vec::new(), bytes: 0, bytes_to_settle: 0 }
     }
 
     fn grow(&mut self, total: usize) {
         self.groups.resize_with(total, Group::default);
     }
 
-    fn change(&mut self, group: usize, change: impl FnOnce(&mut Group<K>)) {
+    fn change<R>(&mut self, group: usize, change: impl FnOnce(&mut Group<K>) -> R) -> R {
         let group = &mut self.groups[group];
         let before = group.bytes();
-        change(group);
+        let result = change(group);
         self.bytes = self.bytes + group.bytes() - before;
+        self.bytes_to_settle = self.bytes_to_settle.max(group.bytes_to_settle());
+        result
     }
 
     fn take(&mut self, emit_to: EmitTo) -> Vec<Group<K>> {
         let taken = emit_to.take_needed(&mut self.groups);
         self.bytes -= taken.iter().map(Group::bytes).sum::<usize>();
+        if self.groups.is_empty() {
+            self.bytes_to_settle = 0;
+        }
         taken
     }
 }
@@ -296,7 +316,7 @@ impl<K: Column> GroupsAccumulator for Groups<K> {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let groups = self.take(emit_to);
-        self.wanted.array(groups)
+        self.wanted.array(groups.into_iter().map(|group| self.wanted.ascending(group)))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
@@ -337,16 +357,26 @@ impl<K: Column> GroupsAccumulator for Groups<K> {
     }
 
     fn size(&self) -> usize {
-        self.bytes + self.groups.capacity() * size_of::<Group<K>>()
+        self.bytes + self.bytes_to_settle + self.groups.capacity() * size_of::<Group<K>>()
     }
 }
 
 /// The same for everything at once, and for windows that slide.
-struct OneGroup<K>(Groups<K>);
+struct OneGroup<K> {
+    groups: Groups<K>,
+    /// Values will leave it again.
+    slides: bool,
+}
+
+impl<K> OneGroup<K> {
+    fn new(groups: Groups<K>, slides: bool) -> Self {
+        Self { groups, slides }
+    }
+}
 
 impl<K> Debug for OneGroup<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OneGroup").field("bytes", &self.0.bytes).finish_non_exhaustive()
+        f.debug_struct("OneGroup").field("bytes", &self.groups.bytes).finish_non_exhaustive()
     }
 }
 
@@ -354,8 +384,8 @@ impl<K: Column> Accumulator for OneGroup<K> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let counted = counted(&values[0], None);
         let column = K::of(&values[0], 0..values[0].len());
-        self.0.grow(1);
-        self.0.change(0, |group| match &counted {
+        self.groups.grow(1);
+        self.groups.change(0, |group| match &counted {
             None => group.extend(column),
             Some(counted) => group.extend_if(column, |at| counted.is_valid(at)),
         });
@@ -367,31 +397,42 @@ impl<K: Column> Accumulator for OneGroup<K> {
         let gone = K::of(&values[0], 0..values[0].len()).enumerate();
         let gone = gone.filter(|(at, _)| counted.as_ref().is_none_or(|counted| counted.is_valid(*at)));
         let gone = gone.map(|(_, key)| key).collect();
-        self.0.grow(1);
-        self.0.change(0, |group| group.retract(gone));
+        self.groups.grow(1);
+        self.groups.change(0, |group| group.retract(gone));
         Ok(())
     }
 
     fn supports_retract_batch(&self) -> bool {
-        true
+        self.slides
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.0.grow(1);
-        // A window asks again after more values.
-        let copy = self.0.groups[0].copy();
-        ScalarValue::try_from_array(&self.0.wanted.array(vec![copy])?, 0)
+        self.groups.grow(1);
+        // In place: a window asks again after more values, and goes on with these.
+        let dedup = self.groups.wanted.distinct && !self.slides;
+        self.groups.change(0, |group| group.settle(dedup)).ok_or_else(broken)?;
+        self.groups.bytes_to_settle = 0;
+        let (wanted, ascending) = (&self.groups.wanted, self.groups.groups[0].values());
+        let result = if wanted.distinct && self.slides {
+            // How often a value is there still counts when it leaves the window.
+            let mut once = ascending.to_vec();
+            once.dedup();
+            wanted.array(std::iter::once(Ok(once)))
+        } else {
+            wanted.array(std::iter::once(Ok(ascending)))
+        };
+        ScalarValue::try_from_array(&result?, 0)
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + self.0.size()
+        size_of::<Self>() + self.groups.size()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.0.grow(1);
+        self.groups.grow(1);
         let mut packed = Vec::new();
-        pack(&self.0.wanted.ascending(take(&mut self.0.groups[0]))?, &mut packed);
-        self.0.bytes = 0;
+        pack(&self.groups.wanted.ascending(take(&mut self.groups.groups[0]))?, &mut packed);
+        (self.groups.bytes, self.groups.bytes_to_settle) = (0, 0);
         Ok(vec![ScalarValue::Binary(Some(packed))])
     }
 
@@ -400,7 +441,7 @@ impl<K: Column> Accumulator for OneGroup<K> {
             return exec_err!("quantiles: {} states, expected 1", states.len());
         }
         let groups = vec![0; states[0].len()];
-        GroupsAccumulator::merge_batch(&mut self.0, states, &groups, 1)
+        GroupsAccumulator::merge_batch(&mut self.groups, states, &groups, 1)
     }
 }
 
@@ -449,8 +490,26 @@ mod tests {
     }
 
     #[test]
+    fn what_unpacking_needs_is_counted_before() {
+        let column: ArrayRef = Arc::new(Int32Array::from((0..100_000).collect::<Vec<_>>()));
+        let (mut part, mut grouped, mut whole) = (groups(&[0.5]), groups(&[0.5]), OneGroup::new(groups(&[0.5]), true));
+        part.update_batch(&[column], &[0; 100_000], None, 1).unwrap();
+        let state = part.state(EmitTo::All).unwrap();
+        whole.merge_batch(&state).unwrap();
+        let before = whole.size();
+        assert!(before >= 400_000, "{before} bytes: four for each value");
+        assert_eq!(whole.evaluate().unwrap(), ScalarValue::Float64(Some(49_999.5)));
+        assert!(whole.size() <= before, "{} bytes, expected at most {before}", whole.size());
+        grouped.merge_batch(&state, &[0], 2).unwrap();
+        grouped.merge_batch(&state, &[1], 2).unwrap();
+        assert!(grouped.size() >= 400_000, "{} bytes: one group at a time is unpacked", grouped.size());
+        grouped.evaluate(EmitTo::All).unwrap();
+        assert!(grouped.size() < 1_000, "{} bytes", grouped.size());
+    }
+
+    #[test]
     fn a_window_slides() {
-        let mut window = OneGroup(groups(&[0.5]));
+        let mut window = OneGroup::new(groups(&[0.5]), true);
         let column = |values: Vec<Option<i32>>| -> ArrayRef { Arc::new(Int32Array::from(values)) };
         window.update_batch(&[column(vec![Some(1), Some(1), None, Some(9)])]).unwrap();
         assert_eq!(window.evaluate().unwrap(), ScalarValue::Float64(Some(1.0)));

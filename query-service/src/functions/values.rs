@@ -3,7 +3,7 @@
 //! Raw values are kept as integers whose order is the values' own. What one stage of an aggregation hands to the next is each group's
 //! values in ascending order as LEB128 varints of their differences: about a byte for a round-trip time in µs.
 
-use std::mem::size_of;
+use std::mem::{size_of, take};
 
 /// A value as an integer of the same order.
 pub(super) trait Key: Copy + Ord + Default + Send + Sync + 'static {
@@ -127,12 +127,19 @@ pub(super) fn quantile<K: Key>(ascending: &[K], q: f64) -> Option<f64> {
 pub(super) struct Group<K> {
     raw: Vec<K>,
     packed: Vec<u8>,
+    /// Values in `packed`.
+    packed_values: usize,
 }
 
 impl<K: Key> Group<K> {
     /// Memory behind it, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.raw.capacity() * size_of::<K>() + self.packed.capacity()
+    }
+
+    /// What [`Group::settle`] needs on top, in bytes: a value is larger than its share of a pack.
+    pub(super) fn bytes_to_settle(&self) -> usize {
+        self.packed_values * size_of::<K>()
     }
 
     /// Adds values.
@@ -153,9 +160,12 @@ impl<K: Key> Group<K> {
         self.raw.truncate(end);
     }
 
-    /// Adds packs of an earlier stage.
-    pub(super) fn extend_packed(&mut self, packs: &[u8]) {
-        self.packed.extend_from_slice(packs);
+    /// Adds a pack of an earlier stage, or nothing.
+    pub(super) fn extend_packed(&mut self, pack: &[u8]) {
+        let count = take_varint(&mut &*pack).and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+        // A value takes a byte at least: a broken count reserves no more than that.
+        self.packed_values += count.min(pack.len());
+        self.packed.extend_from_slice(pack);
     }
 
     /// Takes away one occurrence of each value.
@@ -166,19 +176,28 @@ impl<K: Key> Group<K> {
         self.raw.retain(|value| gone.next_if(|next| next == value).is_none());
     }
 
-    /// The values in ascending order; `None` where a pack is broken.
-    pub(super) fn ascending(mut self, distinct: bool) -> Option<Vec<K>> {
-        unpack(&self.packed, &mut self.raw)?;
+    /// Unpacks the values and puts them in order, in place, and each but once if so asked; `None` where a pack is broken.
+    pub(super) fn settle(&mut self, dedup: bool) -> Option<()> {
+        if !self.packed.is_empty() {
+            self.raw.reserve_exact(take(&mut self.packed_values));
+            unpack(&take(&mut self.packed), &mut self.raw)?;
+        }
         sort(&mut self.raw);
-        if distinct {
+        if dedup {
             self.raw.dedup();
         }
-        Some(self.raw)
+        Some(())
     }
 
-    /// A copy of the values, for a window that goes on.
-    pub(super) fn copy(&self) -> Self {
-        Self { raw: self.raw.clone(), packed: self.packed.clone() }
+    /// The values: in ascending order once settled.
+    pub(super) fn values(&self) -> &[K] {
+        &self.raw
+    }
+
+    /// The values in ascending order; `None` where a pack is broken.
+    pub(super) fn ascending(mut self, distinct: bool) -> Option<Vec<K>> {
+        self.settle(distinct)?;
+        Some(self.raw)
     }
 }
 
