@@ -8,6 +8,7 @@
 mod digest;
 mod floor_time;
 mod merge_quantiles;
+mod one_group;
 mod quantiles;
 mod values;
 

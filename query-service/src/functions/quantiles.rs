@@ -2,18 +2,19 @@
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::mem::{size_of, take};
+use std::mem::size_of;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, Float64Builder, ListBuilder};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int32Type};
-use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
 
+use super::one_group::OneGroup;
 use super::values::{Float, Group, Key, Whole, pack, quantile};
 
 /// Which arguments a function takes.
@@ -183,15 +184,18 @@ impl Kind {
 
 /// What is to be made of the values.
 #[derive(Debug, Clone)]
-struct Wanted {
-    quantiles: Vec<f64>,
-    list: bool,
-    distinct: bool,
+pub(super) struct Wanted {
+    pub(super) quantiles: Vec<f64>,
+    pub(super) list: bool,
+    pub(super) distinct: bool,
 }
 
 impl Wanted {
     /// The results of groups, each given as its values in ascending order.
-    fn array<K: Key, V: AsRef<[K]>>(&self, groups: impl ExactSizeIterator<Item = Result<V>>) -> Result<ArrayRef> {
+    pub(super) fn array<K: Key, V: AsRef<[K]>>(
+        &self,
+        groups: impl ExactSizeIterator<Item = Result<V>>,
+    ) -> Result<ArrayRef> {
         let mut flat = Float64Builder::with_capacity(groups.len() * self.quantiles.len());
         if !self.list {
             for group in groups {
@@ -211,17 +215,18 @@ impl Wanted {
         Ok(Arc::new(lists.finish()))
     }
 
-    fn ascending<K: Key>(&self, group: Group<K>) -> Result<Vec<K>> {
+    pub(super) fn ascending<K: Key>(&self, group: Group<K>) -> Result<Vec<K>> {
         group.ascending(self.distinct).ok_or_else(broken)
     }
 }
 
-fn broken() -> DataFusionError {
+/// A state that no stage wrote.
+pub(super) fn broken() -> DataFusionError {
     exec_datafusion_err!("quantiles: a state that is none")
 }
 
 /// The arrays whose numbers become keys.
-trait Column: Key {
+pub(super) trait Column: Key {
     fn of(array: &ArrayRef, at: std::ops::Range<usize>) -> impl ExactSizeIterator<Item = Self>;
 }
 
@@ -238,24 +243,25 @@ impl Column for Float {
 }
 
 /// The values of each group.
-struct Groups<K> {
-    wanted: Wanted,
-    groups: Vec<Group<K>>,
-    bytes: usize,
+pub(super) struct Groups<K> {
+    pub(super) wanted: Wanted,
+    pub(super) groups: Vec<Group<K>>,
+    /// Memory behind them.
+    pub(super) bytes: usize,
     /// What evaluation needs on top: groups are unpacked one after another, so the largest counts.
-    bytes_to_settle: usize,
+    pub(super) bytes_to_settle: usize,
 }
 
 impl<K: Column> Groups<K> {
-    fn new(wanted: Wanted) -> Self {
+    pub(super) fn new(wanted: Wanted) -> Self {
         Self { wanted, groups: Vec::new(), bytes: 0, bytes_to_settle: 0 }
     }
 
-    fn grow(&mut self, total: usize) {
+    pub(super) fn grow(&mut self, total: usize) {
         self.groups.resize_with(total, Group::default);
     }
 
-    fn change<R>(&mut self, group: usize, change: impl FnOnce(&mut Group<K>) -> R) -> R {
+    pub(super) fn change<R>(&mut self, group: usize, change: impl FnOnce(&mut Group<K>) -> R) -> R {
         let group = &mut self.groups[group];
         let before = group.bytes();
         let result = change(group);
@@ -285,7 +291,7 @@ fn stretches(groups: &[usize]) -> impl Iterator<Item = (usize, std::ops::Range<u
 }
 
 /// Which rows count: those that are not null and pass the filter.
-fn counted(values: &ArrayRef, filter: Option<&BooleanArray>) -> Option<NullBuffer> {
+pub(super) fn counted(values: &ArrayRef, filter: Option<&BooleanArray>) -> Option<NullBuffer> {
     let passed = filter.map(|filter| {
         let passed = filter.nulls().map_or_else(|| filter.values().clone(), |nulls| filter.values() & nulls.inner());
         NullBuffer::new(passed)
@@ -361,90 +367,6 @@ impl<K: Column> GroupsAccumulator for Groups<K> {
     }
 }
 
-/// The same for everything at once, and for windows that slide.
-struct OneGroup<K> {
-    groups: Groups<K>,
-    /// Values will leave it again.
-    slides: bool,
-}
-
-impl<K> OneGroup<K> {
-    fn new(groups: Groups<K>, slides: bool) -> Self {
-        Self { groups, slides }
-    }
-}
-
-impl<K> Debug for OneGroup<K> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OneGroup").field("bytes", &self.groups.bytes).finish_non_exhaustive()
-    }
-}
-
-impl<K: Column> Accumulator for OneGroup<K> {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let counted = counted(&values[0], None);
-        let column = K::of(&values[0], 0..values[0].len());
-        self.groups.grow(1);
-        self.groups.change(0, |group| match &counted {
-            None => group.extend(column),
-            Some(counted) => group.extend_if(column, |at| counted.is_valid(at)),
-        });
-        Ok(())
-    }
-
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let counted = counted(&values[0], None);
-        let gone = K::of(&values[0], 0..values[0].len()).enumerate();
-        let gone = gone.filter(|(at, _)| counted.as_ref().is_none_or(|counted| counted.is_valid(*at)));
-        let gone = gone.map(|(_, key)| key).collect();
-        self.groups.grow(1);
-        self.groups.change(0, |group| group.retract(gone));
-        Ok(())
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        self.slides
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.groups.grow(1);
-        // In place: a window asks again after more values, and goes on with these.
-        let dedup = self.groups.wanted.distinct && !self.slides;
-        self.groups.change(0, |group| group.settle(dedup)).ok_or_else(broken)?;
-        self.groups.bytes_to_settle = 0;
-        let (wanted, ascending) = (&self.groups.wanted, self.groups.groups[0].values());
-        let result = if wanted.distinct && self.slides {
-            // How often a value is there still counts when it leaves the window.
-            let mut once = ascending.to_vec();
-            once.dedup();
-            wanted.array(std::iter::once(Ok(once)))
-        } else {
-            wanted.array(std::iter::once(Ok(ascending)))
-        };
-        ScalarValue::try_from_array(&result?, 0)
-    }
-
-    fn size(&self) -> usize {
-        size_of::<Self>() + self.groups.size()
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.groups.grow(1);
-        let mut packed = Vec::new();
-        pack(&self.groups.wanted.ascending(take(&mut self.groups.groups[0]))?, &mut packed);
-        (self.groups.bytes, self.groups.bytes_to_settle) = (0, 0);
-        Ok(vec![ScalarValue::Binary(Some(packed))])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        if states.len() != 1 {
-            return exec_err!("quantiles: {} states, expected 1", states.len());
-        }
-        let groups = vec![0; states[0].len()];
-        GroupsAccumulator::merge_batch(&mut self.groups, states, &groups, 1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::{Float64Array, Int32Array};
@@ -505,15 +427,5 @@ mod tests {
         assert!(grouped.size() >= 400_000, "{} bytes: one group at a time is unpacked", grouped.size());
         grouped.evaluate(EmitTo::All).unwrap();
         assert!(grouped.size() < 1_000, "{} bytes", grouped.size());
-    }
-
-    #[test]
-    fn a_window_slides() {
-        let mut window = OneGroup::new(groups(&[0.5]), true);
-        let column = |values: Vec<Option<i32>>| -> ArrayRef { Arc::new(Int32Array::from(values)) };
-        window.update_batch(&[column(vec![Some(1), Some(1), None, Some(9)])]).unwrap();
-        assert_eq!(window.evaluate().unwrap(), ScalarValue::Float64(Some(1.0)));
-        window.retract_batch(&[column(vec![Some(1), None])]).unwrap();
-        assert_eq!(window.evaluate().unwrap(), ScalarValue::Float64(Some(5.0)));
     }
 }

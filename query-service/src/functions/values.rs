@@ -122,10 +122,15 @@ pub(super) fn quantile<K: Key>(ascending: &[K], q: f64) -> Option<f64> {
     Some(if below == above { below } else { below + (above - below) * rank.fract() })
 }
 
+/// So many values are put or taken one by one; more are worth a pass over all.
+const FEW: usize = 64;
+
 /// One group: values as they came, and packs of earlier stages.
 #[derive(Debug, Default)]
 pub(super) struct Group<K> {
     raw: Vec<K>,
+    /// The first of `raw` that are in order already.
+    sorted: usize,
     packed: Vec<u8>,
     /// Values in `packed`.
     packed_values: usize,
@@ -170,10 +175,32 @@ impl<K: Key> Group<K> {
 
     /// Takes away one occurrence of each value.
     pub(super) fn retract(&mut self, mut gone: Vec<K>) {
-        self.raw.sort_unstable();
-        gone.sort_unstable();
-        let mut gone = gone.into_iter().peekable();
-        self.raw.retain(|value| gone.next_if(|next| next == value).is_none());
+        self.sort();
+        if gone.len() <= FEW {
+            for value in gone {
+                if let Ok(at) = self.raw.binary_search(&value) {
+                    self.raw.remove(at);
+                }
+            }
+        } else {
+            gone.sort_unstable();
+            let mut gone = gone.into_iter().peekable();
+            self.raw.retain(|value| gone.next_if(|next| next == value).is_none());
+        }
+        self.sorted = self.raw.len();
+    }
+
+    /// Puts what came since the last time in its place.
+    fn sort(&mut self) {
+        if self.sorted == 0 || self.raw.len() - self.sorted > FEW {
+            sort(&mut self.raw);
+        } else {
+            for end in self.sorted..self.raw.len() {
+                let at = self.raw[..end].partition_point(|value| *value <= self.raw[end]);
+                self.raw[at..=end].rotate_right(1);
+            }
+        }
+        self.sorted = self.raw.len();
     }
 
     /// Unpacks the values and puts them in order, in place, and each but once if so asked; `None` where a pack is broken.
@@ -182,9 +209,10 @@ impl<K: Key> Group<K> {
             self.raw.reserve_exact(take(&mut self.packed_values));
             unpack(&take(&mut self.packed), &mut self.raw)?;
         }
-        sort(&mut self.raw);
+        self.sort();
         if dedup {
             self.raw.dedup();
+            self.sorted = self.raw.len();
         }
         Some(())
     }
@@ -225,6 +253,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_window_that_moves_keeps_its_values_in_order(
+            steps in prop::collection::vec((prop::collection::vec(-50..50_i32, 0..100), 0..100_usize), 1..20),
+        ) {
+            let (mut group, mut expected) = (Group::<Whole>::default(), Vec::<i32>::new());
+            for (came, gone) in steps {
+                group.extend(came.iter().copied().map(Whole::from));
+                expected.extend(came);
+                group.settle(false).unwrap();
+                // The oldest leave.
+                let gone: Vec<i32> = expected.drain(..gone.min(expected.len())).collect();
+                group.retract(gone.into_iter().map(Whole::from).collect());
+                let mut ascending: Vec<Whole> = expected.iter().copied().map(Whole::from).collect();
+                ascending.sort_unstable();
+                prop_assert_eq!(group.values(), &ascending);
+            }
+        }
+
         #[test]
         fn packs_come_back_in_order(left in prop::collection::vec(any::<i32>(), 0..200), right in prop::collection::vec(any::<i32>(), 0..200)) {
             let mut group = Group::default();
