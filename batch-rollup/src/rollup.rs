@@ -130,11 +130,11 @@ impl Rollup {
         let end = self.claimed(&level, ROLLUP_DAYS_END_APP).await?.and_then(|end| i32::try_from(end).ok());
         let added = self.added(&level, computed).await?;
         let due = due_days(&added, level.files.iter().map(|file| &file.add), end, open);
-        let end = end.map_or(open, |end| end.max(open));
         let version = level.samples.version().unwrap_or(0);
         let claims = vec![
             Transaction::new(ROLLUP_DAYS_APP, version.cast_signed()),
-            Transaction::new(ROLLUP_DAYS_END_APP, end.into()),
+            // Also when the clock was ahead before: days that were computed too early are then computed again at their end.
+            Transaction::new(ROLLUP_DAYS_END_APP, open.into()),
         ];
         if due.is_empty() {
             // Of an archive without samples there is nothing to say.

@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(due(&[file(9), file(11)], Some(11), 11), [9], "late");
         assert_eq!(due(&[file(9)], Some(11), 12), [9, 11]);
         assert_eq!(due(&[file(10)], Some(11), 10), [0; 0], "the clock was set back: the day is open again");
+        assert_eq!(due(&[], Some(10), 11), [10], "which that run said, so that it comes once it is over");
     }
 
     #[test]

@@ -331,6 +331,24 @@ async fn a_day_comes_when_it_is_over_and_again_when_something_is_late() {
 }
 
 #[tokio::test]
+async fn a_day_that_a_clock_ahead_took_for_over_is_computed_again_at_its_end() {
+    let mut setting = Setting::new();
+    let day = 24 * HOUR;
+    let midnight = TEN + 14 * HOUR;
+    setting.archive(rounds(41, midnight - 2 * HOUR, 240, 60)).await;
+    let ahead = setting.roll_up_at(UtcMicros(midnight + 5 * day)).await;
+    assert_eq!(ahead.days, 2, "the second has only begun");
+
+    // The clock is right again. Both days get more, and the one that is over is computed.
+    setting.archive(rounds(42, midnight - HOUR, 2 * 60, 10 * 60)).await;
+    assert_eq!(setting.roll_up_at(UtcMicros(midnight + 20 * HOUR)).await.days, 1);
+    let over = UtcMicros(midnight + day + DAY_GRACE_US);
+    assert_eq!(setting.roll_up_at(over).await.days, 1);
+    setting.check_days(open_day(over)).await;
+    assert_eq!(setting.roll_up_at(over).await, RollupReport::default());
+}
+
+#[tokio::test]
 async fn a_late_day_leaves_the_other_days_of_its_file_alone() {
     let mut setting = Setting::new();
     let day = 24 * HOUR;
