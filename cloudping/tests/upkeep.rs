@@ -103,7 +103,8 @@ fn upkeep_by_hand_beside_a_running_up_changes_no_number() {
     let after = table(&tables, "samples");
     assert_eq!(after["unreferenced_files"], 12, "{after}");
     let checked = report(&tables, &["check"]);
-    assert_eq!(checked["differences"], Value::Array(Vec::new()), "{checked}");
+    assert_eq!(checked["differences"], 0, "{checked}");
+    assert!(checked["samples"].as_u64().unwrap() >= samples, "{checked}");
     let (log, store) = (LocalLog::open(&data, now).unwrap(), LocalStore::open(&data).unwrap());
     let rounds = runtime.block_on(agreement::check(&log, &store, &Tables::in_directory(&tables)));
     assert!(rounds.keys().any(|id| id.vantage.as_str() == "local"), "up has measured nothing: the test tests little");
