@@ -141,8 +141,18 @@ impl ArchiveTable {
             return Ok(Arc::new(empty));
         };
         table.update_state().await.map_err(delta)?;
-        let provider = table.table_provider().with_session(Arc::clone(session));
+        let provider = table.table_provider().with_session(self.reading(session));
         Ok(provider.await?)
+    }
+
+    /// How the session reads this table: the texts of the many samples as views, which copy nothing and are compared by their first bytes.
+    fn reading(&self, session: &Arc<SessionState>) -> Arc<SessionState> {
+        let mut state = Arc::clone(session);
+        if self.name == tables::SAMPLES {
+            let options = Arc::make_mut(&mut state).config_mut().options_mut();
+            options.execution.parquet.schema_force_view_types = true;
+        }
+        state
     }
 
     /// The table, if anything was ever committed to it.

@@ -12,9 +12,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::{Field, Schema};
 use cloudping_model::UtcMicros;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::{DescribeTable, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
@@ -26,7 +28,7 @@ pub use render::{Answer, Format};
 use crate::SqlLimits;
 use crate::archive::Archive;
 use parse::parse;
-use render::Writer;
+use render::{Writer, shown};
 use session::Sessions;
 
 /// Planning recurses once for each level of a statement, and a chain of operators has as many levels as operators.
@@ -151,7 +153,7 @@ impl Engine {
         let started = clock();
         let state = session.state();
         let statement = parse(text, &self.limits)?;
-        let plan = state.statement_to_plan(statement).await?;
+        let plan = with_shown_types(state.statement_to_plan(statement).await?);
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan)?;
         let mut batches = session.execute_logical_plan(plan).await?.execute_stream().await?;
@@ -163,4 +165,14 @@ impl Engine {
         }
         Ok(writer.finish(clock().since(started)))
     }
+}
+
+/// A description of a table with the types that the answers show.
+fn with_shown_types(plan: LogicalPlan) -> LogicalPlan {
+    let LogicalPlan::DescribeTable(DescribeTable { schema, output_schema }) = plan else {
+        return plan;
+    };
+    let fields = schema.fields().iter().map(|field| Field::clone(field).with_data_type(shown(field.data_type())));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    LogicalPlan::DescribeTable(DescribeTable { schema, output_schema })
 }

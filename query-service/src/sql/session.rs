@@ -56,7 +56,7 @@ impl Sessions {
             .with_target_partitions(limits.threads.max(1));
         let options = config.options_mut();
         options.execution.parquet.pushdown_filters = true;
-        // Plain strings: the columns are what the tables' documentation says.
+        // The archive decides which table's texts are read as views.
         options.execution.parquet.schema_force_view_types = false;
         let functions = SessionStateDefaults::default_scalar_functions();
         let allowed = functions.into_iter().filter(|function| !REFUSED_FUNCTIONS.contains(&function.name()));
