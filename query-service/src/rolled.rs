@@ -11,6 +11,7 @@ use cloudping_model::UtcMicros;
 use cloudping_schemas::api::SeriesPoint;
 use cloudping_schemas::tables;
 use datafusion::common::ScalarValue;
+use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
@@ -23,12 +24,12 @@ const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
 /// Longer ranges are answered from digests where the step is several hours or days; shorter ones from the samples, exactly.
 const LONG_US: i64 = 7 * DAY_US;
-/// Windows that ended this long ago are in the rollups, which follow the samples within minutes.
+/// Windows that ended this long ago are in the rollups, which follow the samples within minutes, unless these have stalled.
 const SETTLED_US: i64 = 6 * HOUR_US;
 /// The percentiles of a row, in the order of [`QUANTILES`].
 const PERCENTILES: [&str; 6] = ["p10_us", "p25_us", "p50_us", "p75_us", "p90_us", "p99_us"];
 
-/// Until when the rollups answer for the windows of a span; its start where they do not.
+/// Until when the rollups suit the windows of a span; its start where they do not.
 pub(crate) fn rolled_until(span: &Span, now: UtcMicros) -> UtcMicros {
     let one_row = span.step_us == HOUR_US || span.step_us == DAY_US;
     let long = span.step_us % HOUR_US == 0 && span.end.0 - span.start.0 > LONG_US;
@@ -38,17 +39,43 @@ pub(crate) fn rolled_until(span: &Span, now: UtcMicros) -> UtcMicros {
     (now - SETTLED_US).floor(span.step_us).clamp(span.start, span.end)
 }
 
+/// How far the rollups really reach, up to the end of a span: to the start of their newest row, which may still grow.
+///
+/// # Errors
+/// [`SqlError`].
+pub(crate) async fn rolled_up(session: &SessionContext, span: &Span) -> Result<UtcMicros, SqlError> {
+    let days = is_days(span);
+    let (table, time) = table(days);
+    // A row at the end shows that the one before it is whole. The rows of every pair: one that is measured no more has none.
+    let through = Span { end: span.end + if days { DAY_US } else { HOUR_US }, ..span.clone() };
+    let rows = measured(session.table(table).await?)?.filter(times(&through, days))?;
+    let newest = rows.aggregate(vec![], vec![max(time).alias("newest")])?.collect().await?;
+    let newest = newest.first().map(|batch| batch.column(0).as_primitive::<Int64Type>());
+    let newest = newest.filter(|column| !column.is_empty() && column.is_valid(0)).map(|column| column.value(0));
+    Ok(newest.map_or(span.start, |start| UtcMicros(start).floor(span.step_us).clamp(span.start, span.end)))
+}
+
+/// Whether the rollups of days answer.
+fn is_days(span: &Span) -> bool {
+    span.step_us % DAY_US == 0
+}
+
+/// A table of rollups, and the start of its rows in microseconds since 1970.
+fn table(days: bool) -> (&'static str, Expr) {
+    if days {
+        (tables::ROLLUP_1D, cast(cast(col("day"), DataType::Int32), DataType::Int64) * lit(DAY_US))
+    } else {
+        (tables::ROLLUP_1H, cast(col("hour"), DataType::Int64))
+    }
+}
+
 /// The windows with data.
 ///
 /// # Errors
 /// [`SqlError`].
 pub(crate) async fn from_rollups(session: &SessionContext, span: &Span) -> Result<Vec<SeriesPoint>, SqlError> {
-    let days = span.step_us % DAY_US == 0;
-    let (table, time) = if days {
-        (tables::ROLLUP_1D, cast(cast(col("day"), DataType::Int32), DataType::Int64) * lit(DAY_US))
-    } else {
-        (tables::ROLLUP_1H, cast(col("hour"), DataType::Int64))
-    };
+    let days = is_days(span);
+    let (table, time) = table(days);
     let mut columns = vec![time.alias("time"), cast(col("family"), DataType::Int32)];
     for name in ["sent", "received", "lost", "retransmitted"] {
         columns.push(cast(col(name), DataType::Int64));
@@ -68,22 +95,26 @@ pub(crate) async fn from_rollups(session: &SessionContext, span: &Span) -> Resul
     Ok(windows.into_iter().map(|(start, window)| window.figures().point(start)).collect())
 }
 
-/// The rows of a span; the partitions let whole files be skipped.
+/// The rows of a pair in a span.
 fn within(span: &Span, days: bool) -> Expr {
+    let pair = col("source").eq(lit(&*span.source)).and(col("target").eq(lit(&*span.target)));
+    times(span, days).and(pair).and(col("protocol").eq(lit(span.protocol.name())))
+}
+
+/// The rows of a span; the partitions let whole files be skipped.
+fn times(span: &Span, days: bool) -> Expr {
     let date = |at: UtcMicros| {
         let days = at.0.div_euclid(DAY_US);
         lit(ScalarValue::Date32(Some(i32::try_from(days).unwrap_or(i32::MAX))))
     };
     let time = |at: UtcMicros| lit(ScalarValue::TimestampMicrosecond(Some(at.0), Some("UTC".into())));
-    let pair = col("source").eq(lit(&*span.source)).and(col("target").eq(lit(&*span.target)));
-    let pair = pair.and(col("protocol").eq(lit(span.protocol.name())));
     if days {
         // A month begins at most 31 days before its days.
         let months = col(tables::MONTH).between(date(span.start - 31 * DAY_US), date(span.end));
-        return months.and(pair).and(col("day").gt_eq(date(span.start))).and(col("day").lt(date(span.end)));
+        return months.and(col("day").gt_eq(date(span.start))).and(col("day").lt(date(span.end)));
     }
     let dates = col(tables::PARTITION).between(date(span.start), date(span.end));
-    dates.and(pair).and(col("hour").gt_eq(time(span.start))).and(col("hour").lt(time(span.end)))
+    dates.and(col("hour").gt_eq(time(span.start))).and(col("hour").lt(time(span.end)))
 }
 
 /// What the rows of a window add up to.

@@ -64,6 +64,9 @@ async fn a_long_series_comes_from_the_rollups() {
         world.append(tables::ROLLUP_1H, rollup(day + hour * HOUR, "us-east-1", "eu-west-1", rtts_us)).await;
     }
     world.append(tables::ROLLUP_1D, rollup_day(day, "us-east-1", "eu-west-1", &[10_000, 20_000, 30_000])).await;
+    // So far the rollups have come: up to the newest row, whoever's it is.
+    world.append(tables::ROLLUP_1H, rollup(day + 4 * HOUR, "us-east-1", "sa-east-1", &[1_000])).await;
+    world.append(tables::ROLLUP_1D, rollup_day(day + 24 * HOUR, "us-east-1", "sa-east-1", &[1_000])).await;
     let points = async |query: &str| {
         let path = format!("/api/v1/series?source=us-east-1&target=eu-west-1&{query}");
         world.get(&path).await.ok()["points"].clone()
@@ -72,10 +75,12 @@ async fn a_long_series_comes_from_the_rollups() {
     let found = |at: usize, field: &str| hours[at][field].clone();
     assert_eq!((found(0, "time"), found(0, "count")), (json!("2025-12-30T01:00:00.000Z"), json!(10)));
     assert_eq!((found(1, "p50_ms"), found(1, "p90_ms"), found(1, "mean_ms")), (json!(30.0), json!(38.0), json!(30.0)));
-    // The archive's samples of 12:00 are newer than the last rollup, and not settled.
-    assert_eq!(hours.as_array().unwrap().len(), 2);
+    // The archive's samples of 12:00 are newer than the last rollup.
+    assert_eq!((found(2, "time"), found(2, "count")), (json!("2026-01-01T12:00:00.000Z"), json!(120)));
+    assert_eq!(hours.as_array().unwrap().len(), 3);
     let days = points("start=2025-12-29T00:00:00Z&end=2026-01-02T00:00:00Z&step=86400").await;
     assert_eq!((&days[0]["time"], &days[0]["p50_ms"]), (&json!("2025-12-30T00:00:00.000Z"), &json!(20.0)));
+    assert_eq!((&days[1]["time"], &days[1]["count"]), (&json!("2026-01-01T00:00:00.000Z"), &json!(120)));
     // Several hours: the merged digests, over more than a week.
     let merged = points("start=2025-12-20T00:00:00Z&end=2026-01-01T00:00:00Z&step=14400").await;
     assert_eq!(
@@ -84,6 +89,23 @@ async fn a_long_series_comes_from_the_rollups() {
     );
     // Fewer days: the samples, of which there are none.
     assert_eq!(points("start=2025-12-29T00:00:00Z&end=2026-01-01T00:00:00Z&step=14400").await, json!([]));
+}
+
+#[tokio::test]
+async fn the_newest_row_of_a_rollup_may_be_partial() {
+    let world = archived().await;
+    let noon = NOON - 24 * HOUR;
+    for (hour, rtts_us) in [(-1, [7_000; 3]), (0, [8_000; 3])] {
+        world.append(tables::ROLLUP_1H, rollup(noon + hour * HOUR, "us-east-1", "eu-west-1", &rtts_us)).await;
+    }
+    let path = "/api/v1/series?source=us-east-1&target=eu-west-1&start=2026-01-01T11:00:00Z&end=2026-01-01T13:00:00Z&step=3600";
+    let counts = async || {
+        let points = world.get(path).await.ok()["points"].clone();
+        points.as_array().unwrap().iter().map(|point| point["count"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(counts().await, [3, 120], "the hour of the newest row is read from the samples");
+    world.append(tables::ROLLUP_1H, rollup(noon + HOUR, "us-east-1", "eu-west-1", &[9_000; 3])).await;
+    assert_eq!(counts().await, [3, 3], "it is whole once there is a later one");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use datafusion::prelude::SessionContext;
 use super::matrix::off_thread;
 use super::params::Params;
 use super::problem::Failure;
-use crate::rolled::{from_rollups, rolled_until};
+use crate::rolled::{from_rollups, rolled_until, rolled_up};
 use crate::series::{Span, from_minutes, from_samples};
 use crate::service::Shared;
 use crate::sql::SqlError;
@@ -63,8 +63,11 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
 
 /// The windows that are long closed from the rollups, where these suit the step; everything else from the samples.
 async fn archived_points(session: SessionContext, span: Span, now: UtcMicros) -> Result<Vec<SeriesPoint>, SqlError> {
-    let until = rolled_until(&span, now);
-    let rolled = Span { end: until, ..span.clone() };
+    let mut rolled = Span { end: rolled_until(&span, now), ..span.clone() };
+    if span.start < rolled.end {
+        rolled.end = rolled_up(&session, &rolled).await?;
+    }
+    let until = rolled.end;
     let mut points = if span.start < until { from_rollups(&session, &rolled).await? } else { Vec::new() };
     // Before the first rollup there are the samples.
     let start = if points.is_empty() { span.start } else { until };

@@ -269,10 +269,13 @@ pub fn rollup(hour: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> R
     rollup_of(tables::rollup_1h(), hour, source, target, rtts_us)
 }
 
-/// A rollup of one pair and a day of January 2026.
+/// A rollup of one pair and a day of December 2025 or January 2026.
 pub fn rollup_day(start: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> RecordBatch {
     rollup_of(tables::rollup_1d(), start, source, target, rtts_us)
 }
+
+/// The date 2026-01-01.
+const JANUARY: i32 = 20_454;
 
 fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> RecordBatch {
     let digest: LatencyDigest = rtts_us.iter().copied().collect();
@@ -284,7 +287,7 @@ fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rt
         }
         match field.name().as_str() {
             "date" | "day" => Arc::new(Date32Array::from(vec![day(start)])),
-            "month" => Arc::new(Date32Array::from(vec![20_454])),
+            "month" => Arc::new(Date32Array::from(vec![if day(start) < JANUARY { JANUARY - 31 } else { JANUARY }])),
             "hour" => Arc::new(TimestampMicrosecondArray::from(vec![start.0]).with_timezone("UTC")),
             "source" => Arc::new(StringArray::from(vec![source])),
             "target" => Arc::new(StringArray::from(vec![target])),
