@@ -52,18 +52,22 @@ pub enum ArchiveError {
     DataFusion(#[from] DataFusionError),
 }
 
-/// Of a table of samples or rollups the rows that this archive's own producers measured, on a real or a simulated network: what was imported is
-/// no part of their series.
+/// Of a table of samples or rollups the rows that a service shows: those that this archive's own producers measured, on the network that the
+/// service is of. What was imported is no part of their series.
 ///
 /// # Errors
 /// DataFusion's.
-pub(crate) fn measured(rows: DataFrame) -> Result<DataFrame, DataFusionError> {
+pub(crate) fn shown(rows: DataFrame, simulated: bool) -> Result<DataFrame, DataFusionError> {
     if !rows.schema().has_column_with_unqualified_name(ORIGIN) {
         // A table of an older release, into which nothing could be imported.
         return Ok(rows);
     }
-    let simulated = lit(Origin::Simulated.stored().unwrap_or_default());
-    rows.filter(col(ORIGIN).is_null().or(col(ORIGIN).eq(simulated)))
+    let measured = col(ORIGIN).is_null();
+    if !simulated {
+        return rows.filter(measured);
+    }
+    // Older releases did not tell the rows of a simulated network apart.
+    rows.filter(measured.or(col(ORIGIN).eq(lit(Origin::Simulated.stored().unwrap_or_default()))))
 }
 
 /// The Delta tables under one address, and the table of regions.

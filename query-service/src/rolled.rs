@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
-use crate::archive::measured;
+use crate::archive::shown;
 use crate::series::{Figures, QUANTILES, Span};
 use crate::sql::SqlError;
 
@@ -43,12 +43,12 @@ pub(crate) fn rolled_until(span: &Span, now: UtcMicros) -> UtcMicros {
 ///
 /// # Errors
 /// [`SqlError`].
-pub(crate) async fn rolled_up(session: &SessionContext, span: &Span) -> Result<UtcMicros, SqlError> {
+pub(crate) async fn rolled_up(session: &SessionContext, span: &Span, simulated: bool) -> Result<UtcMicros, SqlError> {
     let days = is_days(span);
     let (table, time) = table(days);
     // A row at the end shows that the one before it is whole. The rows of every pair: one that is measured no more has none.
     let through = Span { end: span.end + if days { DAY_US } else { HOUR_US }, ..span.clone() };
-    let rows = measured(session.table(table).await?)?.filter(times(&through, days))?;
+    let rows = shown(session.table(table).await?, simulated)?.filter(times(&through, days))?;
     let newest = rows.aggregate(vec![], vec![max(time).alias("newest")])?.collect().await?;
     let newest = newest.first().map(|batch| batch.column(0).as_primitive::<Int64Type>());
     let newest = newest.filter(|column| !column.is_empty() && column.is_valid(0)).map(|column| column.value(0));
@@ -73,7 +73,11 @@ fn table(days: bool) -> (&'static str, Expr) {
 ///
 /// # Errors
 /// [`SqlError`].
-pub(crate) async fn from_rollups(session: &SessionContext, span: &Span) -> Result<Vec<SeriesPoint>, SqlError> {
+pub(crate) async fn from_rollups(
+    session: &SessionContext,
+    span: &Span,
+    simulated: bool,
+) -> Result<Vec<SeriesPoint>, SqlError> {
     let days = is_days(span);
     let (table, time) = table(days);
     let mut columns = vec![time.alias("time"), cast(col("family"), DataType::Int32)];
@@ -84,15 +88,15 @@ pub(crate) async fn from_rollups(session: &SessionContext, span: &Span) -> Resul
         columns.push(cast(col(name), DataType::Float64));
     }
     columns.push(cast(col("digest"), DataType::Binary));
-    let rows = measured(session.table(table).await?)?.filter(within(span, days))?.select(columns)?;
+    let rows = shown(session.table(table).await?, simulated)?.filter(within(span, days))?.select(columns)?;
     let mut batches = rows.execute_stream().await?;
     let mut families: BTreeMap<i32, BTreeMap<UtcMicros, Window>> = BTreeMap::new();
     while let Some(batch) = batches.next().await {
-        add(&batch?, span, &mut families)?;
+        add(&batch?, span, &mut families);
     }
     // IPv4 before IPv6, as in the live view.
     let windows = families.into_values().next().unwrap_or_default();
-    Ok(windows.into_iter().map(|(start, window)| window.figures().point(start)).collect())
+    windows.into_iter().map(|(start, window)| Ok(window.figures()?.point(start))).collect()
 }
 
 /// The rows of a pair in a span.
@@ -131,14 +135,11 @@ struct Window {
     sum_of_squares: f64,
     /// Of the only row.
     exact_us: Vec<Option<f64>>,
-    digests: Vec<LatencyDigest>,
+    /// As they are stored: where a window is one row, nobody asks for its digest.
+    digests: Vec<Vec<u8>>,
 }
 
-fn add(
-    batch: &RecordBatch,
-    span: &Span,
-    families: &mut BTreeMap<i32, BTreeMap<UtcMicros, Window>>,
-) -> Result<(), SqlError> {
+fn add(batch: &RecordBatch, span: &Span, families: &mut BTreeMap<i32, BTreeMap<UtcMicros, Window>>) {
     let whole = |at: usize| batch.column(at).as_primitive::<Int64Type>();
     let family = batch.column(1).as_primitive::<Int32Type>();
     let digests = batch.column(16).as_binary::<i32>();
@@ -165,23 +166,25 @@ fn add(
         if window.rows == 1 {
             window.exact_us = (10..16).map(float).collect();
         }
-        // Where a window is one row, nobody asks for its digest.
-        if digests.is_valid(row) && span.step_us != HOUR_US && span.step_us != DAY_US {
-            let digest = trino::from_trino_bytes(digests.value(row))
-                .map_err(|error| SqlError::Failed(format!("rollups: digest: {error}")))?;
-            window.digests.push(digest);
+        if digests.is_valid(row) {
+            window.digests.push(digests.value(row).to_vec());
         }
     }
-    Ok(())
 }
 
 impl Window {
-    fn figures(self) -> Figures {
+    fn figures(self) -> Result<Figures, SqlError> {
         let count = self.received as f64;
         let mean_us = (self.received > 0).then(|| self.sum_us / count);
-        let quantiles_us =
-            if self.rows == 1 { self.exact_us } else { LatencyDigest::merge_many(&self.digests).quantiles(&QUANTILES) };
-        Figures {
+        let quantiles_us = if self.rows == 1 {
+            self.exact_us
+        } else {
+            let digests =
+                self.digests.iter().map(|bytes| trino::from_trino_bytes(bytes)).collect::<Result<Vec<_>, _>>();
+            let digests = digests.map_err(|error| SqlError::Failed(format!("rollups: digest: {error}")))?;
+            LatencyDigest::merge_many(&digests).quantiles(&QUANTILES)
+        };
+        Ok(Figures {
             sent: self.sent,
             lost: self.lost,
             retransmitted: self.retransmitted,
@@ -193,7 +196,7 @@ impl Window {
             stddev_us: mean_us.map(|mean| (self.sum_of_squares / count - mean * mean).max(0.0).sqrt()),
             jitter_us: mean_us.zip(self.min_us).map(|(mean, least)| mean - least),
             quantiles_us,
-        }
+        })
     }
 }
 

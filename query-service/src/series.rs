@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
-use crate::archive::measured;
+use crate::archive::shown;
 use crate::sql::SqlError;
 use crate::text::{millis, rfc3339};
 
@@ -161,14 +161,18 @@ impl Bucket {
 ///
 /// # Errors
 /// [`SqlError`], also when the range holds more samples than are held in memory.
-pub(crate) async fn from_samples(session: &SessionContext, span: &Span) -> Result<Vec<SeriesPoint>, SqlError> {
+pub(crate) async fn from_samples(
+    session: &SessionContext,
+    span: &Span,
+    simulated: bool,
+) -> Result<Vec<SeriesPoint>, SqlError> {
     let columns = vec![
         cast(col("ts"), DataType::Int64),
         cast(col("family"), DataType::Int32),
         cast(col("outcome"), DataType::Utf8),
         cast(col("rtt_us"), DataType::Int32),
     ];
-    let samples = measured(session.table(tables::SAMPLES).await?)?;
+    let samples = shown(session.table(tables::SAMPLES).await?, simulated)?;
     let mut batches = samples.filter(within(span))?.select(columns)?.execute_stream().await?;
     let mut families: BTreeMap<i32, BTreeMap<UtcMicros, Bucket>> = BTreeMap::new();
     let mut rows = 0;

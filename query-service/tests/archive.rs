@@ -109,6 +109,21 @@ async fn the_newest_row_of_a_rollup_may_be_partial() {
 }
 
 #[tokio::test]
+async fn an_hour_of_two_origins_has_percentiles() {
+    for (simulated, count, p50_ms) in [(false, 1, 10.0), (true, 3, 20.0)] {
+        let world = World::with(now, |settings| settings.simulated = simulated);
+        let hour = NOON - 48 * HOUR;
+        let of = |rtts_us: &[u32]| rollup(hour, "us-east-1", "eu-west-1", rtts_us);
+        world.append(tables::ROLLUP_1H, of(&[10_000])).await;
+        world.append(tables::ROLLUP_1H, of_origin(&of(&[20_000, 30_000]), "simulated")).await;
+        world.append(tables::ROLLUP_1H, rollup(hour + HOUR, "us-east-1", "sa-east-1", &[1_000])).await;
+        let path = "/api/v1/series?source=us-east-1&target=eu-west-1&start=2025-12-31T12:00:00Z&end=2025-12-31T13:00:00Z&step=3600";
+        let point = world.get(path).await.ok()["points"][0].clone();
+        assert_eq!((&point["count"], &point["p50_ms"]), (&json!(count), &json!(p50_ms)), "simulated: {simulated}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_imported_is_no_part_of_a_series() {
     let world = archived().await;
     let start = NOW.floor(HOUR) - 24 * HOUR;

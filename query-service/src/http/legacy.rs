@@ -109,7 +109,8 @@ pub(super) async fn latencies(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
         off_thread(move || rolling_day(&view, percentile.1, &filter)).await?
     } else {
         let since: UtcMicros = (shared.clock)() - timeframe.1 * DAY_US;
-        let job = move |session| rolled_up(session, percentile.1, since, filter);
+        let simulated = shared.settings.simulated;
+        let job = move |session| rolled_up(session, percentile.1, since, filter, simulated);
         shared.door.run(job).await.map_err(Failure::from)?
     };
     let metadata = Metadata { percentile: percentile.0, timeframe: timeframe.0, unit: "milliseconds" };

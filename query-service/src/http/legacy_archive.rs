@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
 use super::legacy::{Data, Filter, two_decimals};
-use crate::archive::measured;
+use crate::archive::shown;
 use crate::sql::SqlError;
 use crate::statistic::Statistic;
 use crate::text::millis;
@@ -37,6 +37,7 @@ pub(super) async fn rolled_up(
     statistic: Statistic,
     since: UtcMicros,
     filter: Filter,
+    simulated: bool,
 ) -> Result<Data, SqlError> {
     let columns = vec![
         cast(col("source"), DataType::Utf8),
@@ -46,7 +47,7 @@ pub(super) async fn rolled_up(
         cast(col("mean_us"), DataType::Float64),
         cast(col("digest"), DataType::Binary),
     ];
-    let rollups = measured(session.table(tables::ROLLUP_1H).await?)?;
+    let rollups = shown(session.table(tables::ROLLUP_1H).await?, simulated)?;
     let wanted = rollups.filter(selected(since, &filter))?.select(columns)?;
     let mut batches = wanted.execute_stream().await?;
     let mut pairs = Pairs::new();

@@ -39,7 +39,8 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
     if span.start < live_from {
         let end = span.end.min(live_from);
         let archived = Span { end, ..span.clone() };
-        points = shared.door.run(move |session| archived_points(session, archived, now)).await?;
+        let simulated = shared.settings.simulated;
+        points = shared.door.run(move |session| archived_points(session, archived, now, simulated)).await?;
     }
     if live_from < span.end {
         let start = span.start.max(live_from);
@@ -62,17 +63,22 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
 }
 
 /// The windows that are long closed from the rollups, where these suit the step; everything else from the samples.
-async fn archived_points(session: SessionContext, span: Span, now: UtcMicros) -> Result<Vec<SeriesPoint>, SqlError> {
+async fn archived_points(
+    session: SessionContext,
+    span: Span,
+    now: UtcMicros,
+    simulated: bool,
+) -> Result<Vec<SeriesPoint>, SqlError> {
     let mut rolled = Span { end: rolled_until(&span, now), ..span.clone() };
     if span.start < rolled.end {
-        rolled.end = rolled_up(&session, &rolled).await?;
+        rolled.end = rolled_up(&session, &rolled, simulated).await?;
     }
     let until = rolled.end;
-    let mut points = if span.start < until { from_rollups(&session, &rolled).await? } else { Vec::new() };
+    let mut points = if span.start < until { from_rollups(&session, &rolled, simulated).await? } else { Vec::new() };
     // Before the first rollup there are the samples.
     let start = if points.is_empty() { span.start } else { until };
     if start < span.end {
-        points.extend(from_samples(&session, &Span { start, ..span }).await?);
+        points.extend(from_samples(&session, &Span { start, ..span }, simulated).await?);
     }
     Ok(points)
 }

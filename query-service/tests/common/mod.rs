@@ -307,9 +307,14 @@ fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rt
 
 /// The same rows, imported.
 pub fn imported(rows: &RecordBatch) -> RecordBatch {
+    of_origin(rows, "csv")
+}
+
+/// The same rows, of that origin.
+pub fn of_origin(rows: &RecordBatch, origin: &str) -> RecordBatch {
     let (at, _) = rows.schema_ref().column_with_name("origin").unwrap();
     let mut columns = rows.columns().to_vec();
-    columns[at] = Arc::new(StringArray::from(vec!["csv"; rows.num_rows()]));
+    columns[at] = Arc::new(StringArray::from(vec![origin; rows.num_rows()]));
     RecordBatch::try_new(rows.schema(), columns).unwrap()
 }
 
