@@ -16,6 +16,7 @@ use crate::parquet_file::{Listed, listed};
 use crate::query::{rows, session, sorted_windows};
 use crate::rollup_files::added_since;
 use crate::rollup_fold::{TIME, Windows};
+use crate::rollup_pending::Pending as Listing;
 use crate::rollup_rows::{Input, rollup_rows};
 use crate::{FileError, Progress, Table, TableError, Tables};
 
@@ -178,13 +179,17 @@ impl Check {
             let computed = transaction(&opened.open, app).await.map_err(error("read what it was computed from"))?;
             let added = added_since(&samples.open, computed).await.map_err(error("list what was added since"))?;
             let added = added.unwrap_or_else(|| samples.files.iter().map(|file| file.add.clone()).collect());
+            let pane = if table == Table::Rollup1h { Pane::Hour } else { Pane::Day };
+            let left = Listing::read(&opened.open, pane).await.map_err(error("read what is still to be computed"))?;
+            let left = left.among(samples.files.iter().flat_map(|file| panes_of(&file.add, TIME, pane)));
             if table == Table::Rollup1h {
-                pending.hours = added.iter().flat_map(|file| hours_of(file, TIME)).collect();
+                pending.hours = added.iter().flat_map(|file| hours_of(file, TIME)).chain(left).collect();
             } else {
                 let end = transaction(&opened.open, ROLLUP_DAYS_END_APP).await;
                 let end = end.map_err(error("read which days it holds"))?;
                 pending.end = end.and_then(|end| i32::try_from(end).ok());
-                pending.days = added.iter().flat_map(|file| panes_of(file, TIME, Pane::Day)).map(date_of).collect();
+                let added = added.iter().flat_map(|file| panes_of(file, TIME, Pane::Day));
+                pending.days = added.chain(left).map(date_of).collect();
             }
         }
         Ok(pending)

@@ -4,14 +4,15 @@
 //! 18 digits, the lowest first, one application id each: `cloudping/archive/{shard}/0` to `/3`. All limbs are written in one commit, with the
 //! data that they cover.
 
+use cloudping_model::Pane;
 use cloudping_ports::{SequenceNumber, ShardId};
 
 /// In every commit of every archiver, so that of two at once the second is refused, whatever shards they read: a round that a producer sent
 /// twice may lie in two shards.
 pub const ARCHIVE_APP: &str = "cloudping/archive";
-/// The version of `samples` that `rollup_1h` was computed from.
+/// The version of `samples` that `rollup_1h` was computed from, except for the windows listed at [`pending_app`].
 pub const ROLLUP_APP: &str = "cloudping/rollup_1h/samples";
-/// The version of `samples` that `rollup_1d` was computed from, as far as [`ROLLUP_DAYS_END_APP`].
+/// The version of `samples` that `rollup_1d` was computed from, as far as [`ROLLUP_DAYS_END_APP`], except for those listed at [`pending_app`].
 pub const ROLLUP_DAYS_APP: &str = "cloudping/rollup_1d/samples";
 /// The first day, in days since 1970-01-01, that was not over when `rollup_1d` was computed.
 pub const ROLLUP_DAYS_END_APP: &str = "cloudping/rollup_1d/end";
@@ -42,6 +43,13 @@ pub enum CheckpointError {
         /// What is stored, the lowest first.
         limbs: Vec<Option<i64>>,
     },
+}
+
+/// The application id of a place in the list of windows that a rollup still has to compute.
+#[must_use]
+pub fn pending_app(pane: Pane, place: usize) -> String {
+    let rollup = if pane == Pane::Day { "rollup_1d" } else { "rollup_1h" };
+    format!("cloudping/{rollup}/pending/{place}")
 }
 
 /// The application id of each of a shard's limbs, the lowest first.

@@ -40,6 +40,7 @@ pub mod replay;
 mod rollup;
 mod rollup_files;
 mod rollup_fold;
+mod rollup_pending;
 pub mod rollup_plan;
 mod rollup_rows;
 mod sample_arrays;

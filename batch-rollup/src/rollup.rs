@@ -1,6 +1,6 @@
 //! The rollups: from the table of samples into those of hours and days.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloudping_model::{Pane, UtcMicros};
 use deltalake_core::kernel::{Action, Add, Transaction, Version};
@@ -11,11 +11,12 @@ use futures::{StreamExt, TryStreamExt};
 use crate::archive::transaction;
 use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP, ROLLUP_DAYS_END_APP};
 use crate::commit::{Commit, commit, lost_race, write_files};
-use crate::hours::{date_of, hours_of, touched_hours};
+use crate::hours::{date_of, hours_of, panes_of, touched_hours};
 use crate::parquet_file::{Listed, listed};
 use crate::rollup_files::{OldFile, added_since, holders, kept_rows};
 use crate::rollup_fold::{TIME, Windows};
-use crate::rollup_plan::{by_month, claim_is_due, due_days, open_day};
+use crate::rollup_pending::Pending;
+use crate::rollup_plan::{batches, by_month, claim_is_due, due_days, open_day};
 use crate::rollup_rows::{Input, rollup_rows};
 use crate::{FileError, RollupError, Table, TableError, Tables};
 
@@ -31,7 +32,7 @@ pub struct RollupReport {
     pub days: u64,
     /// Rows written: series and hours, series and days.
     pub rows: u64,
-    /// Commits made: one for each date with such hours, and each month with such days.
+    /// Commits made: one for each date with such hours, and each week of a month with such days.
     pub commits: u64,
 }
 
@@ -39,10 +40,10 @@ pub struct RollupReport {
 /// their end, and both when samples come late.
 ///
 /// A rollup remembers the version of `samples` that it was computed from, in the same commit as its rows. The windows that files added since then hold
-/// are computed anew and take the place of the old ones, so a run that is cut off is made good by the next. Files that leave `samples` (expiry,
-/// compaction) change no window.
+/// are computed anew and take the place of the old ones, the newest first. Each commit also lists the windows that are still to come, so the next run
+/// goes on where one was cut off. Files that leave `samples` (expiry, compaction) change no window.
 ///
-/// Windows that need a broken file stay as they were. All others are computed, and the next run tries again, until the file is mended.
+/// Windows that need a broken file stay as they were, and in that list: the next runs try them again, and no others, until the file is mended.
 pub struct Rollup {
     tables: Tables,
 }
@@ -57,6 +58,17 @@ enum Attempt {
 struct Work<'a> {
     windows: &'a BTreeSet<UtcMicros>,
     claims: Vec<Transaction>,
+}
+
+/// What a run has to compute of a level, and to say with it.
+struct Due {
+    /// By partition.
+    windows: BTreeMap<i32, BTreeSet<UtcMicros>>,
+    /// The version of the samples that the level was computed from.
+    computed: Option<i64>,
+    claims: Vec<Transaction>,
+    /// What the table's loaded version lists as pending.
+    pending: Pending,
 }
 
 /// The table that is written, and what is read for it.
@@ -76,6 +88,23 @@ struct Progressed {
     broken: Vec<TableError>,
 }
 
+impl Due {
+    /// What is true with a commit after which these windows are pending.
+    fn claims(&self, pending: &Pending) -> Vec<Transaction> {
+        let changed = (*pending != self.pending).then(|| pending.transactions());
+        self.claims.iter().cloned().chain(changed.into_iter().flatten()).collect()
+    }
+}
+
+impl Progressed {
+    fn count(&mut self, pane: Pane, windows: u64, rows: u64) {
+        let counted = if pane == Pane::Day { &mut self.report.days } else { &mut self.report.hours };
+        *counted += windows;
+        self.report.rows += rows;
+        self.report.commits += 1;
+    }
+}
+
 impl Rollup {
     /// A rollup of these tables.
     #[must_use]
@@ -90,8 +119,10 @@ impl Rollup {
     /// # Errors
     /// [`RollupError`]. What was committed before it stays.
     pub async fn run_once(&self, now: UtcMicros) -> Result<RollupReport, RollupError> {
+        let mut done = Progressed::default();
         for _ in 0..MAX_LOST_RACES {
-            let mut done = Progressed::default();
+            // What was committed stays. A file that was broken is tried again.
+            done.broken.clear();
             if let Attempt::Done = self.attempt(now, &mut done).await? {
                 let Progressed { report, broken } = done;
                 return if broken.is_empty() { Ok(report) } else { Err(RollupError::Broken { report, broken }) };
@@ -115,78 +146,68 @@ impl Rollup {
 
     async fn hours(&self, level: Level<'_>, done: &mut Progressed) -> Result<Attempt, TableError> {
         let computed = self.claimed(&level, ROLLUP_APP).await?;
-        let touched = touched_hours(&self.added(&level, computed).await?, "ts");
-        let count = touched.values().map(|hours| hours.len() as u64).sum::<u64>();
-        let claims = vec![Transaction::new(ROLLUP_APP, level.samples.version().unwrap_or(0).cast_signed())];
-        let computed = self.partitions(level, &touched, claims, done).await?;
-        Ok(computed.map_or(Attempt::LostRace, |missing| {
-            done.report.hours += count - missing;
-            Attempt::Done
-        }))
+        let pending = self.pending(&level).await?;
+        let mut due = touched_hours(&self.added(&level, computed).await?, TIME);
+        for hour in level.among(&pending) {
+            due.entry(date_of(hour)).or_default().insert(hour);
+        }
+        let claims = vec![Transaction::new(ROLLUP_APP, level.version().cast_signed())];
+        self.partitions(level, Due { windows: due, computed, claims, pending }, done).await
     }
 
     async fn days(&self, level: Level<'_>, open: i32, done: &mut Progressed) -> Result<Attempt, TableError> {
         let computed = self.claimed(&level, ROLLUP_DAYS_APP).await?;
         let end = self.claimed(&level, ROLLUP_DAYS_END_APP).await?.and_then(|end| i32::try_from(end).ok());
+        let pending = self.pending(&level).await?;
         let added = self.added(&level, computed).await?;
-        let due = due_days(&added, level.files.iter().map(|file| &file.add), end, open);
-        let version = level.samples.version().unwrap_or(0);
+        let mut due = due_days(&added, level.files.iter().map(|file| &file.add), end, open);
+        // One that is open again, since the clock was set back, comes with its end.
+        due.extend(level.among(&pending).into_iter().map(date_of).filter(|day| *day < open));
         let claims = vec![
-            Transaction::new(ROLLUP_DAYS_APP, version.cast_signed()),
+            Transaction::new(ROLLUP_DAYS_APP, level.version().cast_signed()),
             // Also when the clock was ahead before: days that were computed too early are then computed again at their end.
             Transaction::new(ROLLUP_DAYS_END_APP, open.into()),
         ];
-        if due.is_empty() {
-            // Of an archive without samples there is nothing to say.
-            if level.files.is_empty() || !claim_is_due(computed, version) {
-                return Ok(Attempt::Done);
-            }
-            let said = self.commit(&level, Vec::new(), claims).await?;
-            return Ok(said.map_or(Attempt::LostRace, |_| Attempt::Done));
-        }
-        let computed = self.partitions(level, &by_month(&due), claims, done).await?;
-        Ok(computed.map_or(Attempt::LostRace, |missing| {
-            done.report.days += due.len() as u64 - missing;
-            Attempt::Done
-        }))
+        self.partitions(level, Due { windows: by_month(&due), computed, claims, pending }, done).await
     }
 
-    /// Computes windows by partition, and then says what they were computed from; answers how many could not be computed since a file is broken, and
-    /// `None` when any other commit came first.
+    /// Computes windows by partition. Each commit says what it was computed from, and which windows are still to come.
     async fn partitions(
         &self,
         mut level: Level<'_>,
-        partitions: &BTreeMap<i32, BTreeSet<UtcMicros>>,
-        claims: Vec<Transaction>,
+        mut due: Due,
         done: &mut Progressed,
-    ) -> Result<Option<u64>, TableError> {
-        let mut missing = 0;
-        let mut left: VecDeque<BTreeSet<UtcMicros>> = partitions.values().cloned().collect();
+    ) -> Result<Attempt, TableError> {
+        let mut rest: BTreeSet<UtcMicros> = due.windows.values().flatten().copied().collect();
+        let mut left = batches(&due.windows, level.pane);
+        let mut said = false;
         while let Some(windows) = left.pop_front() {
-            // Only the last commit claims the whole version; the windows of the others would just be computed again.
-            let whole = left.is_empty() && missing == 0;
-            let claims = if whole { claims.clone() } else { Vec::new() };
-            match self.replace(&level, Work { windows: &windows, claims }).await {
+            let missing = rest.difference(&windows).copied().collect();
+            let pending = Pending::of(&missing, level.pane);
+            match self.replace(&level, Work { windows: &windows, claims: due.claims(&pending) }).await {
                 Ok(Some((version, rows))) => {
                     // This version exactly: were a newer one loaded, the next commit would not notice it.
                     let loaded = level.open.load_version(version).await;
                     loaded.map_err(self.tables.error(level.table, "load its new version"))?;
-                    done.report.rows += rows;
-                    done.report.commits += 1;
+                    (rest, due.pending, said) = (missing, pending, true);
+                    done.count(level.pane, windows.len() as u64, rows);
                 }
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(Attempt::LostRace),
                 // Some of them may do without the file.
                 Err(error) if error.broken_file().is_some() && windows.len() > 1 => {
                     left.extend(windows.into_iter().map(|window| BTreeSet::from([window])));
                 }
-                Err(error) if error.broken_file().is_some() => {
-                    missing += 1;
-                    done.broken.push(error);
-                }
+                Err(error) if error.broken_file().is_some() => done.broken.push(error),
                 Err(error) => return Err(error),
             }
         }
-        Ok(Some(missing))
+        // Of an archive without samples there is nothing to say.
+        if said || level.files.is_empty() || !claim_is_due(due.computed, level.version()) {
+            return Ok(Attempt::Done);
+        }
+        let claims = due.claims(&Pending::of(&rest, level.pane));
+        let said = self.commit(&level, Vec::new(), claims).await?;
+        Ok(said.map_or(Attempt::LostRace, |_| Attempt::Done))
     }
 
     /// Puts the windows of a partition in the place of the old ones, in one commit; `None` when any other commit came first.
@@ -249,6 +270,11 @@ impl Rollup {
         transaction(&level.open, app).await.map_err(self.error(level, "read what it was computed from"))
     }
 
+    /// What the rollup's loaded version lists as pending.
+    async fn pending(&self, level: &Level<'_>) -> Result<Pending, TableError> {
+        Pending::read(&level.open, level.pane).await.map_err(self.error(level, "read what is still to be computed"))
+    }
+
     /// The files of samples that came since some version.
     async fn added(&self, level: &Level<'_>, computed: Option<i64>) -> Result<Vec<Add>, TableError> {
         let added = added_since(level.samples, computed).await;
@@ -273,6 +299,16 @@ impl Rollup {
 }
 
 impl Level<'_> {
+    /// Of the samples.
+    fn version(&self) -> Version {
+        self.samples.version().unwrap_or(0)
+    }
+
+    /// The pending windows that there may be samples of. Those of samples that have expired stay as they are.
+    fn among(&self, pending: &Pending) -> BTreeSet<UtcMicros> {
+        pending.among(self.files.iter().flat_map(|file| panes_of(&file.add, TIME, self.pane)))
+    }
+
     /// The files that may hold samples of some windows.
     fn input(&self, windows: Windows) -> Input {
         let holds = |file: &&Listed| {

@@ -1,6 +1,6 @@
 //! What is to be computed: decided from the lists of files alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cloudping_model::{Pane, UtcMicros};
 use deltalake_core::kernel::Add;
@@ -13,6 +13,8 @@ pub const DAY_GRACE_US: i64 = 30 * 60_000_000;
 /// So many commits of the samples after it last said so, the rollup says again that it is up to date, though it has nothing to write: each run reads the
 /// commits since.
 const COMMITS_UNCLAIMED: u64 = 30;
+/// So many days, each a read of all its samples, are computed between two commits.
+const DAYS_AT_ONCE: usize = 7;
 
 /// The first day that is not to be computed yet, in days since 1970-01-01: it runs, or has just ended.
 #[must_use]
@@ -52,6 +54,17 @@ pub(crate) fn by_month(days: &BTreeSet<i32>) -> BTreeMap<i32, BTreeSet<UtcMicros
     months
 }
 
+/// Windows by partition as they are committed: the newest first, so that a backlog delays nothing fresh, and no more at a time than a run that is cut off
+/// may lose.
+pub(crate) fn batches(partitions: &BTreeMap<i32, BTreeSet<UtcMicros>>, pane: Pane) -> VecDeque<BTreeSet<UtcMicros>> {
+    let at_once = if pane == Pane::Day { DAYS_AT_ONCE } else { usize::MAX };
+    let newest_first = partitions.values().rev().flat_map(|windows| {
+        let windows: Vec<UtcMicros> = windows.iter().rev().copied().collect();
+        windows.chunks(at_once).map(|batch| batch.iter().copied().collect()).collect::<Vec<_>>()
+    });
+    newest_first.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use cloudping_schemas::tables::PARTITION;
@@ -83,6 +96,16 @@ mod tests {
         assert_eq!(due(&[file(9)], Some(11), 12), [9, 11]);
         assert_eq!(due(&[file(10)], Some(11), 10), [0; 0], "the clock was set back: the day is open again");
         assert_eq!(due(&[], Some(10), 11), [10], "which that run said, so that it comes once it is over");
+    }
+
+    #[test]
+    fn the_newest_come_first_and_a_month_in_weeks() {
+        let days = by_month(&(20..50).collect());
+        let batches = |pane| Vec::from_iter(batches(&days, pane).into_iter().map(|batch| batch.len()));
+        assert_eq!(batches(Pane::Day), [7, 7, 5, 7, 4]);
+        assert_eq!(batches(Pane::Hour), [19, 11], "a date's hours");
+        let first = super::batches(&days, Pane::Day).pop_front().unwrap();
+        assert_eq!(first.last(), Some(&start_of_date(49)));
     }
 
     #[test]

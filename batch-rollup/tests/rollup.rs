@@ -11,7 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
 use cloudping_batch_rollup::hours::date_of;
 use cloudping_batch_rollup::rollup_plan::{DAY_GRACE_US, open_day};
-use cloudping_batch_rollup::{Archiver, Rollup, RollupReport, Table, Tables};
+use cloudping_batch_rollup::{Archiver, Check, Rollup, RollupError, RollupReport, Table, Tables};
 use cloudping_digest::trino::from_trino_bytes;
 use cloudping_model::{Outcome, Pane, Round, RoundId, UtcMicros};
 use cloudping_schemas::tables::PERCENTILES;
@@ -230,6 +230,75 @@ async fn samples_that_were_not_sent_make_no_row() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_cut_off_leaves_only_the_rest_to_the_next() {
+    let mut setting = Setting::new();
+    let dates = 6;
+    setting.archive(rounds(43, TEN, 5 * 4, 6 * 3_600)).await;
+    let newest = UtcMicros(TEN + 19 * 6 * HOUR);
+    let (mut runs, mut commits) = (0, 0);
+    while commits < dates {
+        let rollup = Rollup::new(setting.tables.clone());
+        let next = commits + 1;
+        tokio::select! {
+            biased;
+            () = committed(&setting.tables, next) => {}
+            run = rollup.run_once(EARLY) => drop(run.unwrap()),
+        }
+        commits = open(&setting.tables, Table::Rollup1h).await.version().unwrap();
+        assert!(stored(&setting.tables, Pane::Hour).await.keys().any(|key| key.3 == newest), "the newest come first");
+        runs += 1;
+        assert!(runs <= dates, "each run goes on where the last one was cut off");
+    }
+    assert!(runs > 1, "{runs}");
+    setting.check().await;
+    assert_eq!(setting.roll_up().await, RollupReport::default());
+}
+
+/// Waits for a version of the rollup of hours.
+async fn committed(tables: &Tables, version: u64) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let rollup = tables.open(Table::Rollup1h).await.unwrap();
+        if rollup.is_some_and(|rollup| rollup.version() >= Some(version)) {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_file_costs_its_own_windows_again_and_no_other() {
+    let mut setting = Setting::new();
+    setting.archive(rounds(44, TEN, 3 * 8, 3 * 3_600)).await;
+    let samples = open(&setting.tables, Table::Samples).await;
+    let file: Vec<_> = samples.get_file_uris().unwrap().filter(|file| file.contains("date=2026-03-01")).collect();
+    let [file] = &file[..] else { panic!("{file:?}") };
+    let file = file.trim_start_matches("file://");
+    let kept = std::fs::read(file).unwrap();
+    std::fs::remove_file(file).unwrap();
+
+    let rollup = Rollup::new(setting.tables.clone());
+    let broken = async || match rollup.run_once(LATER).await.unwrap_err() {
+        RollupError::Broken { report, broken } => (report.hours, report.days, report.commits, broken.len()),
+        other => panic!("{other}"),
+    };
+    // By the statistics it is needed from ten o'clock to ten o'clock, and for the day.
+    let (hours, days, _, missing) = broken().await;
+    assert_eq!((hours, days, missing), (22 + 22 + 7, 3, 13 + 1), "all others");
+    assert_eq!(broken().await, (0, 0, 0, missing), "only they are tried again");
+    setting.archive(rounds(45, TEN + 48 * HOUR, 1, 1)).await;
+    assert_eq!(broken().await, (1, 1, 2, missing), "and what is new is computed");
+
+    std::fs::write(file, kept).unwrap();
+    let report = Check::new(setting.tables.clone()).run(0..=date_of(LATER), &()).await.unwrap();
+    assert_eq!((report.differences, report.pending), (0, missing as u64), "{:?}", report.told);
+    let mended = setting.roll_up_at(LATER).await;
+    assert_eq!(mended.hours + mended.days, missing as u64);
+    setting.check().await;
+    setting.check_days(i32::MAX).await;
+    assert_eq!(setting.roll_up_at(LATER).await, RollupReport::default());
+}
+
+#[tokio::test]
 async fn an_hour_of_many_samples_keeps_exact_percentiles_and_a_compressed_digest() {
     let mut setting = Setting::new();
     setting.archive(rounds(7, TEN, 3_500, 1)).await;
@@ -277,7 +346,7 @@ async fn rollups_that_race_or_are_cut_off_end_in_the_same_rows() {
 async fn rollups_that_start_together_write_each_hour_once() {
     for seed in 0..3 {
         let mut setting = Setting::new();
-        // Two dates, hence two commits, of which only the last says what it was computed from.
+        // Two dates, hence two commits, of which the first owes what the second holds.
         setting.archive(rounds(20 + seed, TEN + 13 * HOUR, 100, 100)).await;
         let together: Vec<_> = (0..3)
             .map(|_| {
