@@ -133,7 +133,7 @@ async fn a_forgotten_rollup_is_computed_anew_and_comes_out_the_same() {
     forget_rollups(&tables).await.unwrap();
     assert_eq!(sql(&tables, query).await, before, "what is there stays until it is computed");
     let second = rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap();
-    assert_eq!((second.hours, second.rows), (first.hours, first.rows));
+    assert_eq!((second.hours, second.days, second.rows), (first.hours, first.days, first.rows));
+    assert!(second.days > 0, "days are computed anew, too");
     assert_eq!(sql(&tables, query).await, before);
-    assert_eq!(open(&tables, Table::Rollup1h).await.version(), Some(first.commits + 1 + second.commits));
 }
