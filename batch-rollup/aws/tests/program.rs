@@ -116,11 +116,11 @@ async fn invocations_archive_each_round_once_whatever_happens() {
     let mut all = rounds(1, TEN, 25, 60);
     rig.append(&all).await;
     let report = rig.report().await;
-    let expected = json!({"records": 100, "rounds": 100, "rows": 300, "duplicates": 0, "unreadable": 0, "commits": 1});
+    let expected = json!({"records": 100, "rounds": 100, "rows": 300, "changes": 0, "duplicates": 0, "unreadable": 0, "commits": 1});
     assert_eq!(report["archived"], expected);
     assert_eq!((&report["rolled_up"]["hours"], &report["unfinished"]), (&json!(1), &json!([])));
     assert!(report["compacted"].is_object() && report["vacuumed"].is_object(), "due at the first invocation: {report}");
-    let nothing = json!({"records": 0, "rounds": 0, "rows": 0, "duplicates": 0, "unreadable": 0, "commits": 0});
+    let nothing = json!({"records": 0, "rounds": 0, "rows": 0, "changes": 0, "duplicates": 0, "unreadable": 0, "commits": 0});
     let report = rig.report().await;
     assert_eq!(report["archived"], nothing);
     assert!(report["compacted"].is_null() && report["vacuumed"].is_null(), "not due again: {report}");

@@ -6,6 +6,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 const DEFAULT: &str = "info";
+/// The Delta kernel logs each of its steps, and as errors what its callers handle. Only `RUST_LOG` can ask for that.
+const QUIET: &str = "buoyant_kernel=off";
+/// Lambda's own setting.
+const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 /// From here on this process logs to standard output: one JSON object a line, with `timestamp`, `level`, `message` and the
 /// event's fields at the top (where Lambda's own filter looks for them), under `span` what it belongs to, and under `spans` also
@@ -41,19 +45,24 @@ where
 
 /// The filter that the environment asks for; what is wrong with it, if it is not the one.
 fn filter(variable: impl Fn(&str) -> Option<String>) -> (EnvFilter, Option<String>) {
-    let given = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"];
+    let given = ["RUST_LOG", LEVEL];
     let given = given.into_iter().find_map(|name| Some((name, variable(name).filter(|text| !text.is_empty())?)));
     let Some((name, text)) = given else {
-        return (EnvFilter::new(DEFAULT), None);
+        return (quiet(DEFAULT), None);
     };
     // Lambda has a level above the highest here.
     let directives = if text.eq_ignore_ascii_case("fatal") { "error" } else { &text };
     match EnvFilter::try_new(directives) {
+        Ok(_) if name == LEVEL => (quiet(directives), None),
         Ok(filter) => (filter, None),
         Err(error) => {
-            (EnvFilter::new(DEFAULT), Some(format!("{name} is {text:?}, expected a filter of levels: {error}")))
+            (quiet(DEFAULT), Some(format!("{name} is {text:?}, expected a filter of levels: {error}")))
         }
     }
+}
+
+fn quiet(level: &str) -> EnvFilter {
+    EnvFilter::new(format!("{level},{QUIET}"))
 }
 
 #[cfg(test)]
