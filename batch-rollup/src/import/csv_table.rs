@@ -16,6 +16,9 @@ use super::values;
 /// The header that a file must have.
 pub(super) const HEADER: &str = "a first line that names the columns ts, source, target and rtt_us or rtt_ms, and any of outcome, protocol, family, address";
 
+/// What a header must not have.
+const BOTH_RTTS: &str = "a first line with one of the columns rtt_us and rtt_ms, not with both";
+
 /// The rows of a file, one a line.
 pub(super) struct CsvTable<R> {
     lines: Records<R>,
@@ -34,6 +37,8 @@ struct Columns {
     protocol: Option<usize>,
     family: Option<usize>,
     address: Option<usize>,
+    /// Columns that no sample has: their names in small letters and where they stand, sorted.
+    unknown: Vec<(String, usize)>,
 }
 
 #[derive(Clone, Copy)]
@@ -43,29 +48,14 @@ enum Rtt {
 }
 
 impl<R: BufRead> CsvTable<R> {
-    /// Reads the header; `None` if it lacks a column.
-    pub(super) fn open(reader: R) -> io::Result<Option<Self>> {
+    /// Reads the header; what was expected if it is none.
+    pub(super) fn open(reader: R) -> io::Result<Result<Self, &'static str>> {
         let mut lines = Records::new(reader, Layout::Lines);
-        let Some((_, header)) = lines.next().transpose()? else { return Ok(None) };
+        let Some((_, header)) = lines.next().transpose()? else { return Ok(Err(HEADER)) };
         let mut splitter = Splitter::new();
-        let Ok(Row(header)) = splitter.split(&header) else { return Ok(None) };
-        let find = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
-        let rtt = find("rtt_us").map(Rtt::Micros).or_else(|| find("rtt_ms").map(Rtt::Millis));
-        let (Some(ts), Some(source), Some(target), Some(rtt)) = (find("ts"), find("source"), find("target"), rtt)
-        else {
-            return Ok(None);
-        };
-        let columns = Columns {
-            ts,
-            source,
-            target,
-            rtt,
-            outcome: find("outcome"),
-            protocol: find("protocol"),
-            family: find("family"),
-            address: find("address"),
-        };
-        Ok(Some(Self { lines, splitter, columns, width: header.len() }))
+        let Ok(Row(header)) = splitter.split(&header) else { return Ok(Err(HEADER)) };
+        let width = header.len();
+        Ok(Columns::of(&header).map(|columns| Self { lines, splitter, columns, width }))
     }
 
     fn row(&mut self, line: &[u8]) -> Result<Taken, Fault> {
@@ -130,6 +120,26 @@ impl Row {
 }
 
 impl Columns {
+    fn of(header: &[String]) -> Result<Self, &'static str> {
+        let find = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
+        let rtt = match (find("rtt_us"), find("rtt_ms")) {
+            (Some(_), Some(_)) => return Err(BOTH_RTTS),
+            (Some(at), None) => Rtt::Micros(at),
+            (None, Some(at)) => Rtt::Millis(at),
+            (None, None) => return Err(HEADER),
+        };
+        let (Some(ts), Some(source), Some(target)) = (find("ts"), find("source"), find("target")) else {
+            return Err(HEADER);
+        };
+        let [outcome, protocol, family, address] = ["outcome", "protocol", "family", "address"].map(find);
+        let (Rtt::Micros(rtt_at) | Rtt::Millis(rtt_at)) = rtt;
+        let known = [Some(ts), Some(source), Some(target), Some(rtt_at), outcome, protocol, family, address];
+        let names = header.iter().map(|name| name.to_ascii_lowercase());
+        let mut unknown: Vec<_> = names.zip(0..).filter(|(_, at)| !known.contains(&Some(*at))).collect();
+        unknown.sort();
+        Ok(Self { ts, source, target, rtt, outcome, protocol, family, address, unknown })
+    }
+
     fn read(&self, row: &Row) -> Result<Taken, Fault> {
         let field = |at: usize| row.get(at);
         let optional = |at: Option<usize>| at.map(field).filter(|text| !text.is_empty());
@@ -148,15 +158,13 @@ impl Columns {
             retransmits: u32::from(outcome == Outcome::Retransmitted),
             ..values::sample(&target, protocol, 0, (family, address))
         };
-        let content = [
-            target.as_str(),
-            &started_at.0.to_string(),
-            name,
-            &family.number().to_string(),
-            outcome.name(),
-            &rtt_us.map(|rtt| rtt.to_string()).unwrap_or_default(),
-            &address.map(|address| address.to_string()).unwrap_or_default(),
-        ];
+        let (micros, family) = (started_at.0.to_string(), family.number().to_string());
+        let rtt_us = rtt_us.map(|rtt| rtt.to_string()).unwrap_or_default();
+        let address = address.map(|address| address.to_string()).unwrap_or_default();
+        let mut content = vec![target.as_str(), &micros, name, &family, outcome.name(), &rtt_us, &address];
+        // A number of the probe, say: rows that differ in nothing else are different probes.
+        let unknown = self.unknown.iter().map(|(name, at)| (name.as_str(), field(*at)));
+        content.extend(unknown.filter(|(_, text)| !text.is_empty()).flat_map(|(name, text)| [name, text]));
         let id = identity(Origin::Csv, vantage, &content);
         Ok(Taken::Round(Round { id, started_at, gap: None, samples: vec![sample] }, Origin::Csv))
     }
@@ -269,7 +277,37 @@ mod tests {
     #[test]
     fn a_file_without_its_columns_is_none() {
         for text in ["", "ts,source,target\n", "a,b\n1,2\n"] {
-            assert!(CsvTable::open(text.as_bytes()).unwrap().is_none(), "{text:?}");
+            assert_eq!(CsvTable::open(text.as_bytes()).unwrap().err(), Some(HEADER), "{text:?}");
         }
     }
+
+    #[test]
+    fn a_file_with_two_columns_of_round_trip_times_is_none() {
+        for text in ["ts,source,target,rtt_us,rtt_ms\n", "ts,source,RTT_MS,target,rtt_us\n1,a,2,b,\n"] {
+            assert_eq!(CsvTable::open(text.as_bytes()).unwrap().err(), Some(BOTH_RTTS), "{text:?}");
+        }
+    }
+
+    fn epochs(text: &str) -> Vec<u64> {
+        let table = CsvTable::open(text.as_bytes()).unwrap().expect("a header");
+        let epoch = |taken| match taken {
+            Ok((_, Ok(Taken::Round(round, _)))) => round.id.epoch,
+            other => panic!("{other:?}"),
+        };
+        table.map(epoch).collect()
+    }
+
+    #[test]
+    fn rows_that_differ_in_any_column_are_different_probes() {
+        let plain = epochs("ts,source,target,rtt_ms\n1772359200,a,b,\n");
+        assert_eq!(plain, [PLAIN]);
+        let numbered = epochs("ts,seq,source,target,rtt_ms\n1772359200,1,a,b,\n1772359200,2,a,b,\n1772359200,2,a,b,\n");
+        assert!(numbered[0] != numbered[1] && numbered[1] == numbered[2] && !numbered.contains(&PLAIN), "{numbered:?}");
+        let elsewhere = epochs("source,target,Run,ts,rtt_ms,SEQ\na,b,,1772359200,,2\na,b,2,1772359200,,\n");
+        assert_eq!(elsewhere[0], numbered[1], "the order of the columns is no matter");
+        assert_ne!(elsewhere[1], numbered[1], "the column's name is");
+    }
+
+    /// What is in tables depends on it.
+    const PLAIN: u64 = 7_425_249_610_930_765_487;
 }

@@ -97,11 +97,13 @@ pub enum ImportError {
         /// The file.
         file: String,
     },
-    /// A table has no header that names its columns.
-    #[error("{file}: expected {}", csv_table::HEADER)]
+    /// A table has no header that names its columns, each once.
+    #[error("{file}: expected {expected}")]
     Header {
         /// The file.
         file: String,
+        /// What it must begin with.
+        expected: &'static str,
     },
     /// The table could not be read or written.
     #[error(transparent)]
@@ -157,7 +159,7 @@ impl Import {
         let records: Taking = match format {
             Format::Csv => {
                 let table = CsvTable::open(reader).map_err(failed)?;
-                Box::new(table.ok_or_else(|| ImportError::Header { file: file.to_owned() })?)
+                Box::new(table.map_err(|expected| ImportError::Header { file: file.to_owned(), expected })?)
             }
             Format::CloudPing => {
                 let at = self.options.at;
