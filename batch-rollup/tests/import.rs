@@ -150,6 +150,32 @@ async fn bad_rows_are_counted_named_and_passed_over() {
 }
 
 #[tokio::test]
+async fn files_that_were_put_together_are_all_read() {
+    let (_directory, tables) = place();
+    let page = |items: std::ops::Range<u32>| {
+        format!("{{\"Items\": [{}],\n\"Count\": 3}}\n", items.map(run).collect::<Vec<_>>().join(","))
+    };
+    let pages = page(0..3) + "and more\n" + &page(3..6) + &page(5..8);
+    let report = import(&tables, ImportOptions::default(), vec![input("pages.json", pages)]).await.unwrap();
+    assert_eq!((report.records, report.rounds, report.duplicates, report.bad), (10, 8, 1, 1));
+    assert_eq!(report.first_bad[0].to_string().split(" is ").next(), Some("pages.json:3: record"));
+}
+
+#[tokio::test]
+async fn what_is_to_come_was_not_measured() {
+    let (_directory, tables) = place();
+    let csv = "ts,source,target,rtt_ms\n2026-03-02T10:00:00Z,a,b,1\n2099-01-01T00:00:00Z,a,b,1\n";
+    let result = r#"{"type":"ping","prb_id":1,"dst_name":"h","timestamp":4070908800,"result":[{"rtt":1.5}]}"#;
+    let options = ImportOptions { now: Some(UtcMicros(TEN)), ..ImportOptions::default() };
+    let files = vec![input("own.csv", csv), input("atlas.json", result)];
+    let report = import(&tables, options, files).await.unwrap();
+    assert_eq!((report.records, report.rounds, report.bad), (3, 1, 2));
+    let named: Vec<_> = report.first_bad.iter().map(|row| (row.file.as_str(), row.line, row.field.as_str())).collect();
+    assert_eq!(named, [("own.csv", 3, "ts"), ("atlas.json", 1, "timestamp")]);
+    assert_eq!(report.first_bad[0].found, "2099-01-01T00:00:00+00:00");
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_read_is_named_and_what_was_committed_stays() {
     let (_directory, tables) = place();
     let good = "ts,source,target,rtt_ms\n1772359200,a,b,7\n";

@@ -42,6 +42,8 @@ pub struct ImportOptions {
     pub format: Option<Format>,
     /// When stored averages were made: their rows do not say.
     pub at: Option<UtcMicros>,
+    /// The time it is: rows of a time later than a day from now are bad. `None` to take any time.
+    pub now: Option<UtcMicros>,
     /// What probes and hosts are called here.
     pub mapping: Mapping,
     /// Read and look up, but append nothing. Rows that come twice within the files are then counted twice where they are far apart.
@@ -53,7 +55,14 @@ pub struct ImportOptions {
 impl Default for ImportOptions {
     /// A quarter of a million rows, some 100 MB while they are written.
     fn default() -> Self {
-        Self { format: None, at: None, mapping: Mapping::default(), dry_run: false, rows_per_commit: 250_000 }
+        Self {
+            format: None,
+            at: None,
+            now: None,
+            mapping: Mapping::default(),
+            dry_run: false,
+            rows_per_commit: 250_000,
+        }
     }
 }
 
@@ -176,7 +185,18 @@ impl Import {
                 Box::new(Records::new(reader, layout).map(read))
             }
         };
-        Ok((records, read))
+        let Some(now) = self.options.now else { return Ok((records, read)) };
+        let field = if format == Format::Csv { "ts" } else { "timestamp" };
+        let checked = records.map(move |record| {
+            let past = |taken| match taken {
+                Taken::Round(round, origin) => {
+                    values::past(field, round.started_at, now).map(|()| Taken::Round(round, origin))
+                }
+                Taken::Skipped => Ok(Taken::Skipped),
+            };
+            record.map(|(line, taken)| (line, taken.and_then(past)))
+        });
+        Ok((Box::new(checked), read))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, NaiveDateTime};
-use cloudping_model::{Family, Outcome, Protocol, Sample, TargetId, UtcMicros, VantageId};
+use cloudping_model::{Family, Outcome, Pane, Protocol, Sample, TargetId, UtcMicros, VantageId};
 
 use super::fault::Fault;
 
@@ -27,6 +27,17 @@ pub(super) fn time(field: &str, text: &str) -> Result<UtcMicros, Fault> {
     };
     let micros = micros.filter(|micros| TIMES.contains(micros));
     micros.map(UtcMicros).ok_or_else(|| Fault::new(field, text, expected))
+}
+
+/// What was measured lies behind us: a time later than a day from `now` is refused. The day is for clocks that are ahead.
+pub(super) fn past(field: &str, time: UtcMicros, now: UtcMicros) -> Result<(), Fault> {
+    match time.0.saturating_sub(Pane::Day.micros()) <= now.0 {
+        true => Ok(()),
+        false => {
+            let found = DateTime::from_timestamp_micros(time.0).map_or(time.0.to_string(), |time| time.to_rfc3339());
+            Err(Fault::new(field, found, "a time that is past, or a day from now at most"))
+        }
+    }
 }
 
 fn number_of_micros(digits: &str) -> Option<i64> {
@@ -101,6 +112,15 @@ mod tests {
             let fault = time("ts", text).unwrap_err();
             assert_eq!((fault.field.as_str(), fault.found.as_str()), ("ts", text));
         }
+    }
+
+    #[test]
+    fn a_time_to_come_is_refused() {
+        let (now, day) = (UtcMicros(1_772_359_200_000_000), 86_400_000_000);
+        assert_eq!(past("ts", now + day, now), Ok(()));
+        assert_eq!(past("ts", UtcMicros(0), now), Ok(()));
+        let fault = past("ts", now + day + 1, now).unwrap_err();
+        assert_eq!((fault.field.as_str(), fault.found.as_str()), ("ts", "2026-03-02T10:00:00.000001+00:00"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use cloudping_schemas::catalogue::Catalogue;
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::{progress, to_the_end};
+use crate::clock;
 use crate::failure::Failure;
 
 /// Arguments of `rollup import`.
@@ -32,8 +33,9 @@ rtt_ms (empty without an answer), and any of outcome, protocol, family, address.
   \"shop.example\" = \"shop\"              # else the catalogue's region of that host, else the host
 
 Each row carries its origin: cloudping.co, cloudping.co/average (in no rollup), ripe-atlas or csv. The same row takes
-effect once, however often and in whatever file it comes; rows that are equal in every field are one. Bad rows are
-counted, the first 20 named, and the rest goes on. Files sorted by time import quickest. Rollups follow at the next
+effect once, however often and in whatever file it comes; rows that are equal in every column, also in those that are
+not named here, are one. Bad rows, also those of a time later than a day from now, are counted, the first 20 named,
+and the rest goes on. Files sorted by time import quickest. Rollups follow at the next
 `cloudping rollup run`; the live view never shows imports.")]
 pub struct ImportArgs {
     /// Files to import, compressed by gzip or not; - is standard input
@@ -93,7 +95,11 @@ fn options(args: &ImportArgs) -> Result<ImportOptions, Failure> {
         FormatName::Atlas => Format::Atlas,
         FormatName::Csv => Format::Csv,
     });
-    Ok(ImportOptions { format, at: args.at, mapping, dry_run: args.dry_run, ..ImportOptions::default() })
+    let (at, now) = (args.at, Some(clock::now()));
+    if at > now {
+        return Err(Failure::setting("--at lies in the future: averages were made before they are imported"));
+    }
+    Ok(ImportOptions { format, at, now, mapping, dry_run: args.dry_run, ..ImportOptions::default() })
 }
 
 fn open(path: &Path) -> Result<Input, Failure> {
