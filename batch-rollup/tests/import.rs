@@ -2,8 +2,9 @@
 
 mod common;
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use cloudping_batch_rollup::import::{BadRow, Format, Import, ImportError, ImportOptions, ImportReport, Input};
 use cloudping_batch_rollup::{Archiver, Progress, Rollup, Tables};
@@ -191,6 +192,34 @@ async fn a_file_that_cannot_be_read_is_named_and_what_was_committed_stays() {
     let each = ImportOptions { rows_per_commit: 1, ..ImportOptions::default() };
     import(&tables, each, vec![input("good.csv", good), input("notes.txt", "hello")]).await.unwrap_err();
     assert_eq!(stored_rows(&tables).await.len(), 1);
+}
+
+/// Says that it is read, and has nothing until it is let go; at the latest after a while it ends.
+struct Stalled {
+    begun: Option<tokio::sync::oneshot::Sender<()>>,
+    go: std::sync::mpsc::Receiver<()>,
+}
+
+impl Read for Stalled {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        self.begun.take().map(|begun| begun.send(()));
+        let _ = self.go.recv_timeout(Duration::from_secs(5));
+        Ok(0)
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_waits_for_bytes_can_be_stopped() {
+    let (_directory, tables) = place();
+    let ((begun, reading), (let_go, go)) = (tokio::sync::oneshot::channel(), std::sync::mpsc::channel());
+    let bytes = Box::new(Stalled { begun: Some(begun), go });
+    let stalled = Input { name: "standard input".to_owned(), length: 0, bytes };
+    tokio::select! {
+        biased;
+        report = import(&tables, ImportOptions::default(), vec![stalled]) => panic!("nothing else could go on: {report:?}"),
+        begun = reading => begun.unwrap(),
+    }
+    drop(let_go);
 }
 
 #[derive(Default)]

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloudping_model::{Round, UtcMicros};
 use cloudping_schemas::tables::Origin;
+use tokio::sync::mpsc::{self, Sender};
 
 use crate::{AppendReport, Appender, ArchiveError, Progress, Tables};
 use csv_table::CsvTable;
@@ -32,8 +33,10 @@ use records::Records;
 
 /// So many bad rows are named.
 const BAD_ROWS_NAMED: usize = 20;
-/// Progress is told every so many records.
-const TOLD_EVERY: u64 = 1_000;
+/// Records that are handed over at once; progress is told after them.
+const RECORDS_AT_ONCE: usize = 256;
+/// Read ahead at most so many times as many.
+const READ_AHEAD: usize = 4;
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -133,20 +136,23 @@ type Taking = Box<dyn Iterator<Item = io::Result<(u64, Result<Taken, Fault>)>> +
 /// Imports files into the table of samples.
 pub struct Import {
     appender: Appender,
-    options: ImportOptions,
+    options: Arc<ImportOptions>,
 }
 
 impl Import {
     /// An import into these tables.
     #[must_use]
     pub fn new(tables: Tables, options: ImportOptions) -> Self {
-        Self { appender: Appender::new(tables), options }
+        Self { appender: Appender::new(tables), options: Arc::new(options) }
     }
 
-    /// Imports files, one after the other. May be dropped at any point and run again.
+    /// Imports files, one after the other. May be dropped at any point, also while it waits for a file's bytes, and run again.
     ///
     /// # Errors
     /// [`ImportError`]. What was committed before it stays.
+    ///
+    /// # Panics
+    /// Outside a runtime of Tokio: a thread of its own for what blocks reads the files.
     pub async fn run(
         &self,
         inputs: impl IntoIterator<Item = Input>,
@@ -159,45 +165,70 @@ impl Import {
         run.flush().await?;
         Ok(run.report)
     }
+}
 
-    /// The records of a file, and how many of its bytes were read so far.
-    fn records(&self, file: &str, bytes: Box<dyn io::Read + Send>) -> Result<(Taking, Arc<AtomicU64>), ImportError> {
-        let failed = |source| ImportError::Read { file: file.to_owned(), source };
-        let input::Opened { reader, format, layout, read } = input::open(bytes).map_err(failed)?;
-        let format = self.options.format.or(format).ok_or_else(|| ImportError::Format { file: file.to_owned() })?;
-        let records: Taking = match format {
-            Format::Csv => {
-                let table = CsvTable::open(reader).map_err(failed)?;
-                Box::new(table.map_err(|expected| ImportError::Header { file: file.to_owned(), expected })?)
-            }
-            Format::CloudPing => {
-                let at = self.options.at;
-                let read = move |record: io::Result<(u64, Vec<u8>)>| {
-                    record.map(|(line, bytes)| (line, cloudping::read(&bytes, at)))
-                };
-                Box::new(Records::new(reader, layout).map(read))
-            }
-            Format::Atlas => {
-                let mapping = self.options.mapping.clone();
-                let read = move |record: io::Result<(u64, Vec<u8>)>| {
-                    record.map(|(line, bytes)| (line, atlas::read(&bytes, &mapping)))
-                };
-                Box::new(Records::new(reader, layout).map(read))
-            }
-        };
-        let Some(now) = self.options.now else { return Ok((records, read)) };
-        let field = if format == Format::Csv { "ts" } else { "timestamp" };
-        let checked = records.map(move |record| {
-            let past = |taken| match taken {
-                Taken::Round(round, origin) => {
-                    values::past(field, round.started_at, now).map(|()| Taken::Round(round, origin))
-                }
-                Taken::Skipped => Ok(Taken::Skipped),
-            };
-            record.map(|(line, taken)| (line, taken.and_then(past)))
-        });
-        Ok((Box::new(checked), read))
+/// The next records of a file, and how many of its bytes were read so far.
+type Chunk = (Vec<(u64, Result<Taken, Fault>)>, u64);
+
+/// Reads a file and hands over its records, until its end or until nobody takes them.
+fn read_file(
+    options: &ImportOptions,
+    file: &str,
+    bytes: Box<dyn io::Read + Send>,
+    chunks: &Sender<Chunk>,
+) -> Result<(), ImportError> {
+    let (mut taking, read) = records(options, file, bytes)?;
+    loop {
+        let chunk: Result<Vec<_>, _> = taking.by_ref().take(RECORDS_AT_ONCE).collect();
+        let chunk = chunk.map_err(|source| ImportError::Read { file: file.to_owned(), source })?;
+        let last = chunk.len() < RECORDS_AT_ONCE;
+        if chunks.blocking_send((chunk, read.load(Ordering::Relaxed))).is_err() || last {
+            return Ok(());
+        }
     }
+}
+
+/// The records of a file, and how many of its bytes were read so far.
+fn records(
+    options: &ImportOptions,
+    file: &str,
+    bytes: Box<dyn io::Read + Send>,
+) -> Result<(Taking, Arc<AtomicU64>), ImportError> {
+    let failed = |source| ImportError::Read { file: file.to_owned(), source };
+    let input::Opened { reader, format, layout, read } = input::open(bytes).map_err(failed)?;
+    let format = options.format.or(format).ok_or_else(|| ImportError::Format { file: file.to_owned() })?;
+    let records: Taking = match format {
+        Format::Csv => {
+            let table = CsvTable::open(reader).map_err(failed)?;
+            Box::new(table.map_err(|expected| ImportError::Header { file: file.to_owned(), expected })?)
+        }
+        Format::CloudPing => {
+            let at = options.at;
+            let read = move |record: io::Result<(u64, Vec<u8>)>| {
+                record.map(|(line, bytes)| (line, cloudping::read(&bytes, at)))
+            };
+            Box::new(Records::new(reader, layout).map(read))
+        }
+        Format::Atlas => {
+            let mapping = options.mapping.clone();
+            let read = move |record: io::Result<(u64, Vec<u8>)>| {
+                record.map(|(line, bytes)| (line, atlas::read(&bytes, &mapping)))
+            };
+            Box::new(Records::new(reader, layout).map(read))
+        }
+    };
+    let Some(now) = options.now else { return Ok((records, read)) };
+    let field = if format == Format::Csv { "ts" } else { "timestamp" };
+    let checked = records.map(move |record| {
+        let past = |taken| match taken {
+            Taken::Round(round, origin) => {
+                values::past(field, round.started_at, now).map(|()| Taken::Round(round, origin))
+            }
+            Taken::Skipped => Ok(Taken::Skipped),
+        };
+        record.map(|(line, taken)| (line, taken.and_then(past)))
+    });
+    Ok((Box::new(checked), read))
 }
 
 /// An import under way.
@@ -213,22 +244,21 @@ impl Run<'_> {
     async fn file(&mut self, input: Input, progress: &dyn Progress) -> Result<(), ImportError> {
         let Input { name, bytes, length } = input;
         progress.stage(&format!("reading {name}"), length, "bytes");
-        let (records, read) = self.import.records(&name, bytes)?;
-        let (mut told, mut before) = (0, self.report.records);
-        for record in records {
-            let (line, taken) = record.map_err(|source| ImportError::Read { file: name.clone(), source })?;
-            self.take(&name, line, taken);
-            if self.rows >= self.import.options.rows_per_commit {
-                self.flush().await?;
+        let (sender, mut chunks) = mpsc::channel(READ_AHEAD);
+        let (options, file) = (Arc::clone(&self.import.options), name.clone());
+        let reader = tokio::task::spawn_blocking(move || read_file(&options, &file, bytes, &sender));
+        let mut told = 0;
+        while let Some((records, read)) = chunks.recv().await {
+            for (line, taken) in records {
+                self.take(&name, line, taken);
+                if self.rows >= self.import.options.rows_per_commit {
+                    self.flush().await?;
+                }
             }
-            if self.report.records - before >= TOLD_EVERY {
-                before = self.report.records;
-                let now = read.load(Ordering::Relaxed);
-                progress.advance(now - told);
-                told = now;
-            }
+            progress.advance(read - told);
+            told = read;
         }
-        progress.advance(read.load(Ordering::Relaxed) - told);
+        reader.await.map_err(|gone| ImportError::Read { file: name, source: io::Error::other(gone) })??;
         self.report.files += 1;
         Ok(())
     }
@@ -283,10 +313,8 @@ mod tests {
 
     /// All records of a file, whatever it is: none of them may break anything, and what is taken must fit into the table.
     fn read_all(bytes: &[u8], format: Format) {
-        let directory = Tables::at("file:///nowhere");
         let options = ImportOptions { format: Some(format), ..ImportOptions::default() };
-        let import = Import::new(directory, options);
-        let Ok((records, _)) = import.records("f", Box::new(Cursor::new(bytes.to_vec()))) else { return };
+        let Ok((records, _)) = records(&options, "f", Box::new(Cursor::new(bytes.to_vec()))) else { return };
         for record in records {
             let Ok((_, Ok(Taken::Round(round, _)))) = record else { continue };
             assert!(i64::try_from(round.id.epoch).is_ok() && !round.samples.is_empty(), "{round:?}");
