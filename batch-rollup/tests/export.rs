@@ -12,7 +12,7 @@ use std::time::Duration;
 use cloudping_batch_rollup::export::{
     Destination, ExportError, ExportFormat, ExportOptions, ExportReport, Exporter, MANIFEST, Manifest, Publication,
 };
-use cloudping_batch_rollup::{ArchiveOptions, Archiver, Rollup, Table, Tables};
+use cloudping_batch_rollup::{Appender, ArchiveOptions, Archiver, Rollup, Table, Tables};
 use cloudping_model::UtcMicros;
 use cloudping_schemas::tables::Origin;
 use cloudping_testkit::MemoryLog;
@@ -117,7 +117,7 @@ async fn closed_days_are_exported_and_every_row_is_there_once() {
     assert_eq!(exported(root.path(), Table::Rollup1h, hours).await, texts(&wanted, "found"));
 
     let manifest = manifest(root.path());
-    assert_eq!((manifest.simulated, manifest.origins.iter().next().unwrap().as_str()), (false, "measured"));
+    assert_eq!((manifest.simulated, manifest.origins.iter().next().unwrap().as_str()), (Some(false), "measured"));
     let partitions: Vec<(&str, &str)> =
         manifest.partitions.iter().map(|entry| (entry.table.as_str(), entry.partition.as_str())).collect();
     let days = ["date=2026-03-01", "date=2026-03-02"];
@@ -213,7 +213,7 @@ async fn csv_holds_the_same_rows() {
     let sum: i64 = text.lines().skip(1).filter_map(rtt).sum();
     let wanted = sql(&archive.tables, "SELECT sum(rtt_us) AS rtt FROM samples WHERE date = '2026-03-02'").await;
     assert_eq!(ints(&wanted, "rtt"), [Some(sum)]);
-    assert!(manifest(root.path()).simulated);
+    assert_eq!(manifest(root.path()).simulated, Some(true));
     let dictionary = fs::read_to_string(root.path().join("dictionary.md")).unwrap();
     assert!(dictionary.contains("simulated network:"), "{dictionary}");
 }
@@ -268,4 +268,74 @@ async fn an_object_store_takes_the_same_export() {
         }
     }
     assert_eq!(found, files(root.path()));
+}
+
+#[tokio::test]
+async fn what_others_measured_goes_out_only_when_asked_for_and_under_its_own_terms() {
+    let archive = Archive::with(Origin::Measured).await;
+    for (seed, origin) in [(90, Origin::RipeAtlas), (91, Origin::Csv)] {
+        let imported = rounds(seed, FIRST + 8 * HOUR, 10, 20);
+        Appender::new(archive.tables.clone()).append(imported, origin).await.unwrap();
+    }
+    Rollup::new(archive.tables.clone()).run_once(UtcMicros(TEN)).await.unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let read = |file: &str| fs::read_to_string(root.path().join(file)).unwrap();
+    archive.export(root.path(), &options()).await;
+    let own = manifest(root.path());
+    assert_eq!((own.license.as_str(), own.origins), ("CC-BY-4.0", ["measured".to_owned()].into()));
+    for table in [Table::Samples, Table::Rollup1h] {
+        let foreign = exported(root.path(), table, "CAST(count(origin) AS VARCHAR)").await;
+        assert_eq!(foreign, [Some("0".to_owned())], "{table:?}");
+    }
+    assert!(read("LICENSE.txt").starts_with("Creative Commons"));
+
+    // The same place, and other rows of the same files.
+    let all = ExportOptions { origins: Origin::ALL.into(), ..options() };
+    let report = archive.export(root.path(), &all).await;
+    assert_eq!((report.written, report.revised), (4, 2));
+    let mixed = manifest(root.path());
+    assert_eq!(mixed.license, "LicenseRef-by-origin");
+    assert_eq!(Vec::from_iter(&mixed.origins), ["csv", "measured", "ripe-atlas"]);
+    let foreign = exported(root.path(), Table::Samples, "CAST(count(origin) AS VARCHAR)").await;
+    let wanted = sql(&archive.tables, "SELECT CAST(count(origin) AS VARCHAR) AS found FROM samples").await;
+    assert_eq!(foreign, texts(&wanted, "found"));
+    assert!(
+        read("LICENSE.txt")
+            .starts_with("Rows of these origins (column `origin`) were imported from others: csv, ripe-atlas.")
+    );
+    assert!(read("LICENSE.txt").contains("For all other rows"));
+    assert!(read("dictionary.md").contains("imported rows have their own terms: csv, ripe-atlas."));
+    assert!(!read("croissant.json").contains("creativecommons.org"));
+    assert!(read("croissant.json").contains("measured by others, in ways of their own: csv, ripe-atlas."));
+
+    let only = ExportOptions { origins: [Origin::Csv].into(), ..options() };
+    archive.export(root.path(), &only).await;
+    assert_eq!(manifest(root.path()).origins, ["csv".to_owned()].into());
+    assert!(!read("LICENSE.txt").contains("Creative Commons"));
+    assert!(!read("croissant.json").contains("timed by the kernel"));
+}
+
+#[tokio::test]
+async fn an_export_without_samples_says_what_its_archive_is_of() {
+    let steps = ExportOptions { tables: vec![Table::Changes], ..ExportOptions::default() };
+    let nowhere = tempfile::tempdir().unwrap();
+    let empty = Tables::in_directory(nowhere.path());
+    let unknown = tempfile::tempdir().unwrap();
+    let to = Destination::in_directory(unknown.path()).unwrap();
+    Exporter::new(empty, to).run_once(NOW, &steps, &()).await.unwrap();
+    assert_eq!(manifest(unknown.path()).simulated, None);
+    assert!(fs::read_to_string(unknown.path().join(MANIFEST)).unwrap().contains("\"simulated\": null"));
+    assert!(
+        fs::read_to_string(unknown.path().join("dictionary.md")).unwrap().contains("simulated network is not known")
+    );
+
+    for (origin, simulated) in [(Origin::Simulated, true), (Origin::Measured, false)] {
+        let archive = Archive::with(origin).await;
+        archive.tables.open_or_create(Table::Changes).await.unwrap();
+        let root = tempfile::tempdir().unwrap();
+        archive.export(root.path(), &steps).await;
+        assert_eq!(manifest(root.path()).simulated, Some(simulated));
+        let described = fs::read_to_string(root.path().join("croissant.json")).unwrap();
+        assert_eq!(described.contains("SIMULATED network"), simulated, "{described}");
+    }
 }

@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 
+use super::about;
 use super::columns::Column;
 use super::manifest::{ExportFormat, Manifest, TableEntry};
+use super::origins::{LICENSE, LICENSE_URL};
 
 /// The vocabulary's own context.
 const CONTEXT: &str = r#"{
@@ -41,8 +43,8 @@ pub(crate) fn metadata(manifest: &Manifest) -> Value {
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": "cloudping",
-        "description": description(manifest),
-        "license": "https://creativecommons.org/licenses/by/4.0/",
+        "description": about::description(manifest),
+        "license": license(manifest),
         "url": "./",
         "version": version(manifest),
         "datePublished": last,
@@ -53,12 +55,9 @@ pub(crate) fn metadata(manifest: &Manifest) -> Value {
     })
 }
 
-fn description(manifest: &Manifest) -> &'static str {
-    if manifest.simulated {
-        "Network latency between cloud regions, measured by TCP handshakes on a SIMULATED network: it says nothing about the world."
-    } else {
-        "Network latency between cloud regions, measured by TCP handshakes and timed by the kernel."
-    }
+/// The licence's address, or the file that says what holds for which rows.
+fn license(manifest: &Manifest) -> &'static str {
+    if manifest.license == LICENSE { LICENSE_URL } else { "LICENSE.txt" }
 }
 
 /// Grows with every partition, and with every revision of one.

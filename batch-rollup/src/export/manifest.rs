@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::FORMAT;
 use super::columns::{Column, columns};
-use super::{FORMAT, LICENSE};
+use super::origins::{LICENSE, LICENSE_BY_ORIGIN, imported, simulated};
 use crate::Table;
 
 /// How the files of a partition are written.
@@ -118,10 +119,11 @@ pub struct TableEntry {
 pub struct Manifest {
     /// `cloudping-export/1`.
     pub format: String,
-    /// The SPDX identifier of the data's licence.
+    /// The SPDX identifier of the data's licence: `CC-BY-4.0`, or `LicenseRef-by-origin` where rows were imported, for which their own terms hold.
     pub license: String,
-    /// Whether any row was measured on a simulated network: such an export says nothing about the world.
-    pub simulated: bool,
+    /// Whether any row was measured on a simulated network: such an export says nothing about the world. `None` where it cannot be known: no table
+    /// of it has origins, and neither do the archive's samples and hours.
+    pub simulated: Option<bool>,
     /// Where the rows come from, over all partitions.
     pub origins: BTreeSet<String>,
     /// The tables.
@@ -131,9 +133,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of these partitions.
+    /// The manifest of these partitions of an archive whose samples come from `of_archive`.
     #[must_use]
-    pub fn of(mut partitions: Vec<PartitionEntry>) -> Self {
+    pub fn of(mut partitions: Vec<PartitionEntry>, of_archive: &BTreeSet<String>) -> Self {
         partitions.sort_by_key(|entry| (table_place(&entry.table), entry.key()));
         let origins: BTreeSet<String> = partitions.iter().flat_map(|entry| entry.origins.iter().cloned()).collect();
         let present = |table: &&Table| partitions.iter().any(|entry| entry.table == table.name());
@@ -145,8 +147,8 @@ impl Manifest {
         });
         Self {
             format: FORMAT.to_owned(),
-            license: LICENSE.to_owned(),
-            simulated: origins.contains(&cloudping_schemas::tables::Origin::Simulated.to_string()),
+            license: if imported(&origins).is_empty() { LICENSE } else { LICENSE_BY_ORIGIN }.to_owned(),
+            simulated: simulated(&partitions, &origins, of_archive),
             tables: tables.collect(),
             origins,
             partitions,

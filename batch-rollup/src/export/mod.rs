@@ -14,15 +14,17 @@ mod encode;
 mod error;
 mod manifest;
 mod open_data;
+mod origins;
 mod plan;
 mod rows;
 mod state;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use cloudping_model::UtcMicros;
+use cloudping_schemas::tables::Origin;
 use deltalake_core::DeltaTable;
 
 pub use columns::{Column, columns, columns_in_markdown};
@@ -38,8 +40,6 @@ use write::write_partition;
 
 /// What the manifest's field `format` says.
 const FORMAT: &str = "cloudping-export/1";
-/// The SPDX identifier of the licence that the data are given under.
-const LICENSE: &str = "CC-BY-4.0";
 /// Where the manifest lies.
 pub const MANIFEST: &str = "manifest.json";
 
@@ -48,6 +48,8 @@ pub const MANIFEST: &str = "manifest.json";
 pub struct ExportOptions {
     /// Which tables.
     pub tables: Vec<Table>,
+    /// Of samples and rollups only the rows that come from these. The other tables hold nothing that was imported.
+    pub origins: BTreeSet<Origin>,
     /// In which formats.
     pub formats: Vec<ExportFormat>,
     /// From this day on.
@@ -65,11 +67,12 @@ pub struct ExportOptions {
 }
 
 impl Default for ExportOptions {
-    /// All tables as Parquet. An hour is well past the allowed lateness of 15 minutes and the five minutes until the rollups follow. 16 million rows are
+    /// All tables as Parquet, with what this archive's own producers measured: what was imported is others' to give away. An hour is well past the allowed lateness of 15 minutes and the five minutes until the rollups follow. 16 million rows are
     /// 50 to 100 MB.
     fn default() -> Self {
         Self {
             tables: Table::ALL.to_vec(),
+            origins: [Origin::Measured, Origin::Simulated].into(),
             formats: vec![ExportFormat::Parquet],
             from: None,
             to: None,
@@ -143,7 +146,8 @@ impl Exporter {
             progress.advance(1);
         }
         state.save(&self.to).await?;
-        self.publish(Manifest::of(state.into_partitions()), options).await?;
+        let of_archive = origins::of_archive(&self.tables).await?;
+        self.publish(Manifest::of(state.into_partitions(), &of_archive), options).await?;
         Ok(report)
     }
 
@@ -158,7 +162,8 @@ impl Exporter {
         let mut report = ExportReport::default();
         for &table in &options.tables {
             let Some(open) = self.tables.open(table).await? else { continue };
-            let all = sources(table, &open).map_err(self.tables.error(table, "list its partitions"))?;
+            let all =
+                sources(table, &open, &options.origins).map_err(self.tables.error(table, "list its partitions"))?;
             let wanted = all.into_iter().filter(|source| is_within(source, options.from, options.to));
             let (closed, running): (Vec<Source>, Vec<Source>) =
                 wanted.partition(|source| is_closed(source, now, options.lateness_us));
@@ -186,7 +191,7 @@ impl Exporter {
         report: &mut ExportReport,
     ) -> Result<(), ExportError> {
         let Task { source, format, open } = task;
-        let written = write_partition(&self.tables, open, source, *format, options.rows_per_file, &self.to).await?;
+        let written = write_partition(&self.tables, open, source, *format, options, &self.to).await?;
         let new = PartitionEntry {
             table: source.table.name().to_owned(),
             format: *format,

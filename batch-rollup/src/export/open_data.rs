@@ -2,7 +2,9 @@
 
 use chrono::NaiveDate;
 
+use super::about;
 use super::manifest::Manifest;
+use super::origins::{LICENSE, LICENSE_URL};
 
 /// Where the entry lies.
 pub(crate) const FILE: &str = "aws-open-data.yaml";
@@ -30,7 +32,10 @@ pub(crate) fn entry(manifest: &Manifest, publication: &Publication) -> String {
     let newest = manifest.files().filter_map(|file| file.last_ts.as_deref()).filter_map(|at| at.get(..10)).max();
     let added = added.to_string();
     let changed = newest.unwrap_or(&added).max(&added);
-    let simulated = if manifest.simulated { "SIMULATED: measured on a simulated network. " } else { "" };
+    let license = match manifest.license.as_str() {
+        LICENSE => format!("[CC BY 4.0]({LICENSE_URL})"),
+        _ => "By origin: see LICENSE.txt".to_owned(),
+    };
     let formats = manifest.partitions.iter().any(|entry| entry.format != super::ExportFormat::Parquet);
     let csv = if formats { "  - csv\n" } else { "" };
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -42,7 +47,7 @@ pub(crate) fn entry(manifest: &Manifest, publication: &Publication) -> String {
          ManagedBy: {}\n\
          UpdateFrequency: Daily\n\
          Tags:\n  - aws-pds\n  - cloud computing\n{csv}  - internet\n  - network traffic\n  - parquet\n\
-         License: \"[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)\"\n\
+         License: {license}\n\
          RegistryEntryAdded: \"{added}\"\n\
          RegistryEntryLastModified: \"{changed}\"\n\
          Resources:\n  - Description: {resource}\n    ARN: {}\n    Region: {}\n    Type: S3 Bucket\n",
@@ -52,9 +57,10 @@ pub(crate) fn entry(manifest: &Manifest, publication: &Publication) -> String {
         quoted(arn),
         quoted(region),
         description = quoted(&format!(
-            "{simulated}Round-trip times and loss between cloud regions, from TCP handshakes that the kernel timed: every probe, and rollups by hour \
-             and day with exact percentiles and mergeable t-digests."
+            "{} Round-trip times and loss: every probe, and rollups by hour and day with exact percentiles and mergeable t-digests.",
+            about::description(manifest),
         )),
+        license = quoted(&license),
         resource = quoted("Parquet, partitioned by day and month; manifest.json lists the files with their SHA-256"),
     )
 }

@@ -1,15 +1,16 @@
 //! Which partitions there are to export, and which of them were exported already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, Months, NaiveDate};
 use cloudping_model::UtcMicros;
-use cloudping_schemas::tables::MONTH;
+use cloudping_schemas::tables::{MONTH, Origin};
 use deltalake_core::{DeltaTable, DeltaTableError};
 use sha2::{Digest, Sha256};
 
 use super::hex;
 use super::manifest::PartitionEntry;
+use super::origins::has_origin;
 use crate::Table;
 use crate::hours::start_of_date;
 
@@ -23,7 +24,7 @@ pub(crate) struct Source {
     pub(crate) table: Table,
     /// The partition's first day; `None` where the table has no partitions.
     pub(crate) date: Option<NaiveDate>,
-    /// Stands for the files that hold its rows: while it is the same, so are the rows.
+    /// Stands for the files that hold its rows, and for the origins that are wanted of them: while it is the same, so are the rows.
     pub(crate) files: String,
 }
 
@@ -42,11 +43,15 @@ impl Source {
     }
 }
 
-/// The partitions of a table's loaded version, in the order of time.
+/// The partitions of a table's loaded version, in the order of time; rows of `origins` are wanted.
 ///
 /// # Errors
 /// [`DeltaTableError`] when the log cannot be read or a folder is no date.
-pub(crate) fn sources(table: Table, open: &DeltaTable) -> Result<Vec<Source>, DeltaTableError> {
+pub(crate) fn sources(
+    table: Table,
+    open: &DeltaTable,
+    origins: &BTreeSet<Origin>,
+) -> Result<Vec<Source>, DeltaTableError> {
     let mut files: BTreeMap<Option<NaiveDate>, Vec<String>> = BTreeMap::new();
     for file in open.snapshot()?.log_data().iter() {
         let values = file.partition_values_map();
@@ -62,6 +67,9 @@ pub(crate) fn sources(table: Table, open: &DeltaTable) -> Result<Vec<Source>, De
         for path in paths {
             sum.update(path.as_bytes());
             sum.update(b"\n");
+        }
+        for origin in origins.iter().filter(|_| has_origin(table)) {
+            sum.update(format!("origin {origin}\n").as_bytes());
         }
         Source { table, date, files: hex(&sum.finalize()) }
     };

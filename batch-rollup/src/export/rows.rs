@@ -16,6 +16,7 @@ use datafusion::prelude::{col, lit};
 use deltalake_core::DeltaTable;
 use futures::TryStreamExt;
 
+use super::origins::{has_origin, is_of};
 use super::plan::Source;
 use crate::Table;
 use crate::query::{rows, session};
@@ -49,13 +50,20 @@ pub(crate) fn file_schema(table: Table) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().filter(inside).cloned().collect::<Vec<_>>()))
 }
 
-/// The sorted rows of a partition, in memory that is bounded: a sort that needs more goes to disk.
-pub(crate) async fn sorted(open: &DeltaTable, source: &Source) -> Result<SortedRows, DataFusionError> {
+/// The sorted rows of a partition that come from these origins, in memory that is bounded: a sort that needs more goes to disk.
+pub(crate) async fn sorted(
+    open: &DeltaTable,
+    source: &Source,
+    origins: &BTreeSet<Origin>,
+) -> Result<SortedRows, DataFusionError> {
     let table = source.table;
     let schema = file_schema(table);
     let mut frame = rows(&session()?, open, None).await?;
     if let (Some(column), Some(days)) = (table.partition(), source.days()) {
         frame = frame.filter(col(column).eq(lit(ScalarValue::Date32(Some(days)))))?;
+    }
+    if has_origin(table) {
+        frame = frame.filter(is_of(origins))?;
     }
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     // A digest follows from the rest of its row, and is long.

@@ -12,7 +12,7 @@ use super::encode::Encoder;
 use super::manifest::{ExportFormat, FileEntry};
 use super::plan::Source;
 use super::rows::{Extent, file_schema, sorted};
-use super::{ExportError, hex};
+use super::{ExportError, ExportOptions, hex};
 use crate::{Table, Tables};
 
 /// What was written of a partition.
@@ -28,7 +28,7 @@ pub(crate) fn folder(source: &Source, format: ExportFormat) -> String {
     format!("{}{}{slash}{below}", format.folder(), source.table.name())
 }
 
-/// Writes a partition's rows into as many files as `rows_per_file` asks for, and removes what else is in its folder.
+/// Writes a partition's rows into as many files as the options ask for, and removes what else is in its folder.
 ///
 /// A file takes the place of an older one of its name in one step. There is no moment at which a reader of the folder finds rows twice, unless the
 /// partition now has fewer files than before.
@@ -37,13 +37,14 @@ pub(crate) async fn write_partition(
     open: &DeltaTable,
     source: &Source,
     format: ExportFormat,
-    rows_per_file: u64,
+    options: &ExportOptions,
     to: &Destination,
 ) -> Result<Written, ExportError> {
+    let rows_per_file = options.rows_per_file;
     let folder = folder(source, format);
     to.remove_unfinished(&folder);
     let unreadable = tables.error(source.table, "read the rows to export");
-    let mut rows = sorted(open, source).await.map_err(&unreadable)?;
+    let mut rows = sorted(open, source, &options.origins).await.map_err(&unreadable)?;
     let mut written = Written { files: Vec::new(), origins: BTreeSet::new() };
     let mut part: Option<Part> = None;
     while let Some(mut batch) = rows.next().await.map_err(&unreadable)? {

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 use cloudping_batch_rollup::Table;
 use cloudping_batch_rollup::export::{Destination, ExportFormat, ExportOptions, ExportReport, Exporter, Publication};
+use cloudping_schemas::tables::Origin;
 
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 #[command(after_help = "Examples:
   cloudping rollup export /srv/latency
   cloudping rollup export /srv/latency --only rollup_1h,rollup_1d --from 2026-03-01 --format parquet,csv
+  cloudping rollup export /srv/everything --origins measured,ripe-atlas,csv
   cloudping rollup export s3://my-bucket/latency --tables s3://my-cloudping/tables --dry-run
 
 Run again it goes on: what is there is kept, what is new is added, and a day to which samples came later
@@ -32,6 +34,10 @@ pub struct ExportArgs {
     /// Only these tables: samples, rollup_1h, rollup_1d, changes, regions
     #[arg(long, value_parser = table, value_delimiter = ',', value_name = "NAME,NAME,…")]
     only: Vec<Table>,
+    /// Of samples and rollups only the rows that come from these: measured, simulated, cloudping.co,
+    /// cloudping.co/average, ripe-atlas, csv. For imported rows their own terms hold
+    #[arg(long, value_delimiter = ',', default_value = "measured,simulated", value_name = "NAME,NAME,…")]
+    origins: Vec<Origin>,
     /// In which formats
     #[arg(long, value_enum, value_delimiter = ',', default_value = "parquet", value_name = "NAME,NAME")]
     format: Vec<FileFormat>,
@@ -124,6 +130,7 @@ fn options(args: &ExportArgs) -> ExportOptions {
     };
     ExportOptions {
         tables: if args.only.is_empty() { Table::ALL.to_vec() } else { args.only.clone() },
+        origins: args.origins.iter().copied().collect(),
         formats: args.format.iter().map(format).collect(),
         from: args.from,
         to: args.to,
@@ -203,11 +210,11 @@ mod tests {
     fn the_command_line_becomes_options() {
         let plain = options(&read("out").unwrap());
         assert_eq!(plain, ExportOptions::default());
-        let line =
-            "out --only samples,changes --format csv,parquet --from 2026-03-01 --to 2026-03-02 --lateness 2h --dry-run";
+        let line = "out --only samples,changes --origins measured,ripe-atlas --format csv,parquet --from 2026-03-01 --to 2026-03-02 --lateness 2h --dry-run";
         let chosen = options(&read(line).unwrap());
         let expected = ExportOptions {
             tables: vec![Table::Samples, Table::Changes],
+            origins: [Origin::Measured, Origin::RipeAtlas].into(),
             formats: vec![ExportFormat::CsvGz, ExportFormat::Parquet],
             from: "2026-03-01".parse().ok(),
             to: "2026-03-02".parse().ok(),
@@ -217,6 +224,7 @@ mod tests {
         };
         assert_eq!(chosen, expected);
         assert!(read("out --only rounds").unwrap_err().contains("samples, rollup_1h, rollup_1d, changes, regions"));
+        assert!(read("out --origins hearsay").unwrap_err().contains("expected measured, simulated"));
         assert!(read("out --from yesterday").is_err());
     }
 
