@@ -10,7 +10,6 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use chrono::{Datelike, NaiveDate};
 use cloudping_model::{Protocol, RouteChange, UtcMicros};
 use cloudping_schemas::tables;
 use datafusion::common::ScalarValue;

@@ -27,12 +27,12 @@ impl Stretches {
         let mut joined: Vec<(UtcMicros, UtcMicros)> = Vec::new();
         for &(first, last) in self.hours.values() {
             match joined.last_mut() {
-                Some((_, end)) if first.since(*end) < Pane::Hour.micros() => *end = (*end).max(last),
+                Some((_, end)) if first.0 - end.0 < Pane::Hour.micros() => *end = (*end).max(last),
                 _ => joined.push((first, last)),
             }
         }
         while joined.len() > MOST {
-            let gaps = joined.windows(2).map(|two| two[1].0.since(two[0].1));
+            let gaps = joined.windows(2).map(|two| two[1].0.0 - two[0].1.0);
             let nearest = gaps.enumerate().min_by_key(|(_, gap)| *gap).map_or(0, |(at, _)| at);
             let (_, last) = joined.remove(nearest + 1);
             joined[nearest].1 = joined[nearest].1.max(last);

@@ -50,7 +50,7 @@ async fn main() -> Result<(), Error> {
                 let did = done.as_ref().unwrap_or_else(|failed| &failed.report);
                 (metrics::line(did), done)
             };
-            function.run(request, work).await
+            function.run(request, work).await.map_err(|failed| failed.reasons)
         }
     };
     lambda_runtime::run(service_fn(invoke)).await

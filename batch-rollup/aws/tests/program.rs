@@ -120,7 +120,8 @@ async fn invocations_archive_each_round_once_whatever_happens() {
     assert_eq!(report["archived"], expected);
     assert_eq!((&report["rolled_up"]["hours"], &report["unfinished"]), (&json!(1), &json!([])));
     assert!(report["compacted"].is_object() && report["vacuumed"].is_object(), "due at the first invocation: {report}");
-    let nothing = json!({"records": 0, "rounds": 0, "rows": 0, "changes": 0, "duplicates": 0, "unreadable": 0, "commits": 0});
+    let nothing =
+        json!({"records": 0, "rounds": 0, "rows": 0, "changes": 0, "duplicates": 0, "unreadable": 0, "commits": 0});
     let report = rig.report().await;
     assert_eq!(report["archived"], nothing);
     assert!(report["compacted"].is_null() && report["vacuumed"].is_null(), "not due again: {report}");

@@ -115,10 +115,11 @@ impl<R: BufRead> Records<R> {
                 return Ok(other.located().map_or(Found::Nothing, Found::Other));
             };
             let outermost = other.nesting.depth == 0;
-            if outermost && matches!(byte, b'[' | b'{' | b'\n') {
-                if let Some(text) = std::mem::take(&mut other).located() {
-                    return Ok(Found::Other(text));
-                }
+            if outermost
+                && matches!(byte, b'[' | b'{' | b'\n')
+                && let Some(text) = std::mem::take(&mut other).located()
+            {
+                return Ok(Found::Other(text));
             }
             self.skip(byte);
             if outermost && byte == b'[' {

@@ -82,7 +82,7 @@ impl SampleRounds {
             }
         });
         let error = self.tables.error(Table::Samples, "read its rows");
-        Ok(rounds.map_err(move |failure| error(failure)).boxed())
+        Ok(rounds.map_err(error).boxed())
     }
 
     /// The rows of a day in the order of its rounds, and those next to it: a round may reach over midnight.

@@ -55,9 +55,7 @@ fn filter(variable: impl Fn(&str) -> Option<String>) -> (EnvFilter, Option<Strin
     match EnvFilter::try_new(directives) {
         Ok(_) if name == LEVEL => (quiet(directives), None),
         Ok(filter) => (filter, None),
-        Err(error) => {
-            (quiet(DEFAULT), Some(format!("{name} is {text:?}, expected a filter of levels: {error}")))
-        }
+        Err(error) => (quiet(DEFAULT), Some(format!("{name} is {text:?}, expected a filter of levels: {error}"))),
     }
 }
 

@@ -159,7 +159,7 @@ TBLPROPERTIES (
 
 CREATE EXTERNAL TABLE IF NOT EXISTS `cloudping_export`.`regions` (
   `id` string COMMENT 'as source and target name it',
-  `provider` string COMMENT 'aws, azure, gcp or oci',
+  `provider` string COMMENT 'aws, azure, gcp or oci; null, as all that follows, for a target that is no region of the catalogue',
   `partition` string COMMENT 'the provider\'s separate world that it belongs to',
   `name` string COMMENT 'the provider\'s name for it',
   `city` string COMMENT 'where it is',
