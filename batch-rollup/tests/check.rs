@@ -153,7 +153,7 @@ async fn a_file_that_is_cut_off_or_garbled_is_named() {
     damaged(cut, |fault| matches!(fault, FileFault::Size { .. })).await;
     let text = |file: &Path| {
         let length = std::fs::metadata(file).unwrap().len();
-        std::fs::write(file, "text ".repeat(length as usize)[..length as usize].as_bytes()).unwrap();
+        std::fs::write(file, &"text ".repeat(length as usize).as_bytes()[..length as usize]).unwrap();
     };
     damaged(text, |fault| matches!(fault, FileFault::Unreadable(_))).await;
 }

@@ -197,7 +197,7 @@ impl Handler {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
     /// What the other parts did all the same.
-    pub report: Report,
+    pub report: Box<Report>,
     /// What failed, one or more, in one line.
     pub reasons: String,
 }
@@ -232,7 +232,7 @@ impl Parts {
     fn report(self, done: Report) -> Result<Report, Failed> {
         let report = Report { unfinished: self.unfinished, ..done };
         if !self.errors.is_empty() {
-            return Err(Failed { report, reasons: self.errors.join("; ") });
+            return Err(Failed { report: Box::new(report), reasons: self.errors.join("; ") });
         }
         if !report.unfinished.is_empty() {
             tracing::warn!(?report, "the time was over: the next invocation goes on from there");
