@@ -101,7 +101,8 @@ fn upkeep_by_hand_beside_a_running_up_changes_no_number() {
     // Whoever was faster: `up` looks after its tables itself, too.
     assert!(compacted == 0 || compacted == 12, "{compacted} files");
     let after = table(&tables, "samples");
-    assert_eq!(after["unreferenced_files"], 12, "{after}");
+    // The small files, and what whoever was slower had written when the other's commit came first.
+    assert!(after["unreferenced_files"].as_u64().unwrap() >= 12, "{after}");
     let checked = report(&tables, &["check"]);
     assert_eq!(checked["differences"], 0, "{checked}");
     assert!(checked["samples"].as_u64().unwrap() >= samples, "{checked}");
