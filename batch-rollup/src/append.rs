@@ -10,20 +10,14 @@ use cloudping_model::{Round, RoundId, UtcMicros};
 use cloudping_schemas::tables::Origin;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{col, lit};
-use deltalake_core::kernel::{Action, Transaction};
-use deltalake_core::protocol::SaveMode;
-use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::{TryStreamExt, stream};
+use deltalake_core::DeltaTable;
+use futures::TryStreamExt;
 
-use crate::checkpoint::ARCHIVE_APP;
-use crate::commit::{Commit, commit, lost_race, write_files};
+use crate::commit::{MAX_LOST_RACES, append_in_turn};
 use crate::query::{rows, session, within};
 use crate::sample_rows::sample_rows;
 use crate::stretches::Stretches;
 use crate::{ArchiveError, Table, TableError, Tables};
-
-/// After so many commits in a row that lost to another writer an append gives up. Each of them was another's success.
-const MAX_LOST_RACES: u32 = 20;
 
 /// What became of rounds that were to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,7 +63,8 @@ impl Appender {
             if rounds.is_empty() {
                 return Ok(report);
             }
-            if self.commit(&table, &rounds, origin).await? {
+            let batch = sample_rows(&rounds, origin).map_err(self.error("form rows"))?;
+            if append_in_turn(&self.tables, Table::Samples, &table, batch).await? {
                 count(&mut report, &rounds);
                 report.commits = 1;
                 return Ok(report);
@@ -92,27 +87,6 @@ impl Appender {
         }
         count(&mut report, &rounds);
         Ok(report)
-    }
-
-    /// Whether the commit was made; another one may have come first.
-    async fn commit(&self, table: &DeltaTable, rounds: &[Round], origin: Origin) -> Result<bool, TableError> {
-        let batch = sample_rows(rounds, origin).map_err(self.error("form rows"))?;
-        let written = write_files(Table::Samples, table, stream::iter([Ok::<_, DeltaTableError>(batch)])).await;
-        let files = written.map_err(self.error("write files"))?;
-        let version = table.version().unwrap_or(0).cast_signed();
-        let write = Commit {
-            table: Table::Samples,
-            actions: files.into_iter().map(Action::Add).collect(),
-            // The archivers' own: of two writers that looked at the same version the second is refused.
-            transactions: vec![Transaction::new(ARCHIVE_APP, version)],
-            mode: SaveMode::Append,
-            alone: false,
-        };
-        match commit(table, write).await {
-            Ok(_) => Ok(true),
-            Err(error) if lost_race(&error) => Ok(false),
-            Err(error) => Err(self.error("commit")(error)),
-        }
     }
 
     /// Those of the rounds that the table's loaded version holds. Reads identities only, of rows of this origin and of the rounds' stretch of time.

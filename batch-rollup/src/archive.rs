@@ -20,13 +20,10 @@ use tracing::warn;
 use crate::batch::Batch;
 use crate::changes::append_changes;
 use crate::checkpoint::{ARCHIVE_APP, LIMBS, from_limbs, limb_apps, to_limbs};
-use crate::commit::{Commit, commit, lost_race, write_files};
+use crate::commit::{Commit, MAX_LOST_RACES, commit, lost_race, write_files};
 use crate::query::{rows, session, within};
 use crate::sample_arrays::sample_arrays;
 use crate::{ArchiveError, Table, TableError, Tables};
-
-/// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
-pub(crate) const MAX_LOST_RACES: u32 = 20;
 
 /// Bytes of records at which a commit is made, however few rows they are: records may be of one target each, or unreadable.
 const BYTES_PER_COMMIT: usize = 64 << 20;

@@ -15,18 +15,14 @@ use cloudping_schemas::tables;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{col, lit};
-use deltalake_core::kernel::{Action, Transaction};
-use deltalake_core::protocol::SaveMode;
-use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::{TryStreamExt, stream};
+use deltalake_core::DeltaTable;
+use futures::TryStreamExt;
 
-use crate::archive::MAX_LOST_RACES;
 use crate::batch::ChangeId;
-use crate::checkpoint::ARCHIVE_APP;
-use crate::commit::{Commit, commit, lost_race, write_files};
+use crate::commit::{MAX_LOST_RACES, append_in_turn};
 use crate::hours::{date_of, month_of};
 use crate::query::{moment, rows, session};
-use crate::{ArchiveError, Table, TableError, Tables};
+use crate::{ArchiveError, Table, Tables};
 
 /// Appends those route changes that the table does not hold; returns how many.
 ///
@@ -51,32 +47,12 @@ pub(crate) async fn append_changes(
         if new.is_empty() {
             return Ok(0);
         }
-        if append(tables, &table, &new).await? {
+        let rows = change_rows(&new).map_err(tables.error(Table::Changes, "form rows"))?;
+        if append_in_turn(tables, Table::Changes, &table, rows).await? {
             return Ok(new.len() as u64);
         }
     }
     Err(ArchiveError::Contended(MAX_LOST_RACES))
-}
-
-/// Whether the commit was made; another one may have come first.
-async fn append(tables: &Tables, table: &DeltaTable, changes: &[&RouteChange]) -> Result<bool, TableError> {
-    let error = |doing| tables.error(Table::Changes, doing);
-    let batch = change_rows(changes).map_err(error("form rows"))?;
-    let written = write_files(Table::Changes, table, stream::iter([Ok::<_, DeltaTableError>(batch)])).await;
-    let files = written.map_err(tables.error(Table::Changes, "write files"))?;
-    let version = table.version().unwrap_or(0).cast_signed();
-    let write = Commit {
-        table: Table::Changes,
-        actions: files.into_iter().map(Action::Add).collect(),
-        transactions: vec![Transaction::new(ARCHIVE_APP, version)],
-        mode: SaveMode::Append,
-        alone: false,
-    };
-    match commit(table, write).await {
-        Ok(_) => Ok(true),
-        Err(error) if lost_race(&error) => Ok(false),
-        Err(failed) => Err(tables.error(Table::Changes, "commit")(failed)),
-    }
 }
 
 /// The changes of a stretch of minutes that the table's loaded version holds.

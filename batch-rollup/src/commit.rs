@@ -1,15 +1,20 @@
 //! Committing to a table.
 
+use arrow::array::RecordBatch;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TransactionError};
 use deltalake_core::kernel::{Action, Transaction, Version};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaResult, DeltaTable, DeltaTableError};
+use futures::stream;
 
-use crate::Table;
+use crate::checkpoint::ARCHIVE_APP;
 pub(crate) use crate::file_writer::{write_files, write_sorted_files};
+use crate::{Table, TableError, Tables};
 
 /// Every so many commits the log is cleared of what is older than its retention (Delta's default: 30 days) and behind a checkpoint.
 const COMMITS_PER_CLEANUP: Version = 500;
+/// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
+pub(crate) const MAX_LOST_RACES: u32 = 20;
 
 /// What a commit does, and what must hold for it.
 pub(crate) struct Commit {
@@ -44,6 +49,30 @@ pub(crate) async fn commit(open: &DeltaTable, commit: Commit) -> DeltaResult<Ver
     Ok(done.version())
 }
 
+/// Appends rows in one commit, in turn with all archivers: of two that looked at the same version the second is refused. Whether it was made.
+pub(crate) async fn append_in_turn(
+    tables: &Tables,
+    table: Table,
+    open: &DeltaTable,
+    rows: RecordBatch,
+) -> Result<bool, TableError> {
+    let written = write_files(table, open, stream::iter([Ok::<_, DeltaTableError>(rows)])).await;
+    let files = written.map_err(tables.error(table, "write files"))?;
+    let version = open.version().unwrap_or(0).cast_signed();
+    let write = Commit {
+        table,
+        actions: files.into_iter().map(Action::Add).collect(),
+        transactions: vec![Transaction::new(ARCHIVE_APP, version)],
+        mode: SaveMode::Append,
+        alone: false,
+    };
+    match commit(open, write).await {
+        Ok(_) => Ok(true),
+        Err(error) if lost_race(&error) => Ok(false),
+        Err(error) => Err(tables.error(table, "commit")(error)),
+    }
+}
+
 /// Whether a commit was refused because another one came first.
 pub(crate) fn lost_race(error: &DeltaTableError) -> bool {
     match error {
@@ -61,7 +90,6 @@ pub(crate) fn lost_race(error: &DeltaTableError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tables;
 
     fn of(app: &str, alone: bool) -> Commit {
         Commit {

@@ -16,12 +16,9 @@ use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::stream;
 
-use crate::commit::{Commit, commit, lost_race, write_files};
+use crate::commit::{Commit, MAX_LOST_RACES, commit, lost_race, write_files};
 use crate::query::{rows, session};
 use crate::{RollupError, Table, TableError, Tables};
-
-/// After so many commits in a row that lost to another writer a run gives up.
-const MAX_LOST_RACES: u32 = 20;
 
 /// What one run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::archive::transaction;
 use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP, ROLLUP_DAYS_END_APP};
-use crate::commit::{Commit, commit, lost_race, write_files};
+use crate::commit::{Commit, MAX_LOST_RACES, commit, lost_race, write_files};
 use crate::hours::{date_of, hours_of, panes_of, touched_hours};
 use crate::parquet_file::{Listed, listed};
 use crate::rollup_files::{OldFile, added_since, holders, kept_rows};
@@ -19,9 +19,6 @@ use crate::rollup_pending::Pending;
 use crate::rollup_plan::{batches, by_month, claim_is_due, due_days, open_day};
 use crate::rollup_rows::{Input, rollup_rows};
 use crate::{FileError, RollupError, Table, TableError, Tables};
-
-/// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
-const MAX_LOST_RACES: u32 = 20;
 
 /// What one run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -18,7 +18,7 @@ use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt;
 use tracing::{debug, warn};
 
-use crate::commit::{lost_race, write_sorted_files};
+use crate::commit::{MAX_LOST_RACES, lost_race, write_sorted_files};
 use crate::file_writer::FILE_BYTES;
 use crate::hours::hours_of;
 use crate::{Progress, Table, TableError, Tables};
@@ -30,8 +30,6 @@ use plan::{Bounds, Candidate, Job, plan};
 /// The application whose transaction each compaction writes: of two that read the same version one is refused. Delta's own check lets a file be
 /// removed twice if no row changes, and both results would stay.
 const COMPACT_APP: &str = "cloudping.compact";
-/// After so many commits in a row that lost to another writer a run gives up. Each of them was another's success.
-const MAX_LOST_RACES: u32 = 20;
 /// A size that no file has; twice as much is still a number.
 const NEVER_CUT: u64 = u64::MAX / 2;
 /// The tables whose files pile up.

@@ -4,13 +4,11 @@ use deltalake_core::kernel::Transaction;
 use deltalake_core::protocol::SaveMode;
 
 use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP};
-use crate::commit::{Commit, commit, lost_race};
+use crate::commit::{Commit, MAX_LOST_RACES, commit, lost_race};
 use crate::{RollupError, Table, Tables};
 
 /// Older than every version of the samples: what was computed from it is all to be computed again.
 const NO_VERSION: i64 = -1;
-/// After so many commits in a row that lost to another writer it gives up. Each of them was another's success.
-const MAX_LOST_RACES: u32 = 20;
 
 /// Forgets from which version of the samples the rollups were computed: the next [`Rollup::run_once`](crate::Rollup::run_once) computes every window of
 /// which there are samples, and puts it in the place of what is there. Until then the rollups stay as they are.
