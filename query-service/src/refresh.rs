@@ -6,7 +6,7 @@
 //! days are listed when something was folded (reading that late would count a minute twice or not at all), and else at most every ten
 //! seconds while late rounds come; older days, of which there may be a year's, when hours were folded into one, and else at most once an
 //! hour. Listed panes are decoded only where their version differs from the one at hand. A store that is paid by what is read is not read for
-//! nothing: what a reading costs stands in `tests/readings.rs`.
+//! nothing: what a reading costs stands in `tests/all/readings.rs`.
 //!
 //! A commit that falls between the reading of the head and of the panes would mix two states: the head is read again afterwards, and
 //! the reading is repeated if it has changed. A vantage point that changes too often for that keeps its last consistent view.

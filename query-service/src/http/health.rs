@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 
-use super::audit;
+use super::v1::audit;
 use crate::service::Shared;
 
 /// The answer does not wait longer for the newest audit: that the live store hangs is what it must be able to say.

@@ -1,18 +1,13 @@
 //! The doors over HTTP. Every error is problem JSON (RFC 9457), except on the legacy surface, which has its own form.
 
-mod audit;
-mod changes;
+mod columns;
 mod dashboard;
+mod format;
 mod health;
 mod legacy;
-mod legacy_archive;
-mod matrix;
 mod params;
 mod problem;
-mod regions;
-mod series;
-mod sql;
-mod stream;
+mod v1;
 
 use std::sync::Arc;
 
@@ -23,6 +18,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use self::problem::Failure;
 use crate::service::Shared;
 
 /// What the page may load: its own files only.
@@ -46,17 +42,9 @@ const HEADERS: [(HeaderName, &str); 5] = [
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let simulated = shared.settings.simulated;
     let answers = Router::new()
-        .route("/api/v1/matrix", get(matrix::get))
-        .route("/api/v1/series", get(series::get))
-        .route("/api/v1/regions", get(regions::get))
-        .route("/api/v1/coverage", get(regions::coverage))
-        .route("/api/v1/changes", get(changes::get))
-        .route("/api/v1/regimes", get(changes::regimes))
-        .route("/api/v1/audit", get(audit::get))
-        .route("/api/v1/sql", get(sql::get).post(sql::post))
-        .route("/api/v1/stream", get(stream::get))
+        .merge(v1::router())
+        .merge(legacy::router())
         .route("/healthz", get(health::get))
-        .route("/latencies", get(legacy::latencies))
         .route("/api", any(problem::not_found))
         .route("/api/", any(problem::not_found))
         .route("/api/{*rest}", any(problem::not_found))
@@ -74,4 +62,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     });
     router.layer(CompressionLayer::new()).layer(cors)
+}
+
+/// Runs what takes long on a processor where it delays no other request.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::internal(&error.to_string()))
 }

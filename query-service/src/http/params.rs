@@ -8,11 +8,11 @@ use cloudping_model::Protocol;
 use super::problem::Failure;
 
 /// The parameters of a query string.
-pub(super) struct Params(Vec<(String, String)>);
+pub(in crate::http) struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Reads a query string that may hold `allowed` parameters, each once.
-    pub(super) fn read(uri: &Uri, allowed: &[&str]) -> Result<Self, Failure> {
+    pub(in crate::http) fn read(uri: &Uri, allowed: &[&str]) -> Result<Self, Failure> {
         let params = Self::lenient(uri)?;
         for (at, (name, _)) in params.0.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {
@@ -29,18 +29,18 @@ impl Params {
     }
 
     /// Reads a query string with whatever parameters.
-    pub(super) fn lenient(uri: &Uri) -> Result<Self, Failure> {
+    pub(in crate::http) fn lenient(uri: &Uri) -> Result<Self, Failure> {
         let pairs = Query::try_from_uri(uri).map_err(|error| Failure::bad_request(error.body_text()))?;
         Ok(Self(pairs.0))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
         let pair = self.0.iter().find(|(other, _)| other == name);
         pair.map(|(_, value)| value.as_str())
     }
 
     /// A parameter's value, or the default where it is not given.
-    pub(super) fn parse<T>(
+    pub(in crate::http) fn parse<T>(
         &self,
         name: &str,
         default: T,
@@ -54,18 +54,18 @@ impl Params {
     }
 
     /// The protocol that is asked for by `protocol` (tcp).
-    pub(super) fn protocol(&self) -> Result<Protocol, Failure> {
+    pub(in crate::http) fn protocol(&self) -> Result<Protocol, Failure> {
         self.parse("protocol", Protocol::TcpConnect, "tcp, tls, https, icmp or udp", Protocol::from_name)
     }
 
     /// A parameter that must be given.
-    pub(super) fn required(&self, name: &str, expected: &str) -> Result<&str, Failure> {
+    pub(in crate::http) fn required(&self, name: &str, expected: &str) -> Result<&str, Failure> {
         let missing = || Failure::bad_request(format!("{name} is missing, expected {expected}"));
         self.get(name).filter(|text| !text.is_empty()).ok_or_else(missing)
     }
 
     /// Whether the answer shall be CSV: by `format`, else by the `Accept` header.
-    pub(super) fn csv(&self, headers: &HeaderMap) -> Result<bool, Failure> {
+    pub(in crate::http) fn csv(&self, headers: &HeaderMap) -> Result<bool, Failure> {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
         let accepted = accept.split(',').filter_map(|part| part.split(';').next()).map(str::trim);
         let preferred = accepted.into_iter().find(|kind| ["text/csv", "application/json", "*/*"].contains(kind));

@@ -10,29 +10,29 @@ use crate::sql::SqlError;
 
 /// A request that has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) status: StatusCode,
+pub(in crate::http) struct Failure {
+    pub(in crate::http) status: StatusCode,
     /// What is wrong, and what to do.
-    pub(super) detail: String,
+    pub(in crate::http) detail: String,
 }
 
 impl Failure {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(in crate::http) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self { status, detail }
     }
 
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+    pub(in crate::http) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
     /// A parameter that holds what it must not.
-    pub(super) fn parameter(name: &str, found: &str, expected: &str) -> Self {
+    pub(in crate::http) fn parameter(name: &str, found: &str, expected: &str) -> Self {
         Self::bad_request(format!("{name} is {found:?}, expected {expected}"))
     }
 
     /// A fault of the server's; its text goes to the log.
-    pub(super) fn internal(reason: &str) -> Self {
+    pub(in crate::http) fn internal(reason: &str) -> Self {
         tracing::error!("{reason}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server could not answer; its log says why")
     }
@@ -89,10 +89,10 @@ impl From<ReadError> for Failure {
     }
 }
 
-pub(super) async fn not_found(uri: Uri) -> Failure {
+pub(in crate::http) async fn not_found(uri: Uri) -> Failure {
     Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
 }
 
-pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Failure {
+pub(in crate::http) async fn method_not_allowed(method: Method, uri: Uri) -> Failure {
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not answer {method}", uri.path()))
 }

@@ -12,6 +12,8 @@ import duckdb
 
 request = json.load(sys.stdin)
 database = duckdb.connect(config={"threads": 2})
+# It would write its progress between our lines.
+database.execute("set enable_progress_bar = false")
 database.execute("set timezone = 'UTC'")
 # It would be written among the answer.
 database.execute("set enable_progress_bar = false")

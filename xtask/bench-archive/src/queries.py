@@ -16,6 +16,8 @@ from chdb import session
 request = json.load(sys.stdin)
 listed = ", ".join("'" + path.replace("'", "''") + "'" for path in request["files"])
 database = duckdb.connect(config={"threads": 2})
+# It would write its progress between our lines.
+database.execute("set enable_progress_bar = false")
 database.execute("set timezone = 'UTC'")
 database.execute(f"create view samples as select * from read_parquet([{listed}], hive_partitioning = true)")
 clickhouse = session.Session()

@@ -1,4 +1,4 @@
-//! What the query service reads of one vantage point, as `query-service/src/refresh.rs` does; its `tests/readings.rs` holds it to that.
+//! What the query service reads of one vantage point, as `query-service/src/refresh.rs` does; its `tests/all/readings.rs` holds it to that.
 
 use cloudping_model::{Pane, Rolling, UtcMicros, VantageId};
 use cloudping_ports::{Key, LiveStore, StoreError};

@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cloudping_schemas::api::SqlRequest;
 
-use super::params::Params;
-use super::problem::Failure;
+use crate::http::params::Params;
+use crate::http::problem::Failure;
 use crate::service::Shared;
 use crate::sql::Format;
 

@@ -8,9 +8,9 @@ use axum::http::Uri;
 use cloudping_model::{Level, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_schemas::api;
 
-use super::params::Params;
-use super::problem::Failure;
 use super::series::{TIME, known};
+use crate::http::params::Params;
+use crate::http::problem::Failure;
 use crate::refresh;
 use crate::regimes::{self, Pair};
 use crate::service::Shared;

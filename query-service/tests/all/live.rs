@@ -1,11 +1,9 @@
 //! Live answers: windows, loss, counts, families, ageing, the ledger, health.
 
-mod common;
-
+use crate::common::*;
 use cloudping_model::{Family, Pane, Protocol, UtcMicros};
 use cloudping_ports::Key;
 use cloudping_schemas::stored::{DeadLetter, EpochRounds, LedgerHour, SeriesKey, keys};
-use common::*;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -82,9 +80,30 @@ async fn a_matrix_as_csv() {
     world.fill().await;
     let answer = world.get("/api/v1/matrix?format=csv&source=eu-west-1").await;
     assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
-    let expected = "source,target,rtt_ms,count,sent,lost,loss,low_count,last,stddev_ms,jitter_ms,retransmitted\r\n\
-        eu-west-1,us-east-1,68.41,300,300,0,0,false,2026-01-02T12:30:59.000Z,0,0,0\r\n";
+    let expected = "source,target,rtt_ms,count,sent,lost,retransmitted,loss,stddev_ms,jitter_ms,low_count,last\n\
+        eu-west-1,us-east-1,68.41,300,300,0,0,0.0,0.0,0.0,false,2026-01-02T12:30:59.000Z\n";
     assert_eq!(answer.body, expected);
+}
+
+#[tokio::test]
+async fn a_matrix_in_every_form_has_the_same_rows() {
+    let world = World::new();
+    world.fill().await;
+    let path = "/api/v1/matrix?source=eu-west-1&format=";
+    let lines = world.get(&format!("{path}ndjson")).await;
+    assert_eq!(lines.header("content-type"), "application/x-ndjson");
+    let row: serde_json::Value = serde_json::from_str(lines.body.trim_end()).unwrap();
+    assert_eq!((&row["source"], &row["rtt_ms"], &row["count"]), (&"eu-west-1".into(), &68.41.into(), &300.into()));
+    let stream = world.get(&format!("{path}arrow")).await.bytes;
+    let batches = arrow::ipc::reader::StreamReader::try_new(&stream[..], None).unwrap();
+    let arrow: Vec<_> = batches.map(Result::unwrap).collect();
+    let parquet = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(
+        world.get(&format!("{path}parquet")).await.bytes,
+        10,
+    );
+    let parquet: Vec<_> = parquet.unwrap().map(Result::unwrap).collect();
+    assert_eq!((arrow.len(), arrow[0].num_rows()), (1, 1));
+    assert_eq!(arrow, parquet);
 }
 
 #[tokio::test]
@@ -99,7 +118,7 @@ async fn bad_parameters_are_named() {
         ("from=a", "unknown parameter \"from\", expected percentile, window, protocol, source, target, format"),
         ("window=5m&window=1h", "window is given twice, expected once"),
         ("protocol=ping", "protocol is \"ping\", expected tcp, tls, https, icmp or udp"),
-        ("format=xml", "format is \"xml\", expected json or csv"),
+        ("format=xml", "format is \"xml\", expected one of json, csv, ndjson, arrow, parquet"),
     ] {
         assert_eq!(world.get(&format!("/api/v1/matrix?{query}")).await.problem(400), detail);
     }

@@ -1,16 +1,14 @@
 //! What all doors have in common, the legacy surface byte for byte, the dashboard, and the serving loop.
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::*;
 use axum::body::Body;
 use axum::http::Request;
 use cloudping_model::{Family, Pane};
 use cloudping_query_service::{Service, Settings, serve};
 use cloudping_schemas::catalogue::Catalogue;
-use common::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

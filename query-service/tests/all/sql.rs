@@ -1,13 +1,11 @@
 //! The SQL door: answers, refusals, bounds.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::common::*;
 use axum::body::Body;
 use axum::http::Request;
 use cloudping_schemas::tables;
-use common::*;
 use serde_json::{Value, json};
 
 #[tokio::test]

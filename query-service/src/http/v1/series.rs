@@ -13,9 +13,9 @@ use cloudping_model::{Pane, UtcMicros};
 use cloudping_schemas::api::{Series, SeriesPoint};
 use datafusion::prelude::SessionContext;
 
-use super::matrix::off_thread;
-use super::params::Params;
-use super::problem::Failure;
+use crate::http::off_thread;
+use crate::http::params::Params;
+use crate::http::problem::Failure;
 use crate::rolled::{from_rollups, rolled_until, rolled_up};
 use crate::series::{Span, from_minutes, from_samples};
 use crate::service::Shared;

@@ -10,8 +10,8 @@ use cloudping_ports::Key;
 use cloudping_schemas::api::{Audit, AuditPercentile, Audits, HealthAudit};
 use cloudping_schemas::stored::{AuditItem, AuditQuantile, keys};
 
-use super::params::Params;
-use super::problem::Failure;
+use crate::http::params::Params;
+use crate::http::problem::Failure;
 use crate::refresh::{ReadError, fault};
 use crate::service::Shared;
 use crate::statistic::Statistic;
@@ -30,7 +30,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
 }
 
 /// The worst figures of the newest audit, if there is one of these hours.
-pub(super) async fn newest(shared: &Shared) -> Option<HealthAudit> {
+pub(in crate::http) async fn newest(shared: &Shared) -> Option<HealthAudit> {
     let items = read(shared, RECENT_HOURS).await;
     let items = items.map_err(|error| tracing::error!("{error}")).ok()?;
     let item = items.last()?;

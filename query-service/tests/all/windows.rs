@@ -1,11 +1,9 @@
 //! Rolling windows out of minutes, hours and days, however they are folded, and panes of the first version.
 
-mod common;
-
+use crate::common::*;
 use cloudping_model::{Family, Pane, UtcMicros};
 use cloudping_ports::Key;
 use cloudping_schemas::stored::{PaneItem, VantageHead, keys};
-use common::*;
 use serde_json::{Value, json};
 
 fn minute(at: i64) -> PaneItem {
@@ -123,7 +121,7 @@ async fn a_new_series_is_named() {
 #[tokio::test]
 async fn panes_of_the_first_version_are_read() {
     let world = World::new();
-    let golden = include_str!("../../schemas/golden/pane-v1.hex").trim().as_bytes();
+    let golden = include_str!("../../../schemas/golden/pane-v1.hex").trim().as_bytes();
     let hex = golden.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
     let bytes: Vec<u8> = hex.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
     let start = UtcMicros(1_767_225_660 * SECOND);

@@ -11,8 +11,8 @@ use cloudping_schemas::api::{Coverage, CoverageHour, Region, Regions, Vantage};
 use cloudping_schemas::catalogue;
 use cloudping_schemas::stored::{LedgerHour, keys, missing_rounds};
 
-use super::params::Params;
-use super::problem::Failure;
+use crate::http::params::Params;
+use crate::http::problem::Failure;
 use crate::service::Shared;
 use crate::text::rfc3339;
 

@@ -1,12 +1,10 @@
 //! Route changes, the levels between them, and the audits.
 
-mod common;
-
+use crate::common::*;
 use cloudping_digest::{Counts, SeriesSummary};
 use cloudping_model::{Family, Pane, Protocol};
 use cloudping_ports::Key;
 use cloudping_schemas::stored::{AuditItem, AuditQuantile, Regime, RegimesItem, keys};
-use common::*;
 use serde_json::{Value, json};
 
 #[tokio::test]

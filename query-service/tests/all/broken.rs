@@ -1,11 +1,9 @@
 //! A broken file of the archive is named, and only the dates that need it have no answer.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
+use crate::common::*;
 use cloudping_schemas::tables;
-use common::*;
 
 /// The data files of a table, by partition.
 fn files(world: &World, table: &str) -> Vec<PathBuf> {

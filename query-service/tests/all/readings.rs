@@ -1,10 +1,9 @@
 //! What a reading of the live view asks the live store for. On DynamoDB each item read costs; `cargo xtask cost` counts on what stands here.
 
-mod common;
-
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use crate::common::*;
 use async_trait::async_trait;
 use cloudping_model::{Family, Pane, UtcMicros};
 use cloudping_ports::{CommitError, Item, Key, LiveStore, StoreError, Write};
@@ -12,7 +11,6 @@ use cloudping_query_service::{Service, Settings};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{VantageHead, keys};
 use cloudping_testkit::MemoryStore;
-use common::*;
 
 /// A store that remembers what it was asked for: the partition, and how many items it gave.
 struct Watched {

@@ -1,9 +1,7 @@
 //! Answers from the archive: series and the legacy timeframes.
 
-mod common;
-
+use crate::common::*;
 use cloudping_schemas::tables;
-use common::*;
 use serde_json::json;
 
 const SERIES: &str =

@@ -5,20 +5,23 @@
 //! all samples of the time, merged from digests, never averages. Values are milliseconds with two decimals. A pair without data is
 //! absent. `from` and `to` each filter on its own.
 
+mod archive;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use cloudping_model::{Protocol, Rolling, UtcMicros};
 use serde::Serialize;
 
-use super::legacy_archive::rolled_up;
-use super::matrix::off_thread;
-use super::params::Params;
-use super::problem::Failure;
+use self::archive::rolled_up;
+use crate::http::off_thread;
+use crate::http::params::Params;
+use crate::http::problem::Failure;
 use crate::live_view::LiveView;
 use crate::service::Shared;
 use crate::statistic::Statistic;
@@ -97,7 +100,12 @@ impl IntoResponse for Refusal {
     }
 }
 
-pub(super) async fn latencies(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Latencies>, Refusal> {
+/// The routes.
+pub(super) fn router() -> Router<Arc<Shared>> {
+    Router::new().route("/latencies", get(latencies))
+}
+
+async fn latencies(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Latencies>, Refusal> {
     // Unknown parameters have always been ignored here.
     let params = Params::lenient(&uri)?;
     let percentile = choose(&params, "percentile", "p_50", &PERCENTILES)?;

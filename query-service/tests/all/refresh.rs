@@ -1,11 +1,10 @@
 //! Readings of a live store that changes, fails or holds nonsense.
 
-mod common;
-
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::*;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
@@ -15,7 +14,6 @@ use cloudping_query_service::{Service, Settings};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::keys;
 use cloudping_testkit::{FaultPlan, Faulty, MemoryStore, Operation, When};
-use common::*;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 

@@ -21,9 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::changes::answer;
-use super::matrix::{off_thread, selection};
-use super::params::Params;
-use super::problem::Failure;
+use super::matrix::selection;
+use crate::http::off_thread;
+use crate::http::params::Params;
+use crate::http::problem::Failure;
 use crate::live_view::{LiveView, Merged, Selection};
 use crate::service::Shared;
 use crate::text::rfc3339;

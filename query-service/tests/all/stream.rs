@@ -1,14 +1,12 @@
 //! The stream of live changes.
 
-mod common;
-
 use std::time::Duration;
 
+use crate::common::*;
 use axum::body::Body;
 use axum::http::Request;
 use cloudping_model::{Family, Pane};
 use cloudping_query_service::Service;
-use common::*;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;

@@ -1,0 +1,13 @@
+//! The service through its doors. One program, so that the engine is linked once.
+
+mod archive;
+mod broken;
+mod changes;
+mod common;
+mod doors;
+mod live;
+mod readings;
+mod refresh;
+mod sql;
+mod stream;
+mod windows;
