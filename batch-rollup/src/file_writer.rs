@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::Table;
 use crate::file_statistics::{day_text, statistics};
-use crate::table::Density;
+use crate::table::Rows;
 
 /// Bytes at which a sorted file ends. A day of 36 regions with five probes a pair and minute, about 40 MB, is one file, one of 1e8 probes three.
 /// A compaction takes files of half the size for days that are done, so an hour must stay below it.
@@ -108,7 +108,7 @@ impl TableWriter {
             let partition = self.partitions.entry(day).or_insert_with(make);
             match self.sorted {
                 Some(file_bytes) => partition.take_sorted(&rows, file_bytes).await?,
-                None => partition.append(&rows, Density::Sparse).await?,
+                None => partition.append(&rows, Rows::Passing).await?,
             }
         }
         Ok(())
@@ -201,13 +201,11 @@ impl PartitionWriter {
         }
     }
 
-    /// Appends rows to the running file.
-    async fn append(&mut self, rows: &RecordBatch, density: Density) -> DeltaResult<()> {
+    /// Appends rows to the running file; what is `known` of the first ones decides how it is encoded.
+    async fn append(&mut self, rows: &RecordBatch, known: Rows) -> DeltaResult<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => {
-                none.insert(open_file(self.table, &self.storage, self.day, &self.schema, self.adds.len(), density)?)
-            }
+            none => none.insert(open_file(self.table, &self.storage, self.day, &self.schema, self.adds.len(), known)?),
         };
         Ok(file.writer.write(rows).await?)
     }
@@ -271,11 +269,11 @@ impl PartitionWriter {
 
     async fn end_group(&mut self) -> DeltaResult<()> {
         let is_dense = self.group_rows >= DENSE_ROWS * self.group_series;
-        let density = if is_dense { Density::Dense } else { Density::Sparse };
+        let of_group = if is_dense { Rows::Dense } else { Rows::Sparse };
         self.group_rows = 0;
         self.group_series = 0;
         for rows in std::mem::take(&mut self.group) {
-            self.append(&rows, density).await?;
+            self.append(&rows, of_group).await?;
         }
         if let Some(file) = &mut self.file {
             file.writer.flush().await?;
@@ -325,14 +323,14 @@ fn open_file(
     day: Option<i32>,
     schema: &SchemaRef,
     nth: usize,
-    density: Density,
+    known: Rows,
 ) -> DeltaResult<OpenFile> {
     let name = format!("part-{nth:05}-{}-c000.zstd.parquet", Uuid::new_v4());
     let folder = table.partition().zip(day.and_then(day_text)).map(|(column, day)| format!("{column}={day}/"));
     let path = Path::parse(folder.unwrap_or_default() + &name)
         .map_err(|error| DeltaTableError::generic(format!("name of a file of {}: {error}", table.name())))?;
     let upload = BufWriter::new(storage.clone(), path.clone());
-    let writer = AsyncArrowWriter::try_new(upload, schema.clone(), Some(table.writer_properties(density)))?;
+    let writer = AsyncArrowWriter::try_new(upload, schema.clone(), Some(table.writer_properties(known)))?;
     Ok(OpenFile { path, writer })
 }
 

@@ -8,19 +8,26 @@ use parquet::schema::types::ColumnPath;
 
 /// Rows of a row group: large enough for long runs, small enough to be read in parallel.
 const ROW_GROUP_ROWS: usize = 1_000_000;
-/// Rows of a page: smaller ones cost 8 % in size, larger ones make a query for one pair read more.
-const PAGE_ROWS: usize = 20_000;
-/// Of -7 to 22; 9 saves 1 % more at a sixth of the speed.
-const ZSTD_LEVEL: i32 = 3;
-/// Rows that the encoder takes at once; pages end between them.
-const WRITE_BATCH_ROWS: usize = 4_096;
+/// Rows of a page, and rows that the encoder takes at once: pages end between them. Smaller pages cost samples 8 % in size, larger ones make
+/// a query for one pair read more.
+const SAMPLES_PAGE: (usize, usize) = (20_000, 4_096);
+/// The same of rollups, of which a pair has few rows in a file: a question for one pair's year decodes a page of each file.
+const ROLLUPS_PAGE: (usize, usize) = (1_024, 1_024);
+/// zstd's level for files that are soon merged into others, of -7 to 22.
+const PASSING_LEVEL: i32 = 3;
+/// The same for files that stay: where lateness has outliers, its deltas take a tenth less than at 3.
+const LASTING_LEVEL: i32 = 9;
+/// Bytes of a dictionary of latencies, four a value, beyond which deltas are smaller for the rest of the row group.
+const HOVERING_DICTIONARY: usize = 16 << 10;
 
-/// How many rows of one series lie together in a file.
+/// What is known of the rows of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Density {
-    /// Few, or it is unknown how many.
+pub(crate) enum Rows {
+    /// They have just come, in whatever order, and are soon merged into other files.
+    Passing,
+    /// They are sorted for good, few of each series.
     Sparse,
-    /// So many that their latencies repeat.
+    /// They are sorted for good, and so many of each series that its latencies repeat.
     Dense,
 }
 
@@ -146,27 +153,30 @@ impl Table {
 
     /// How the table's files are encoded.
     ///
-    /// zstd over pages; times, rounds and latencies as deltas, everything else by dictionary. A pair-day of a probe a second has some 1,100 different
-    /// round-trip times, and a dictionary of them takes 1.3 bytes a sample where deltas take 1.5. BYTE_STREAM_SPLIT would make latencies of fewer rows
-    /// smaller, but Spark's vectorised reader and older Trino refuse it for integers.
-    pub(crate) fn writer_properties(self, density: Density) -> WriterProperties {
-        let zstd = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
+    /// zstd over pages; times, rounds and latencies as deltas, everything else by dictionary. A pair-day of a probe a second over a millisecond has
+    /// a few hundred different round-trip times, and a dictionary of them is smaller than deltas; of a pair across an ocean, deltas are.
+    /// BYTE_STREAM_SPLIT would make latencies of fewer rows smaller, but Spark's vectorised reader and older Trino refuse it for integers.
+    pub(crate) fn writer_properties(self, rows: Rows) -> WriterProperties {
+        let level = if rows == Rows::Passing { PASSING_LEVEL } else { LASTING_LEVEL };
+        let is_rollup = matches!(self, Self::Rollup1h | Self::Rollup1d);
+        let (page_rows, batch_rows) = if is_rollup { ROLLUPS_PAGE } else { SAMPLES_PAGE };
         let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(zstd))
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default()))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_data_page_row_count_limit(PAGE_ROWS)
-            .set_write_batch_size(WRITE_BATCH_ROWS);
+            .set_data_page_row_count_limit(page_rows)
+            .set_write_batch_size(batch_rows);
         for &column in self.delta_encoded() {
-            let has_dictionary = density == Density::Dense && self.hovering().contains(&column);
+            let has_dictionary = rows == Rows::Dense && self.hovering().contains(&column);
             let path = ColumnPath::from(column);
             properties = properties
                 .set_column_dictionary_enabled(path.clone(), has_dictionary)
+                .set_column_dictionary_page_size_limit(path.clone(), HOVERING_DICTIONARY)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
         }
         for &column in self.without_page_index() {
             properties = properties.set_column_statistics_enabled(column.into(), EnabledStatistics::Chunk);
         }
-        if matches!(self, Self::Rollup1h | Self::Rollup1d) {
+        if is_rollup {
             // Every digest differs, and its extremes help nobody.
             let digest = ColumnPath::from("digest");
             properties = properties

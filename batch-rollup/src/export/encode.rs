@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::manifest::ExportFormat;
 use crate::Table;
-use crate::table::Density;
+use crate::table::Rows;
 
 /// RFC 3339, microseconds.
 const TIMESTAMP: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
@@ -31,7 +31,7 @@ impl Encoder {
     pub(crate) fn new(format: ExportFormat, table: Table, schema: SchemaRef) -> Result<Self, ParquetError> {
         Ok(match format {
             ExportFormat::Parquet => {
-                let writer = ArrowWriter::try_new(Vec::new(), schema, Some(table.writer_properties(Density::Sparse)))?;
+                let writer = ArrowWriter::try_new(Vec::new(), schema, Some(table.writer_properties(Rows::Sparse)))?;
                 Self::Parquet(Box::new(writer))
             }
             ExportFormat::CsvGz => {
