@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Answer of `GET /api/v1/regions`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Regions {
     /// Whether the network is the planet on this machine, not the world's.
     pub simulated: bool,
@@ -16,7 +17,7 @@ pub struct Regions {
 }
 
 /// A region of the catalogue.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Region {
     /// Its id, as in `source` and `target`.
     pub id: String,
@@ -47,7 +48,7 @@ pub struct Region {
 }
 
 /// A vantage point.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Vantage {
     /// Its id, as in `source`.
     pub id: String,
@@ -56,7 +57,7 @@ pub struct Vantage {
 }
 
 /// Answer of `GET /api/v1/matrix`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Matrix {
     /// The rolling window: `5m`, `1h`, `1d`, `7d`, `30d` or `365d`.
     pub window: String,
@@ -79,7 +80,7 @@ pub struct Matrix {
 }
 
 /// One pair of the matrix.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Cell {
     /// Vantage point.
     pub source: String,
@@ -111,7 +112,7 @@ pub struct Cell {
 }
 
 /// Data of the event `cell` of `GET /api/v1/stream`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CellUpdate {
     /// The state of the live view that the cells show.
     pub as_of: Option<String>,
@@ -120,7 +121,7 @@ pub struct CellUpdate {
 }
 
 /// Answer of `GET /api/v1/series`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Series {
     /// Vantage point.
     pub source: String,
@@ -143,7 +144,7 @@ pub struct Series {
 }
 
 /// One window of a series. Latencies are null when no probe was answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesPoint {
     /// Start of the window.
     pub time: String,
@@ -185,7 +186,7 @@ pub struct SeriesPoint {
 }
 
 /// Answer of `GET /api/v1/coverage`: the ledger of what was received.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Coverage {
     /// Whether the network is simulated.
     pub simulated: bool,
@@ -196,7 +197,7 @@ pub struct Coverage {
 }
 
 /// One vantage point's hour, by the start of the rounds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CoverageHour {
     /// Vantage point.
     pub source: String,
@@ -237,7 +238,7 @@ pub struct CoverageHour {
 }
 
 /// Answer of `GET /healthz`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `ok`, `starting` (no data yet) or `degraded` (see `reasons`).
     pub status: String,
@@ -255,7 +256,7 @@ pub struct Health {
 }
 
 /// The worst figures of an [`Audit`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HealthAudit {
     /// Start of the hour.
     pub hour: String,
@@ -268,7 +269,7 @@ pub struct HealthAudit {
 }
 
 /// Answer of `GET /api/v1/changes`, and data of the event `change` of `GET /api/v1/stream`: route steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RouteChanges {
     /// Whether the network is simulated.
     pub simulated: bool,
@@ -277,7 +278,7 @@ pub struct RouteChanges {
 }
 
 /// A lasting step in the level of one series.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RouteChange {
     /// Vantage point.
     pub source: String,
@@ -304,7 +305,7 @@ pub struct RouteChange {
 }
 
 /// Answer of `GET /api/v1/regimes`: a pair's levels, each from one route step to the next.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Regimes {
     /// Vantage point.
     pub source: String,
@@ -319,7 +320,7 @@ pub struct Regimes {
 }
 
 /// All round-trip times of a series on one level. Percentiles are null without any.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Regime {
     /// Start of its first minute.
     pub since: String,
@@ -338,7 +339,7 @@ pub struct Regime {
 }
 
 /// Answer of `GET /api/v1/audit`: the live view's digests against the events, recounted exactly.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Audits {
     /// Whether the network is simulated.
     pub simulated: bool,
@@ -347,7 +348,7 @@ pub struct Audits {
 }
 
 /// How far the digests of one hour were off.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
     /// Start of the hour.
     pub hour: String,
@@ -364,7 +365,7 @@ pub struct Audit {
 }
 
 /// How far one percentile was off, over all series that were recounted. Distances in rank are 0 to 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditPercentile {
     /// Which, such as `p99`.
     pub percentile: String,
@@ -379,7 +380,7 @@ pub struct AuditPercentile {
 }
 
 /// Body of `POST /api/v1/sql`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlRequest {
     /// One read-only statement.
@@ -387,7 +388,7 @@ pub struct SqlRequest {
 }
 
 /// An error by RFC 9457 (`application/problem+json`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `about:blank`, or a URI reference that names the kind.
     #[serde(rename = "type")]

@@ -5,6 +5,8 @@ mod dashboard;
 mod format;
 mod health;
 mod legacy;
+mod openapi;
+mod parameters;
 mod params;
 mod problem;
 mod v1;
@@ -43,6 +45,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let simulated = shared.settings.simulated;
     let answers = Router::new()
         .merge(v1::router())
+        .merge(openapi::page())
         .merge(legacy::router())
         .route("/healthz", get(health::get))
         .route("/api", any(problem::not_found))

@@ -90,7 +90,11 @@ impl From<ReadError> for Failure {
 }
 
 pub(in crate::http) async fn not_found(uri: Uri) -> Failure {
-    Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+    nothing_at(uri.path())
+}
+
+pub(in crate::http) fn nothing_at(path: &str) -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at {path}"))
 }
 
 pub(in crate::http) async fn method_not_allowed(method: Method, uri: Uri) -> Failure {

@@ -6,6 +6,7 @@ mod changes;
 mod common;
 mod doors;
 mod live;
+mod openapi;
 mod readings;
 mod refresh;
 mod sql;

@@ -22,6 +22,12 @@ const HOURS: i64 = 7 * 24;
 /// `/healthz` shows an audit of at most this many hours ago.
 const RECENT_HOURS: i64 = 25;
 
+/// How far the live view's digests were off, by hour.
+///
+/// Each hour is recounted exactly from the events once it is closed.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "about", responses(
+    (status = 200, description = "The audits of seven days, the newest first.", body = Audits),
+))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Audits>, Failure> {
     Params::read(&uri, &[])?;
     let items = read(&shared, HOURS).await?;

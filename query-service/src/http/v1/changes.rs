@@ -9,20 +9,48 @@ use cloudping_model::{Level, Protocol, RouteChange, TargetId, UtcMicros, Vantage
 use cloudping_schemas::api;
 
 use super::series::{TIME, known};
-use crate::http::params::Params;
+use crate::http::parameters::{
+    END, PROTOCOL, Parameter, SOURCE, START, Shape, TARGET, THE_SOURCE, THE_TARGET, parameters,
+};
 use crate::http::problem::Failure;
 use crate::refresh;
 use crate::regimes::{self, Pair};
 use crate::service::Shared;
 use crate::text::{millis, parse_rfc3339, rfc3339};
 
+parameters! {
+    /// Parameters of `changes`.
+    ChangesParams:
+        SOURCE,
+        TARGET,
+        PROTOCOL.about("How the probes were made; all where it is not given."),
+        START.about("Where the range starts, by RFC 3339. Default seven days before its end."),
+        END,
+        LIMIT,
+}
+parameters! {
+    /// Parameters of `regimes`.
+    RegimesParams: THE_SOURCE, THE_TARGET, PROTOCOL
+}
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    about: "The most changes of an answer, 1 to 1000. Default 100.",
+    example: "100",
+    required: false,
+    shape: Shape::Whole(1, 1_000),
+};
+
 /// The range unless it is asked for.
 const DEFAULT_RANGE_US: i64 = 7 * 86_400_000_000;
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 
+/// Lasting steps in the level of pairs.
+#[utoipa::path(get, path = "/api/v1/changes", tag = "history", params(ChangesParams), responses(
+    (status = 200, description = "The changes, the newest first.", body = api::RouteChanges),
+))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<api::RouteChanges>, Failure> {
-    let params = Params::read(&uri, &["source", "target", "protocol", "start", "end", "limit"])?;
+    let params = ChangesParams::read(&uri)?;
     // Unlike a number, a step of any protocol can stand beside others.
     let protocol = params.get("protocol").map(|_| params.protocol()).transpose()?;
     let end = params.parse("end", (shared.clock)() + 1, TIME, parse_rfc3339)?;
@@ -80,8 +108,13 @@ fn regime(level: &Level, until: Option<UtcMicros>) -> api::Regime {
     }
 }
 
+/// A pair's levels, each from one lasting step to the next.
+#[utoipa::path(get, path = "/api/v1/regimes", tag = "history", params(RegimesParams), responses(
+    (status = 200, description = "The levels, the oldest first.", body = api::Regimes),
+    (status = 404, description = "Nobody measures from or to there."),
+))]
 pub(super) async fn regimes(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<api::Regimes>, Failure> {
-    let params = Params::read(&uri, &["source", "target", "protocol"])?;
+    let params = RegimesParams::read(&uri)?;
     let source = params.required("source", "a vantage point's id")?.to_owned();
     let target = params.required("target", "a target's id")?.to_owned();
     let protocol: Protocol = params.protocol()?;

@@ -13,12 +13,18 @@ use cloudping_schemas::api::{Cell, Matrix};
 use crate::http::columns::{count, flag, number, text, time};
 use crate::http::format::{Format, Row, respond};
 use crate::http::off_thread;
+use crate::http::parameters::{FORMAT, PERCENTILE, PROTOCOL, SOURCE, TARGET, WINDOW, parameters};
 use crate::http::params::Params;
 use crate::http::problem::Failure;
 use crate::live_view::{LiveView, Selection};
 use crate::service::Shared;
 use crate::statistic::Statistic;
 use crate::text::rfc3339;
+
+parameters! {
+    /// Parameters of `matrix`.
+    MatrixParams: PERCENTILE, WINDOW, PROTOCOL, SOURCE, TARGET, FORMAT
+}
 
 /// Which cells a query asks for: `percentile` (p50), `window` (5m), `protocol` (tcp), `source`, `target` (all).
 pub(super) fn selection(params: &Params) -> Result<Selection, Failure> {
@@ -31,8 +37,14 @@ pub(super) fn selection(params: &Params) -> Result<Selection, Failure> {
     })
 }
 
+/// One number of every pair over a rolling window.
+///
+/// Of a pair that was measured over both address families, IPv4 is shown.
+#[utoipa::path(get, path = "/api/v1/matrix", tag = "live", params(MatrixParams), responses(
+    (status = 200, description = "The pairs that were measured in the window.", body = Matrix),
+))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
-    let params = Params::read(&uri, &["percentile", "window", "protocol", "source", "target", "format"])?;
+    let params = MatrixParams::read(&uri)?;
     let selection = selection(&params)?;
     let format = Format::asked(&params, &headers)?;
     let simulated = shared.settings.simulated;

@@ -1,4 +1,18 @@
 //! The HTTP API, version 1: a module for each resource.
+//!
+//! `GET /api/v1/openapi.json` is made of what stands at the handlers, so a route is added with its description:
+//!
+//! 1. Derive `utoipa::ToSchema` for the answer's types in `schemas`; their doc comments become descriptions.
+//! 2. Name the parameters once, out of `http/parameters.rs` or with new ones:
+//!    `parameters! { /// Parameters of … RankParams: THE_SOURCE, PERCENTILE, LIMIT, FORMAT }`,
+//!    and read the request with `RankParams::read(&uri)?`, before anything else.
+//! 3. At the handler, below a doc comment whose first line is the operation's summary:
+//!    `#[utoipa::path(get, path = "/api/v1/rank", tag = "live", params(RankParams),
+//!    responses((status = 200, description = "…", body = Rank), (status = 404, description = "…")))]`.
+//!    The other forms of a `format`, and the problems 400, 406, 429, 500 and 503, are added to every operation.
+//! 4. Below, a line `.routes(routes!(rank::get))`; never `.route(…)`.
+//!
+//! `tests/all/openapi.rs` holds the description against what the routes really take.
 
 pub(super) mod audit;
 mod changes;
@@ -11,20 +25,38 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{self, Api};
 use crate::service::Shared;
 
 /// The routes under `/api/v1`.
 pub(super) fn router() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/api/v1/matrix", get(matrix::get))
-        .route("/api/v1/series", get(series::get))
-        .route("/api/v1/regions", get(regions::get))
-        .route("/api/v1/coverage", get(regions::coverage))
-        .route("/api/v1/changes", get(changes::get))
-        .route("/api/v1/regimes", get(changes::regimes))
-        .route("/api/v1/audit", get(audit::get))
-        .route("/api/v1/sql", get(sql::get).post(sql::post))
-        .route("/api/v1/stream", get(stream::get))
+    routes().split_for_parts().0
+}
+
+/// The routes with their descriptions.
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(openapi::get_document))
+        .routes(routes!(matrix::get))
+        .routes(routes!(series::get))
+        .routes(routes!(regions::get))
+        .routes(routes!(regions::coverage))
+        .routes(routes!(changes::get))
+        .routes(routes!(changes::regimes))
+        .routes(routes!(audit::get))
+        .routes(routes!(sql::get, sql::post))
+        .routes(routes!(stream::get))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_route_goes_without_a_description() {
+        let source = include_str!("mod.rs");
+        assert_eq!(source.matches(concat!(".route", "(\"")).count(), 0, "use .routes(routes!(…))");
+    }
 }

@@ -16,6 +16,10 @@ use crate::http::problem::Failure;
 use crate::service::Shared;
 use crate::text::rfc3339;
 
+/// The catalogue of regions, and the vantage points.
+#[utoipa::path(get, path = "/api/v1/regions", tag = "about", responses(
+    (status = 200, description = "All of them.", body = Regions),
+))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Regions>, Failure> {
     Params::read(&uri, &[])?;
     let view = shared.view();
@@ -51,6 +55,10 @@ fn shown(region: &catalogue::Region, vantage: bool) -> Region {
     }
 }
 
+/// The ledger of what was received, by vantage point and hour.
+#[utoipa::path(get, path = "/api/v1/coverage", tag = "about", responses(
+    (status = 200, description = "The last hours.", body = Coverage),
+))]
 pub(super) async fn coverage(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Coverage>, Failure> {
     Params::read(&uri, &[])?;
     let dead_letters = shared.store.list(keys::DEAD_LETTERS, keys::ALL).await?;

@@ -14,6 +14,7 @@ use cloudping_schemas::api::{Series, SeriesPoint};
 use datafusion::prelude::SessionContext;
 
 use crate::http::off_thread;
+use crate::http::parameters::{END, PROTOCOL, Parameter, START, Shape, THE_SOURCE, THE_TARGET, parameters};
 use crate::http::params::Params;
 use crate::http::problem::Failure;
 use crate::rolled::{from_rollups, rolled_until, rolled_up};
@@ -29,8 +30,33 @@ const SECOND_US: i64 = 1_000_000;
 const LIVE_US: i64 = 75 * 60 * SECOND_US;
 pub(super) const TIME: &str = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
 
+parameters! {
+    /// Parameters of `series`.
+    SeriesParams:
+        THE_SOURCE,
+        THE_TARGET,
+        PROTOCOL,
+        START.about("Where the range starts, by RFC 3339. Default an hour before its end."),
+        END,
+        STEP,
+}
+const STEP: Parameter = Parameter {
+    name: "step",
+    about: "The length of a window in seconds. Default 60. An answer has at most 5000 windows.",
+    example: "60",
+    required: false,
+    shape: Shape::Whole(1, 366 * 86_400),
+};
+
+/// The history of one pair in tumbling windows.
+///
+/// Windows are aligned to multiples of the step since 1970 (UTC), and the range is widened to whole windows.
+#[utoipa::path(get, path = "/api/v1/series", tag = "history", params(SeriesParams), responses(
+    (status = 200, description = "The windows that have data.", body = Series),
+    (status = 404, description = "Nobody measures from or to there."),
+))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Series>, Failure> {
-    let params = Params::read(&uri, &["source", "target", "protocol", "start", "end", "step"])?;
+    let params = SeriesParams::read(&uri)?;
     let now = (shared.clock)();
     let span = span(&params, now)?;
     known(&shared, &span.source, &span.target)?;

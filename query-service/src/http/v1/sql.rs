@@ -9,24 +9,61 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cloudping_schemas::api::SqlRequest;
 
+use crate::http::parameters::{Parameter, Shape, parameters};
 use crate::http::params::Params;
 use crate::http::problem::Failure;
 use crate::service::Shared;
 use crate::sql::Format;
 
+parameters! {
+    /// Parameters of `GET sql`.
+    SqlGetParams: Q, FORMAT
+}
+parameters! {
+    /// Parameters of `POST sql`.
+    SqlPostParams: FORMAT
+}
+const Q: Parameter = Parameter {
+    name: "q",
+    about: "One read-only statement.",
+    example: "SELECT count(*) FROM samples",
+    required: true,
+    shape: Shape::Text,
+};
+const FORMAT: Parameter = Parameter {
+    name: "format",
+    about: "The form of the answer; it goes before the header `Accept`. Default `json`.",
+    example: "json",
+    required: false,
+    shape: Shape::OneOf(&["json", "csv"]),
+};
+
+/// Answers one SQL statement.
+#[utoipa::path(get, path = "/api/v1/sql", tag = "history", params(SqlGetParams), responses(
+    (status = 200, description = "The rows.", body = Object),
+    (status = 413, description = "The statement is too long."),
+    (status = 422, description = "The statement takes too long or too much memory."),
+))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
-    let params = Params::read(&uri, &["q", "format"])?;
+    let params = SqlGetParams::read(&uri)?;
     let query = params.required("q", "one SQL statement")?.to_owned();
     answer(&shared, &params, &headers, query).await
 }
 
+/// Answers one SQL statement.
+#[utoipa::path(post, path = "/api/v1/sql", tag = "history", params(SqlPostParams), request_body = SqlRequest, responses(
+    (status = 200, description = "The rows.", body = Object),
+    (status = 413, description = "The statement is too long."),
+    (status = 415, description = "The body is no JSON."),
+    (status = 422, description = "The body is another JSON, or the statement takes too long or too much memory."),
+))]
 pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Json<SqlRequest>, JsonRejection>,
 ) -> Result<Response, Failure> {
-    let params = Params::read(&uri, &["format"])?;
+    let params = SqlPostParams::read(&uri)?;
     let Json(request) = body.map_err(|rejection| {
         let text = format!("{}; expected a JSON object {{\"query\": \"SELECT …\"}}", rejection.body_text());
         Failure::new(rejection.status(), text)

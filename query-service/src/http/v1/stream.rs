@@ -23,7 +23,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::changes::answer;
 use super::matrix::selection;
 use crate::http::off_thread;
-use crate::http::params::Params;
+use crate::http::parameters::{PERCENTILE, PROTOCOL, SOURCE, TARGET, WINDOW, parameters};
 use crate::http::problem::Failure;
 use crate::live_view::{LiveView, Merged, Selection};
 use crate::service::Shared;
@@ -33,11 +33,23 @@ use crate::text::rfc3339;
 const LEAST_GAP: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+parameters! {
+    /// Parameters of `stream`.
+    StreamParams: PERCENTILE, WINDOW, PROTOCOL, SOURCE, TARGET
+}
+
+/// Live changes as Server-Sent Events.
+///
+/// The first event `cell` holds every selected cell, later ones those that changed. Route changes that are found from then on come as
+/// events `change`.
+#[utoipa::path(get, path = "/api/v1/stream", tag = "live", params(StreamParams), responses(
+    (status = 200, description = "Events without end.", body = String, content_type = "text/event-stream"),
+))]
 pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let params = Params::read(&uri, &["percentile", "window", "protocol", "source", "target"])?;
+    let params = StreamParams::read(&uri)?;
     let selection = selection(&params)?;
     let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| {
         let text = "as many clients as may follow the stream are following it: try again later, or poll /api/v1/matrix";
