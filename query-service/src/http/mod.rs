@@ -1,5 +1,6 @@
 //! The doors over HTTP. Every error is problem JSON (RFC 9457), except on the legacy surface, which has its own form.
 
+mod caching;
 mod columns;
 mod dashboard;
 mod format;
