@@ -70,6 +70,15 @@ pub(crate) fn shown(rows: DataFrame, simulated: bool) -> Result<DataFrame, DataF
     rows.filter(measured.or(col(ORIGIN).eq(lit(Origin::Simulated.stored().unwrap_or_default()))))
 }
 
+/// A table that statements may read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns; what each holds is in its metadata, as `comment`.
+    pub schema: SchemaRef,
+}
+
 /// The Delta tables under one address, and the table of regions.
 pub struct Archive {
     tables: Vec<ArchiveTable>,
@@ -116,6 +125,14 @@ impl Archive {
             schema.register_table(table.name.to_owned(), table.provider(session).await?)?;
         }
         Ok(Arc::new(schema))
+    }
+
+    /// Every table with its documented columns.
+    #[must_use]
+    pub fn tables(&self) -> Vec<Table> {
+        let tables = self.tables.iter().map(|table| Table { name: table.name, schema: Arc::clone(&table.schema) });
+        let regions = Table { name: REGIONS, schema: self.regions.schema() };
+        tables.chain([regions]).collect()
     }
 
     /// The first file of a table that is broken, as `table/partition/file`, and what is wrong with it; looks at the versions that were read last.

@@ -1,5 +1,6 @@
 //! What the service is told when it starts.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,8 +49,18 @@ pub struct SqlLimits {
     /// Memory of all running statements together, in bytes. Default 512 MiB. Sorts, joins and aggregates are counted; the values of an
     /// expression on the batch in hand are not.
     pub memory_bytes: usize,
-    /// Time for one statement. Default 30 s.
+    /// Disk of all running statements together, for sorts and aggregates that do not fit into memory. Default 2 GiB; 0 for none.
+    pub spill_bytes: u64,
+    /// The folder for that, in one of its own that goes with the service. Default the system's for temporary files.
+    pub spill_folder: Option<PathBuf>,
+    /// Time for one statement, without the time in which its reader keeps it waiting. Default 30 s.
     pub wall_time: Duration,
+    /// Time in which a reader may keep one statement waiting, all in all. Default 120 s.
+    pub reader_time: Duration,
+    /// Rows of one answer that is taken as it is made; more are an error. Default 10,000,000.
+    pub stream_rows: usize,
+    /// Bytes of the columns of one answer that is taken as it is made; more are an error. Default 1 GiB.
+    pub stream_bytes: usize,
     /// Rows of one answer; the rest is cut off, and the answer says so. Default 100,000.
     pub rows: usize,
     /// Bytes of one answer as it is sent; the rest is cut off, and the answer says so. Default 64 MiB.
@@ -60,6 +71,10 @@ pub struct SqlLimits {
     pub query_tokens: usize,
     /// Statements that run at the same time. Default 4.
     pub concurrency: usize,
+    /// Statements that wait for a place. Default 8.
+    pub queue: usize,
+    /// How long they wait. Default 2 s.
+    pub queue_time: Duration,
     /// Threads that run them. Default 2.
     pub threads: usize,
 }
@@ -68,12 +83,19 @@ impl Default for SqlLimits {
     fn default() -> Self {
         Self {
             memory_bytes: 512 << 20,
+            spill_bytes: 2 << 30,
+            spill_folder: None,
             wall_time: Duration::from_secs(30),
+            reader_time: Duration::from_secs(120),
+            stream_rows: 10_000_000,
+            stream_bytes: 1 << 30,
             rows: 100_000,
             result_bytes: 64 << 20,
             query_bytes: 16 << 10,
             query_tokens: 2_000,
             concurrency: 4,
+            queue: 8,
+            queue_time: Duration::from_secs(2),
             threads: 2,
         }
     }

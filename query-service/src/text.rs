@@ -1,12 +1,16 @@
 //! Times and rows as text.
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, SecondsFormat, Utc};
 use cloudping_model::UtcMicros;
+
+/// The moment as the calendar's; 1970 where it is beyond the calendar.
+pub(crate) fn utc(at: UtcMicros) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.0).unwrap_or_default()
+}
 
 /// RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(at: UtcMicros) -> String {
-    let time = DateTime::from_timestamp_micros(at.0).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+    utc(at).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The moment that an RFC 3339 text names.

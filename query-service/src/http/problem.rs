@@ -61,7 +61,12 @@ impl From<SqlError> for Failure {
         let status = match &error {
             SqlError::NotReading | SqlError::Invalid(_) | SqlError::TooAmbiguous => StatusCode::BAD_REQUEST,
             SqlError::TooLong { .. } | SqlError::TooManyTokens { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            SqlError::TooSlow { .. } | SqlError::TooBig => StatusCode::UNPROCESSABLE_ENTITY,
+            SqlError::TooSlow { .. }
+            | SqlError::TooBig
+            | SqlError::TooMuchDisk
+            | SqlError::TooManyRows { .. }
+            | SqlError::TooManyBytes { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            SqlError::SlowReader { .. } => StatusCode::REQUEST_TIMEOUT,
             SqlError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             SqlError::Broken { .. } => {
                 tracing::error!("{error}");

@@ -50,7 +50,32 @@ pub enum SqlError {
         "the statement needed more memory than there is for statements: narrow it by date, source and target, group by fewer columns, or read rollup_1h instead of samples"
     )]
     TooBig,
-    /// Too many others are running.
+    /// It needed too much room on disk, where sorts and groups go that do not fit into memory.
+    #[error(
+        "the statement needed more room on disk than there is for statements: narrow it by date, source and target, or sort and group fewer rows and columns"
+    )]
+    TooMuchDisk,
+    /// Its answer has too many rows.
+    #[error("the answer has more than {limit} rows: add a LIMIT, group, or narrow it by date, source and target")]
+    TooManyRows {
+        /// The most rows.
+        limit: usize,
+    },
+    /// Its answer has too many bytes.
+    #[error(
+        "the answer has more than {limit} bytes: select fewer columns, add a LIMIT, or narrow it by date, source and target"
+    )]
+    TooManyBytes {
+        /// The most bytes.
+        limit: usize,
+    },
+    /// Whoever asked does not take the answer.
+    #[error("the answer waited for more than {} s to be taken, and was stopped: take it faster, or ask for less at a time", .limit.as_secs_f64())]
+    SlowReader {
+        /// The most time.
+        limit: Duration,
+    },
+    /// Too many others are running, and wait.
     #[error("{limit} statements are running, and no more at a time: try again in a moment")]
     Busy {
         /// The most statements.
@@ -87,6 +112,7 @@ impl From<DataFusionError> for SqlError {
     /// Errors of planning and of the data are the author's. Others may hold the server's paths: they go to the log.
     fn from(error: DataFusionError) -> Self {
         match error.find_root() {
+            DataFusionError::ResourcesExhausted(text) if text.contains("disk space") => Self::TooMuchDisk,
             DataFusionError::ResourcesExhausted(_) => Self::TooBig,
             root @ (DataFusionError::SQL(..)
             | DataFusionError::Plan(_)

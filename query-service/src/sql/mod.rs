@@ -4,32 +4,37 @@
 //! `rollup_1d`, `changes` and `regions` and nothing else: no files, no network, no settings, no plans (which would show the server's paths).
 
 mod error;
+mod feed;
 mod parse;
+mod plain;
 mod render;
 mod session;
+mod statement;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use cloudping_model::UtcMicros;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::{DescribeTable, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 pub use error::SqlError;
+pub use feed::RowStream;
 pub use render::{Answer, Format};
+pub use statement::{Description, Statement};
 
 use crate::SqlLimits;
-use crate::archive::Archive;
-use parse::parse;
-use render::{Writer, shown};
+use crate::archive::{Archive, Table};
+use feed::{Feeder, feed};
+use render::Writer;
 use session::Sessions;
+use statement::{described, planned};
 
 /// Planning recurses once for each level of a statement, and a chain of operators has as many levels as operators.
 /// The memory is reserved, not used, until a statement needs it.
@@ -38,7 +43,10 @@ const STACK_BYTES: usize = 128 << 20;
 /// Runs statements within the limits.
 pub struct SqlDoor {
     engine: Arc<Engine>,
+    /// Places to run.
     permits: Arc<Semaphore>,
+    /// Places to run or to wait for one.
+    places: Arc<Semaphore>,
     runtime: OwnRuntime,
 }
 
@@ -59,6 +67,12 @@ impl Drop for OwnRuntime {
     }
 }
 
+/// A place to run, held until the work has truly ended, also when nobody waits for it any more.
+struct Permit {
+    _place: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
+}
+
 impl SqlDoor {
     /// A door to the archive; starts its threads.
     ///
@@ -75,9 +89,38 @@ impl SqlDoor {
         let sessions = Sessions::new(&limits)?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(limits.concurrency)),
+            places: Arc::new(Semaphore::new(limits.concurrency.saturating_add(limits.queue))),
             engine: Arc::new(Engine { archive, sessions, limits }),
             runtime: OwnRuntime(Some(runtime)),
         })
+    }
+
+    /// Runs one statement; `now` is the present that it sees. The rows come as they are made, no faster than they are taken, and end
+    /// with an error where a bound is broken. Dropping the future or the stream cancels the statement.
+    ///
+    /// # Errors
+    /// [`SqlError`], which says what the user can do about it; so do those of the stream.
+    pub async fn stream(&self, statement: impl Into<Statement>, now: UtcMicros) -> Result<RowStream, SqlError> {
+        let statement = statement.into();
+        let permit = self.admit().await?;
+        let start = |feeder| self.spawn(permit, move |engine| async move { engine.rows(statement, now, feeder).await });
+        let (schema, rows) = feed(&self.engine.limits, start).await?;
+        Ok(RowStream::new(schema, rows))
+    }
+
+    /// What one statement takes and gives; it is planned, not run.
+    ///
+    /// # Errors
+    /// [`SqlError`], which says what the user can do about it.
+    pub async fn describe(&self, text: &str, now: UtcMicros) -> Result<Description, SqlError> {
+        let (text, engine) = (text.to_owned(), Arc::clone(&self.engine));
+        self.run(move |session| async move { described(&session, &text, &engine.limits, now).await }).await
+    }
+
+    /// The tables that statements may read.
+    #[must_use]
+    pub fn tables(&self) -> Vec<Table> {
+        self.engine.archive.tables()
     }
 
     /// Answers one statement. Dropping the future cancels it.
@@ -98,35 +141,49 @@ impl SqlDoor {
         T: Send + 'static,
         F: Future<Output = Result<T, SqlError>> + Send,
     {
-        let permits = Arc::clone(&self.permits);
-        let permit =
-            permits.try_acquire_owned().map_err(|_| SqlError::Busy { limit: self.engine.limits.concurrency })?;
-        let engine = Arc::clone(&self.engine);
-        let work = async move {
-            // Held until the work has truly ended, also when nobody waits for it any more.
-            let _permit = permit;
-            let session = engine.sessions.open(&engine.archive).await?;
-            match job(session).await {
-                Err(SqlError::Failed(reason)) => Err(engine.blame(reason).await),
-                done => done,
-            }
-        };
-        let Some(runtime) = &self.runtime.0 else {
-            return Err(SqlError::Failed("the SQL door is closed".to_owned()));
-        };
-        let _inside = runtime.enter();
-        let task = SpawnedTask::spawn(work);
-        drop(_inside);
-        self.within_time(task).await
-    }
-
-    async fn within_time<T: Send + 'static>(&self, task: SpawnedTask<Result<T, SqlError>>) -> Result<T, SqlError> {
-        let limit: Duration = self.engine.limits.wall_time;
-        match tokio::time::timeout(limit, task.join()).await {
+        let permit = self.admit().await?;
+        let work = |engine: Arc<Engine>| async move { job(engine.sessions.open(&engine.archive).await?).await };
+        let task = self.spawn(permit, work)?;
+        let limit = self.engine.limits.wall_time;
+        match timeout(limit, task.join()).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(SqlError::Failed(error.to_string())),
             Err(_) => Err(SqlError::TooSlow { limit }),
         }
+    }
+
+    /// A place to run, at once or after a short wait.
+    async fn admit(&self) -> Result<Permit, SqlError> {
+        let limits = &self.engine.limits;
+        let busy = || SqlError::Busy { limit: limits.concurrency };
+        let _place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
+        let running = timeout(limits.queue_time, Arc::clone(&self.permits).acquire_owned()).await;
+        let _running = running.map_err(|_| busy())?.map_err(|_| busy())?;
+        Ok(Permit { _place, _running })
+    }
+
+    /// Starts work on the door's threads.
+    fn spawn<T, F>(
+        &self,
+        permit: Permit,
+        work: impl FnOnce(Arc<Engine>) -> F + Send + 'static,
+    ) -> Result<SpawnedTask<Result<T, SqlError>>, SqlError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, SqlError>> + Send,
+    {
+        let engine = Arc::clone(&self.engine);
+        let Some(runtime) = &self.runtime.0 else {
+            return Err(SqlError::Failed("the SQL door is closed".to_owned()));
+        };
+        let _inside = runtime.enter();
+        Ok(SpawnedTask::spawn(async move {
+            let _permit = permit;
+            match work(Arc::clone(&engine)).await {
+                Err(SqlError::Failed(reason)) => Err(engine.blame(reason).await),
+                done => done,
+            }
+        }))
     }
 }
 
@@ -143,6 +200,34 @@ impl Engine {
         }
     }
 
+    /// Makes the rows of an answer.
+    async fn rows(
+        &self,
+        statement: Statement,
+        now: UtcMicros,
+        mut feeder: Feeder<SchemaRef, RecordBatch>,
+    ) -> Result<(), SqlError> {
+        let most = statement.rows.unwrap_or(usize::MAX).min(self.limits.stream_rows);
+        let started = async {
+            let session = self.sessions.open(&self.archive).await?;
+            let plan = planned(&session, statement, &self.limits, now).await?;
+            Ok::<_, SqlError>(plan.execute_stream().await?)
+        };
+        let mut batches = feeder.within(started).await??;
+        let schema = plain::schema(&batches.schema());
+        feeder.head(Arc::clone(&schema));
+        let mut bounds =
+            Bounds { rows: most, bytes: self.limits.stream_bytes, limits: (most, self.limits.stream_bytes) };
+        while let Some(batch) = feeder.within(batches.next()).await? {
+            let (batch, broken) = bounds.cut(plain::batch(&batch?, &schema)?);
+            if batch.num_rows() > 0 && !feeder.send(batch).await? {
+                return Ok(());
+            }
+            broken?;
+        }
+        Ok(())
+    }
+
     async fn answer(
         &self,
         session: &SessionContext,
@@ -151,15 +236,12 @@ impl Engine {
         clock: fn() -> UtcMicros,
     ) -> Result<Answer, SqlError> {
         let started = clock();
-        let state = session.state();
-        let statement = parse(text, &self.limits)?;
-        let plan = with_shown_types(state.statement_to_plan(statement).await?);
-        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        read_only.verify_plan(&plan)?;
-        let mut batches = session.execute_logical_plan(plan).await?.execute_stream().await?;
-        let mut writer = Writer::new(format, &batches.schema(), &self.limits);
+        let plan = planned(session, text.into(), &self.limits, started).await?;
+        let mut batches = plan.execute_stream().await?;
+        let schema = plain::schema(&batches.schema());
+        let mut writer = Writer::new(format, &schema, &self.limits);
         while let Some(batch) = batches.next().await {
-            if !writer.write(&batch?)? {
+            if !writer.write(&plain::batch(&batch?, &schema)?)? {
                 break;
             }
         }
@@ -167,12 +249,25 @@ impl Engine {
     }
 }
 
-/// A description of a table with the types that the answers show.
-fn with_shown_types(plan: LogicalPlan) -> LogicalPlan {
-    let LogicalPlan::DescribeTable(DescribeTable { schema, output_schema }) = plan else {
-        return plan;
-    };
-    let fields = schema.fields().iter().map(|field| Field::clone(field).with_data_type(shown(field.data_type())));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    LogicalPlan::DescribeTable(DescribeTable { schema, output_schema })
+/// What is left of an answer's bounds.
+struct Bounds {
+    rows: usize,
+    bytes: usize,
+    limits: (usize, usize),
+}
+
+impl Bounds {
+    /// The part of the batch that is within them, and the bound that the rest breaks.
+    fn cut(&mut self, batch: RecordBatch) -> (RecordBatch, Result<(), SqlError>) {
+        let bytes = plain::bytes(&batch);
+        if bytes > self.bytes {
+            return (batch.slice(0, 0), Err(SqlError::TooManyBytes { limit: self.limits.1 }));
+        }
+        self.bytes -= bytes;
+        let fit = batch.num_rows().min(self.rows);
+        self.rows -= fit;
+        let whole = fit == batch.num_rows();
+        let broken = if whole { Ok(()) } else { Err(SqlError::TooManyRows { limit: self.limits.0 }) };
+        (batch.slice(0, fit), broken)
+    }
 }

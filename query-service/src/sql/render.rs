@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type, Schema, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, UInt64Type};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Value, json};
@@ -51,9 +51,8 @@ impl Writer {
         let fields = schema.fields();
         let body = match format {
             Format::Json => {
-                let columns = fields
-                    .iter()
-                    .map(|field| json!({"name": field.name(), "type": shown(field.data_type()).to_string()}));
+                let columns =
+                    fields.iter().map(|field| json!({"name": field.name(), "type": field.data_type().to_string()}));
                 format!("{{\"columns\":{},\"rows\":[", Value::from_iter(columns))
             }
             Format::Csv => {
@@ -110,17 +109,6 @@ impl Writer {
             self.body.push_str(&end);
         }
         Answer { body: self.body, row_count: self.rows, truncated: self.truncated }
-    }
-}
-
-/// The type as the tables' documentation has it: a view is how a text is kept, not what it is.
-pub(super) fn shown(kept: &DataType) -> DataType {
-    let item = |field: &FieldRef| Arc::new(field.as_ref().clone().with_data_type(shown(field.data_type())));
-    match kept {
-        DataType::Utf8View => DataType::Utf8,
-        DataType::List(field) => DataType::List(item(field)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
-        other => other.clone(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionState, SessionStateDefaults};
@@ -44,10 +44,16 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(limits: &SqlLimits) -> Result<Self, SqlError> {
+        let mode = match (limits.spill_bytes, &limits.spill_folder) {
+            (0, _) => DiskManagerMode::Disabled,
+            (_, None) => DiskManagerMode::OsTmpDirectory,
+            (_, Some(folder)) => DiskManagerMode::Directories(vec![folder.clone()]),
+        };
+        let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits.spill_bytes);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
-            // A statement that does not fit into memory fails; it does not fill the disk.
-            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+            // Whoever can spill gets an equal share, so that one large sort leaves memory to the others.
+            .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
+            .with_disk_manager_builder(disk)
             .build_arc()?;
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
