@@ -26,7 +26,7 @@ struct Column {
 
 /// Sends the statement and prints what comes back.
 pub fn run(args: SqlArgs) -> Result<(), Failure> {
-    let request = SqlRequest { query: args.query };
+    let request = SqlRequest { query: args.query, params: Vec::new() };
     let answer: Answer = ask::post(&args.server.url, "/api/v1/sql", &request)?;
     if output::chosen(args.server.output) == Format::Json {
         return output::json(&answer);

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod sql;
+
+pub use sql::{SqlRequest, SqlValue};
+
 /// Answer of `GET /api/v1/regions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Regions {
@@ -377,14 +381,6 @@ pub struct AuditPercentile {
     pub error_ms_max: f64,
     /// The mean distance, ms.
     pub error_ms_mean: f64,
-}
-
-/// Body of `POST /api/v1/sql`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SqlRequest {
-    /// One read-only statement.
-    pub query: String,
 }
 
 /// An error by RFC 9457 (`application/problem+json`).

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use axum::body::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
@@ -136,5 +137,55 @@ impl Stream for RowStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.rows.poll_next_unpin(context)
+    }
+}
+
+/// How the bytes of an answer begin.
+pub(super) struct Begun {
+    /// The first bytes.
+    pub(super) bytes: Bytes,
+    /// What is known of the answer where these bytes are all of it.
+    pub(super) whole: Option<Whole>,
+}
+
+/// What is known of an answer when it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// Whether rows were cut off.
+    pub(super) truncated: bool,
+}
+
+/// The bytes of an answer as they are made. To drop it ends the statement.
+pub struct ByteStream {
+    whole: Option<Whole>,
+    begun: Option<Bytes>,
+    rest: Fed<Bytes>,
+}
+
+impl ByteStream {
+    pub(super) fn new(begun: Begun, rest: Fed<Bytes>) -> Self {
+        Self { whole: begun.whole, begun: Some(begun.bytes), rest }
+    }
+
+    /// Whether rows were cut off, where that is known before the first byte goes out: of a short answer.
+    #[must_use]
+    pub fn truncated(&self) -> Option<bool> {
+        self.whole.map(|whole| whole.truncated)
+    }
+
+    /// All the bytes, where they are there before the first byte goes out.
+    pub fn whole(&mut self) -> Option<Bytes> {
+        self.whole.and_then(|_| self.begun.take())
+    }
+}
+
+impl Stream for ByteStream {
+    type Item = Result<Bytes, SqlError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.begun.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(bytes))),
+            None => self.rest.poll_next_unpin(context),
+        }
     }
 }

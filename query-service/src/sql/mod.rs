@@ -16,8 +16,10 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use axum::body::Bytes;
 use cloudping_model::UtcMicros;
 use datafusion::common::runtime::SpawnedTask;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
@@ -25,20 +27,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 pub use error::SqlError;
-pub use feed::RowStream;
-pub use render::{Answer, Format};
+pub use feed::{ByteStream, RowStream};
+pub use render::Format;
 pub use statement::{Description, Statement};
 
 use crate::SqlLimits;
 use crate::archive::{Archive, Table};
-use feed::{Feeder, feed};
-use render::Writer;
+use feed::{Begun, Feeder, Whole, feed};
+use render::{Writer, parts};
 use session::Sessions;
 use statement::{described, planned};
 
 /// Planning recurses once for each level of a statement, and a chain of operators has as many levels as operators.
 /// The memory is reserved, not used, until a statement needs it.
 const STACK_BYTES: usize = 128 << 20;
+
+/// Bytes of an answer that are made before the first one goes out.
+const HEAD_BYTES: usize = 1 << 20;
 
 /// Runs statements within the limits.
 pub struct SqlDoor {
@@ -123,13 +128,24 @@ impl SqlDoor {
         self.engine.archive.tables()
     }
 
-    /// Answers one statement. Dropping the future cancels it.
+    /// Runs one statement and writes its answer; the bytes come as they are made, no faster than they are taken. An answer in JSON is cut
+    /// off at its bounds, and says so; one in another form ends with an error there, so that no part of an answer looks whole.
     ///
     /// # Errors
-    /// [`SqlError`], which says what the user can do about it.
-    pub async fn query(&self, text: String, format: Format, clock: fn() -> UtcMicros) -> Result<Answer, SqlError> {
-        let engine = Arc::clone(&self.engine);
-        self.run(move |session| async move { engine.answer(&session, &text, format, clock).await }).await
+    /// [`SqlError`], which says what the user can do about it; so do those of the stream.
+    pub async fn answer(
+        &self,
+        statement: impl Into<Statement>,
+        format: Format,
+        clock: fn() -> UtcMicros,
+    ) -> Result<ByteStream, SqlError> {
+        let statement = statement.into();
+        let permit = self.admit().await?;
+        let start = |feeder| {
+            self.spawn(permit, move |engine| async move { engine.bytes(statement, format, clock, feeder).await })
+        };
+        let (begun, rest) = feed(&self.engine.limits, start).await?;
+        Ok(ByteStream::new(begun, rest))
     }
 
     /// Runs a job on the door's threads, within its time, memory and concurrency.
@@ -200,6 +216,13 @@ impl Engine {
         }
     }
 
+    /// Plans a statement, and begins to run it.
+    async fn begin(&self, statement: Statement, now: UtcMicros) -> Result<SendableRecordBatchStream, SqlError> {
+        let session = self.sessions.open(&self.archive).await?;
+        let plan = planned(&session, statement, &self.limits, now).await?;
+        Ok(plan.execute_stream().await?)
+    }
+
     /// Makes the rows of an answer.
     async fn rows(
         &self,
@@ -207,17 +230,10 @@ impl Engine {
         now: UtcMicros,
         mut feeder: Feeder<SchemaRef, RecordBatch>,
     ) -> Result<(), SqlError> {
-        let most = statement.rows.unwrap_or(usize::MAX).min(self.limits.stream_rows);
-        let started = async {
-            let session = self.sessions.open(&self.archive).await?;
-            let plan = planned(&session, statement, &self.limits, now).await?;
-            Ok::<_, SqlError>(plan.execute_stream().await?)
-        };
-        let mut batches = feeder.within(started).await??;
+        let mut bounds = Bounds::new(&statement, &self.limits);
+        let mut batches = feeder.within(self.begin(statement, now)).await??;
         let schema = plain::schema(&batches.schema());
         feeder.head(Arc::clone(&schema));
-        let mut bounds =
-            Bounds { rows: most, bytes: self.limits.stream_bytes, limits: (most, self.limits.stream_bytes) };
         while let Some(batch) = feeder.within(batches.next()).await? {
             let (batch, broken) = bounds.cut(plain::batch(&batch?, &schema)?);
             if batch.num_rows() > 0 && !feeder.send(batch).await? {
@@ -228,24 +244,50 @@ impl Engine {
         Ok(())
     }
 
-    async fn answer(
+    /// Makes the bytes of an answer. The first ones wait until they are many, or all: so long an error can still be told in place of them.
+    async fn bytes(
         &self,
-        session: &SessionContext,
-        text: &str,
+        statement: Statement,
         format: Format,
         clock: fn() -> UtcMicros,
-    ) -> Result<Answer, SqlError> {
+        mut feeder: Feeder<Begun, Bytes>,
+    ) -> Result<(), SqlError> {
         let started = clock();
-        let plan = planned(session, text.into(), &self.limits, started).await?;
-        let mut batches = plan.execute_stream().await?;
+        let mut bounds = Bounds::new(&statement, &self.limits);
+        let mut batches = feeder.within(self.begin(statement, started)).await??;
         let schema = plain::schema(&batches.schema());
-        let mut writer = Writer::new(format, &schema, &self.limits);
-        while let Some(batch) = batches.next().await {
-            if !writer.write(&plain::batch(&batch?, &schema)?)? {
-                break;
+        let mut writer = Writer::new(format, &schema, &self.limits)?;
+        let mut begun = Some(Vec::new());
+        'answer: while let Some(batch) = feeder.within(batches.next()).await? {
+            let (batch, broken) = bounds.cut(plain::batch(&batch?, &schema)?);
+            for part in parts(&batch) {
+                let more = writer.write(&part)?;
+                let piece = writer.take();
+                match &mut begun {
+                    Some(first) if first.len() + piece.len() < HEAD_BYTES => first.extend(piece),
+                    _ => {
+                        if let Some(first) = begun.take() {
+                            feeder.head(Begun { bytes: first.into(), whole: None });
+                        }
+                        if !piece.is_empty() && !feeder.send(piece.into()).await? {
+                            return Ok(());
+                        }
+                    }
+                }
+                if !more {
+                    break 'answer;
+                }
             }
+            broken?;
         }
-        Ok(writer.finish(clock().since(started)))
+        let (rest, truncated) = writer.finish(clock().since(started))?;
+        match begun {
+            Some(first) => {
+                feeder.head(Begun { bytes: [first, rest].concat().into(), whole: Some(Whole { truncated }) })
+            }
+            None => drop(feeder.send(rest.into()).await?),
+        }
+        Ok(())
     }
 }
 
@@ -257,6 +299,11 @@ struct Bounds {
 }
 
 impl Bounds {
+    fn new(statement: &Statement, limits: &SqlLimits) -> Self {
+        let (rows, bytes) = (statement.rows.unwrap_or(usize::MAX).min(limits.stream_rows), limits.stream_bytes);
+        Self { rows, bytes, limits: (rows, bytes) }
+    }
+
     /// The part of the batch that is within them, and the bound that the rest breaks.
     fn cut(&mut self, batch: RecordBatch) -> (RecordBatch, Result<(), SqlError>) {
         let bytes = plain::bytes(&batch);

@@ -25,6 +25,7 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -48,7 +49,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(changes::get))
         .routes(routes!(changes::regimes))
         .routes(routes!(audit::get))
-        .routes(routes!(sql::get, sql::post))
+        .routes(routes!(sql::get, sql::post).layer(DefaultBodyLimit::max(sql::BODY_BYTES)))
         .routes(routes!(stream::get))
 }
 
