@@ -1,6 +1,6 @@
 //! The archive on a real S3 server: what it promises anywhere, and what S3 alone can do to it.
 
-#[path = "../../tests/common/mod.rs"]
+#[path = "../../tests/all/common/mod.rs"]
 mod common;
 mod rig;
 

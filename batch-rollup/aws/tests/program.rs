@@ -1,6 +1,6 @@
 //! The real program under a real Lambda Runtime API: from a real Kinesis stream into tables on a real S3 server.
 
-#[path = "../../tests/common/mod.rs"]
+#[path = "../../tests/all/common/mod.rs"]
 mod common;
 mod rig;
 

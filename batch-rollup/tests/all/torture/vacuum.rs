@@ -8,9 +8,9 @@ use cloudping_batch_rollup::{
 };
 use cloudping_model::UtcMicros;
 
+use super::compact::{DAY, MIDNIGHT, files};
 use crate::common::contract::log_of;
 use crate::common::*;
-use crate::compact::{DAY, MIDNIGHT, files};
 
 fn wall() -> UtcMicros {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();

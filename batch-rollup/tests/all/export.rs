@@ -1,7 +1,5 @@
 //! The export: closed partitions as plain files, each row once, the same bytes every time, and never changed in silence.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
@@ -16,8 +14,9 @@ use cloudping_batch_rollup::{Appender, ArchiveOptions, Archiver, Rollup, Table, 
 use cloudping_model::UtcMicros;
 use cloudping_schemas::tables::Origin;
 use cloudping_testkit::MemoryLog;
-use common::*;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
+
+use crate::common::*;
 
 const DAY: i64 = 24 * HOUR;
 /// The tables' first day, 2026-03-01.

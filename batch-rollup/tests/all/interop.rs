@@ -1,8 +1,6 @@
 //! Other engines read the same files and find the same numbers: the Delta tables, in whose folders files lie that no longer belong to them, and the
 //! export. They come from PyPI, by `xtask/requirements.txt`.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,8 +13,9 @@ use cloudping_batch_rollup::{Archiver, CompactOptions, Compactor, Rollup, Table,
 use cloudping_model::UtcMicros;
 use cloudping_testkit::MemoryLog;
 use cloudping_testkit::servers::Server;
-use common::*;
 use serde_json::{Value, json};
+
+use crate::common::*;
 
 const TABLES: [Table; 2] = [Table::Samples, Table::Rollup1h];
 
@@ -30,7 +29,7 @@ fn python() -> Option<OsString> {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/interop").join(name)
 }
 
 /// What a script prints, which is JSON.

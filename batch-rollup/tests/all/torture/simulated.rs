@@ -13,10 +13,10 @@ use cloudping_testkit::{FaultyObjects, MemoryLog, ObjectOperation, Verdict, When
 use deltalake_core::logstore::object_store::ObjectStore;
 use deltalake_core::logstore::object_store::memory::InMemory;
 
+use super::compact::{DAY, MIDNIGHT, files};
+use super::snapshot::{everything_is_there_once, hours_are_sound, samples_are_sound};
 use crate::common::contract::SMALL;
 use crate::common::*;
-use crate::compact::{DAY, MIDNIGHT, files};
-use crate::snapshot::{everything_is_there_once, hours_are_sound, samples_are_sound};
 
 const MINUTE: i64 = 60 * SECOND;
 /// Four hours around midnight, so that a day ends within.

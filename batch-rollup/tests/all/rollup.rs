@@ -1,7 +1,5 @@
 //! The rollup is a function of the samples, at every moment.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +14,8 @@ use cloudping_digest::trino::from_trino_bytes;
 use cloudping_model::{Outcome, Pane, Round, RoundId, UtcMicros};
 use cloudping_schemas::tables::PERCENTILES;
 use cloudping_testkit::MemoryLog;
-use common::*;
+
+use crate::common::*;
 
 /// Long after everything that the tests measure: every day is over.
 const LATER: UtcMicros = UtcMicros(TEN + 30 * 24 * HOUR);

@@ -16,10 +16,10 @@ use cloudping_model::{Round, UtcMicros};
 use cloudping_testkit::{FaultyObjects, ObjectOperation, Verdict, When};
 use deltalake_core::logstore::object_store::local::LocalFileSystem;
 
+use super::compact::{DAY, MIDNIGHT};
+use super::snapshot::{everything_is_there_once, samples_are_sound};
 use crate::common::contract::{SMALL, log_of};
 use crate::common::*;
-use crate::compact::{DAY, MIDNIGHT};
-use crate::snapshot::{everything_is_there_once, samples_are_sound};
 
 /// Names the directory to the child.
 const CHILD_DIR: &str = "CLOUDPING_TORTURE_DIR";
@@ -177,20 +177,20 @@ fn kill_at_every_write(test: &str, actor: Actor, at_least: u64) {
 
 #[test]
 fn an_archiver() {
-    kill_at_every_write("killed::an_archiver", Actor::Archive, 7);
+    kill_at_every_write("torture::killed::an_archiver", Actor::Archive, 7);
 }
 
 #[test]
 fn a_compactor() {
-    kill_at_every_write("killed::a_compactor", Actor::Compact, 6);
+    kill_at_every_write("torture::killed::a_compactor", Actor::Compact, 6);
 }
 
 #[test]
 fn a_rollup() {
-    kill_at_every_write("killed::a_rollup", Actor::RollUp, 2);
+    kill_at_every_write("torture::killed::a_rollup", Actor::RollUp, 2);
 }
 
 #[test]
 fn a_vacuum() {
-    kill_at_every_write("killed::a_vacuum", Actor::Vacuum, 8);
+    kill_at_every_write("torture::killed::a_vacuum", Actor::Vacuum, 8);
 }

@@ -1,7 +1,5 @@
 //! The archive holds every event once, whatever happens on the way.
 
-mod common;
-
 use std::sync::Arc;
 
 use cloudping_batch_rollup::{ArchiveError, ArchiveReport, Archiver, Table, Tables};
@@ -9,12 +7,13 @@ use cloudping_model::{Round, RouteChange, UtcMicros};
 use cloudping_ports::EventLog;
 use cloudping_schemas::tables;
 use cloudping_testkit::{FaultPlan, Faulty, MemoryLog, Operation, When};
-use common::contract::{SMALL, log_of};
-use common::*;
 use deltalake_core::kernel::StructType;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::logstore::object_store::memory::InMemory;
 use deltalake_core::operations::create::CreateBuilder;
+
+use crate::common::contract::{self, SMALL, log_of};
+use crate::common::*;
 
 fn place() -> (tempfile::TempDir, Tables) {
     let directory = tempfile::tempdir().unwrap();

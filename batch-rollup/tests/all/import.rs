@@ -1,7 +1,5 @@
 //! What others measured comes into the table once, marked, whatever the files look like.
 
-mod common;
-
 use std::io::{Cursor, Read, Write};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,10 +7,11 @@ use std::time::Duration;
 use cloudping_batch_rollup::import::{BadRow, Format, Import, ImportError, ImportOptions, ImportReport, Input};
 use cloudping_batch_rollup::{Archiver, Progress, Rollup, Tables};
 use cloudping_model::UtcMicros;
-use common::contract::log_of;
-use common::*;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+use crate::common::contract::log_of;
+use crate::common::*;
 
 fn place() -> (tempfile::TempDir, Tables) {
     let directory = tempfile::tempdir().unwrap();

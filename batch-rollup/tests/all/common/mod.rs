@@ -1,5 +1,5 @@
 //! What the tests share: rounds from a seed, a log of them, and the tables read back.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod contract;
 

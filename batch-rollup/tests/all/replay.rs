@@ -1,16 +1,15 @@
 //! The rounds come back out of the table, and rounds from elsewhere into it once.
 
-mod common;
-
 use std::collections::BTreeMap;
 
 use cloudping_batch_rollup::replay::{SampleRounds, forget_rollups};
 use cloudping_batch_rollup::{AppendReport, Appender, Archiver, Rollup, Table, Tables};
 use cloudping_model::{Gap, GapReason, Round, RoundId, UtcMicros};
 use cloudping_schemas::tables::Origin;
-use common::contract::{SMALL, log_of};
-use common::*;
 use futures::TryStreamExt;
+
+use crate::common::contract::{SMALL, log_of};
+use crate::common::*;
 
 const DAY: i64 = 24 * HOUR;
 

@@ -1,7 +1,5 @@
 //! What is not as it should be is found and named, and does not stop the rest.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +9,8 @@ use cloudping_batch_rollup::{
 use cloudping_model::UtcMicros;
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_testkit::MemoryLog;
-use common::*;
+
+use crate::common::*;
 
 const DAY: i64 = 24 * HOUR;
 /// 2026-03-01 in days since 1970-01-01.

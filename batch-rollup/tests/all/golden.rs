@@ -1,12 +1,11 @@
 //! The stored tables look as the golden files say: readers depend on it.
 
-mod common;
-
 use std::path::PathBuf;
 
 use cloudping_batch_rollup::{Archiver, Rollup, Table, Tables};
-use common::*;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use crate::common::*;
 
 /// Compares with a file in schemas/golden. With UPDATE_GOLDEN set it writes the file instead; a version that was released is never rewritten.
 fn check(name: &str, found: &str) {

@@ -1,0 +1,12 @@
+//! The archive through its tables. One program, so that the engine is linked once.
+
+mod archive;
+mod check;
+mod common;
+mod export;
+mod golden;
+mod import;
+mod interop;
+mod replay;
+mod rollup;
+mod torture;
