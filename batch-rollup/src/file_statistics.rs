@@ -1,18 +1,14 @@
 //! What the log tells of each file, so that readers can pass over it.
 
 use arrow::datatypes::DataType;
-use chrono::{DateTime, NaiveDate};
+use chrono::DateTime;
 use deltalake_core::{DeltaResult, DeltaTableError};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
 
 use crate::Table;
-
-/// A day, given in days since 1970-01-01, as partitions and statistics name it; `None` beyond the calendar.
-pub(crate) fn day_text(day: i32) -> Option<String> {
-    NaiveDate::from_epoch_days(day).map(|day| day.format("%Y-%m-%d").to_string())
-}
+use crate::hours::calendar_date;
 
 /// A file's rows, and the least, the greatest and the number of absent values of its table's statistics columns, as JSON in the form of
 /// [Delta's protocol](https://github.com/delta-io/delta/blob/master/PROTOCOL.md#per-file-statistics). Times are exact, to the microsecond.
@@ -61,7 +57,7 @@ impl Extreme {
                 let at = DateTime::from_timestamp_micros(*at)?;
                 Some(at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string().into())
             }
-            (Self::Number(day), DataType::Date32) => day_text(i32::try_from(*day).ok()?).map(Value::from),
+            (Self::Number(day), DataType::Date32) => calendar_date(i32::try_from(*day).ok()?).map(Value::from),
             (Self::Number(number), _) => Some((*number).into()),
             (Self::Text(bytes), _) => String::from_utf8(bytes.clone()).ok().map(Value::from),
         }

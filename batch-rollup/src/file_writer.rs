@@ -16,7 +16,8 @@ use parquet::arrow::AsyncArrowWriter;
 use uuid::Uuid;
 
 use crate::Table;
-use crate::file_statistics::{day_text, statistics};
+use crate::file_statistics::statistics;
+use crate::hours::calendar_date;
 use crate::table::Rows;
 
 /// Bytes at which a sorted file ends. A day of 36 regions with five probes a pair and minute, about 40 MB, is one file, one of 1e8 probes three.
@@ -289,7 +290,7 @@ impl PartitionWriter {
         // The storage says when the file was made: nothing here reads a clock.
         let stored = self.storage.head(&file.path).await?;
         let partition_values = (self.table.partition().into_iter())
-            .map(|column| (column.to_owned(), self.day.and_then(day_text)))
+            .map(|column| (column.to_owned(), self.day.and_then(calendar_date)))
             .collect();
         self.adds.push(Add {
             path: file.path.to_string(),
@@ -326,7 +327,7 @@ fn open_file(
     known: Rows,
 ) -> DeltaResult<OpenFile> {
     let name = format!("part-{nth:05}-{}-c000.zstd.parquet", Uuid::new_v4());
-    let folder = table.partition().zip(day.and_then(day_text)).map(|(column, day)| format!("{column}={day}/"));
+    let folder = table.partition().zip(day.and_then(calendar_date)).map(|(column, day)| format!("{column}={day}/"));
     let path = Path::parse(folder.unwrap_or_default() + &name)
         .map_err(|error| DeltaTableError::generic(format!("name of a file of {}: {error}", table.name())))?;
     let upload = BufWriter::new(storage.clone(), path.clone());

@@ -7,9 +7,6 @@ use cloudping_model::{Pane, UtcMicros};
 use cloudping_schemas::tables::{MONTH, PARTITION};
 use deltalake_core::kernel::Add;
 
-/// The start of the Unix epoch as a day of the common era.
-const EPOCH_DAY: i32 = 719_163;
-
 /// The UTC day of a moment of the years 1970 to 9999, in days since 1970-01-01.
 #[must_use]
 pub fn date_of(at: UtcMicros) -> i32 {
@@ -19,22 +16,26 @@ pub fn date_of(at: UtcMicros) -> i32 {
 /// The first day of the month of a day, both in days since 1970-01-01.
 #[must_use]
 pub fn month_of(date: i32) -> i32 {
-    let day = NaiveDate::from_num_days_from_ce_opt(EPOCH_DAY + date);
     // chrono knows the days of 260,000 years.
-    day.map_or(date, |day| date - day.day0().cast_signed())
+    NaiveDate::from_epoch_days(date).map_or(date, |day| date - day.day0().cast_signed())
 }
 
-/// A day, given in days since 1970-01-01, as `YYYY-MM-DD`.
+/// A day, given in days since 1970-01-01, as `YYYY-MM-DD`: so partitions and statistics name it. `None` beyond the calendar.
+pub(crate) fn calendar_date(date: i32) -> Option<String> {
+    NaiveDate::from_epoch_days(date).map(|day| day.to_string())
+}
+
+/// The same for people, who see the number of a day beyond the calendar.
 #[must_use]
 pub fn date_text(date: i32) -> String {
-    NaiveDate::from_num_days_from_ce_opt(EPOCH_DAY + date).map_or_else(|| date.to_string(), |day| day.to_string())
+    calendar_date(date).unwrap_or_else(|| date.to_string())
 }
 
 /// A day as `YYYY-MM-DD`, in days since 1970-01-01; `None` if it is none.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<i32> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    Some(date.num_days_from_ce() - EPOCH_DAY)
+    Some(date.to_epoch_days())
 }
 
 /// The start of a day, given in days since 1970-01-01.
@@ -85,9 +86,9 @@ pub fn partition_of(file: &Add) -> Option<i32> {
 pub(crate) fn partition_span(file: &Add) -> Option<(UtcMicros, UtcMicros)> {
     let first = partition_of(file)?;
     let days = match file.partition_values.contains_key(MONTH) {
-        true => NaiveDate::from_num_days_from_ce_opt(EPOCH_DAY + first)?
+        true => NaiveDate::from_epoch_days(first)?
             .checked_add_months(Months::new(1))
-            .map(|next| next.num_days_from_ce() - EPOCH_DAY - first)?,
+            .map(|next| next.to_epoch_days() - first)?,
         false => 1,
     };
     let start = start_of_date(first);
@@ -160,6 +161,7 @@ mod tests {
             assert_eq!(date_text(first), month);
         }
         assert_eq!(parse_date("2026-02-30"), None);
+        assert_eq!((parse_date("1970-01-01"), parse_date("2026-03-01")), (Some(0), Some(20_513)));
     }
 
     #[test]

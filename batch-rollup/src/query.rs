@@ -16,7 +16,7 @@ use deltalake_core::kernel::Add;
 
 use crate::Table;
 use crate::hours::{date_of, month_of};
-use crate::rollup_fold::SERIES;
+use crate::rollup::fold::SERIES;
 
 /// Memory that a query may hold, in bytes; a sort that needs more goes to disk.
 const QUERY_MEMORY: usize = 256 << 20;

@@ -17,7 +17,7 @@ use futures::TryStreamExt;
 use crate::hours::{date_of, date_text, partition_of, partition_span, start_of_date};
 use crate::parquet_file::{Listed, ParquetFile};
 use crate::query::{dates, rows, session};
-use crate::rollup_files::table_rows;
+use crate::rollup::files::table_rows;
 use crate::{FileError, FileFault, Table};
 
 /// What makes a sample of a round one of a kind. The same probe twice has the same time too.

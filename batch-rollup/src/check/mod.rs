@@ -1,5 +1,8 @@
 //! Proves that the tables are whole, and that the rollups are a function of the samples.
 
+mod files;
+mod rows;
+
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -8,17 +11,17 @@ use deltalake_core::DeltaTable;
 use futures::StreamExt;
 
 use crate::archive::transaction;
-use crate::check_files::{check_file, repeated_rounds};
-use crate::check_rows::compare;
 use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP, ROLLUP_DAYS_END_APP};
 use crate::hours::{date_of, date_text, hours_of, panes_of, partition_span, start_of_date};
 use crate::parquet_file::{Listed, listed};
 use crate::query::{rows, session, sorted_windows};
-use crate::rollup_files::added_since;
-use crate::rollup_fold::{TIME, Windows};
-use crate::rollup_pending::Pending as Listing;
-use crate::rollup_rows::{Input, rollup_rows};
+use crate::rollup::files::added_since;
+use crate::rollup::fold::{TIME, Windows};
+use crate::rollup::pending::Pending as Listing;
+use crate::rollup::rows::{Input, rollup_rows};
 use crate::{FileError, Progress, Table, TableError, Tables};
+use files::{check_file, repeated_rounds};
+use rows::compare;
 
 /// So many differences are told one by one; all are counted.
 const TOLD: usize = 1_000;

@@ -13,8 +13,8 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
 use crate::check::{CheckReport, Difference};
-use crate::rollup_files::window_starts;
-use crate::rollup_fold::{SERIES, Series};
+use crate::rollup::files::window_starts;
+use crate::rollup::fold::{SERIES, Series};
 use crate::{FileError, Table};
 
 /// By how much a mean or a standard deviation may be off: another release may have rounded otherwise.

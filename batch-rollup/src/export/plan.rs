@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, Months, NaiveDate};
+use chrono::{Months, NaiveDate};
 use cloudping_model::UtcMicros;
 use cloudping_schemas::tables::{MONTH, Origin};
 use deltalake_core::{DeltaTable, DeltaTableError};
@@ -13,9 +13,6 @@ use super::manifest::PartitionEntry;
 use super::origins::has_origin;
 use crate::Table;
 use crate::hours::start_of_date;
-
-/// 1970-01-01 as a day of the common era.
-const EPOCH_DAY: i32 = 719_163;
 
 /// A partition of a table, as the table's log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +36,7 @@ impl Source {
 
     /// Its first day, in days since 1970-01-01.
     pub(crate) fn days(&self) -> Option<i32> {
-        self.date.map(|date| date.num_days_from_ce() - EPOCH_DAY)
+        self.date.map(|date| date.to_epoch_days())
     }
 }
 
@@ -89,7 +86,7 @@ pub(crate) fn is_closed(source: &Source, now: UtcMicros, lateness_us: i64) -> bo
         Some(MONTH) => date.checked_add_months(Months::new(1)),
         _ => date.succ_opt(),
     };
-    end.is_some_and(|end| start_of_date(end.num_days_from_ce() - EPOCH_DAY) + lateness_us <= now)
+    end.is_some_and(|end| start_of_date(end.to_epoch_days()) + lateness_us <= now)
 }
 
 /// Whether a partition touches the days `from` to `to`, both included.

@@ -1,5 +1,11 @@
 //! The rollups: from the table of samples into those of hours and days.
 
+pub(crate) mod files;
+pub(crate) mod fold;
+pub(crate) mod pending;
+pub mod plan;
+pub(crate) mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudping_model::{Pane, UtcMicros};
@@ -13,12 +19,12 @@ use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP, ROLLUP_DAYS_END_APP};
 use crate::commit::{Commit, MAX_LOST_RACES, commit, lost_race, write_files};
 use crate::hours::{date_of, hours_of, panes_of, touched_hours};
 use crate::parquet_file::{Listed, listed};
-use crate::rollup_files::{OldFile, added_since, holders, kept_rows};
-use crate::rollup_fold::{TIME, Windows};
-use crate::rollup_pending::Pending;
-use crate::rollup_plan::{batches, by_month, claim_is_due, due_days, open_day};
-use crate::rollup_rows::{Input, rollup_rows};
 use crate::{FileError, RollupError, Table, TableError, Tables};
+use files::{OldFile, added_since, holders, kept_rows};
+use fold::{TIME, Windows};
+use pending::Pending;
+use plan::{batches, by_month, claim_is_due, due_days, open_day};
+use rows::{Input, rollup_rows};
 
 /// What one run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

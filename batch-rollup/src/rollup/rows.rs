@@ -15,9 +15,9 @@ use deltalake_core::logstore::object_store::ObjectStore;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
+use super::fold::{Fold, Gathered, INPUT, Pair, Series, TIME, Windows};
 use crate::hours::{date_of, month_of};
 use crate::parquet_file::{Listed, ParquetFile};
-use crate::rollup_fold::{Fold, Gathered, INPUT, Pair, Series, TIME, Windows};
 use crate::statistics::WindowStatistics;
 use crate::{FileError, FileFault, Progress, Table};
 
