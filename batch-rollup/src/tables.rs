@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Table, TableError};
@@ -13,6 +13,7 @@ use deltalake_core::logstore::object_store::ObjectStore;
 use deltalake_core::logstore::{LogStoreConfig, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder, DeltaTableError, TableProperty};
+use url::Url;
 
 /// Commits between two checkpoints of a table's log: without one, opening the table reads every commit.
 const COMMITS_PER_CHECKPOINT: usize = 20;
@@ -93,11 +94,25 @@ impl Tables {
         (table.schema().as_ref()).try_into_kernel().map_err(self.error(table, "convert its schema"))
     }
 
-    /// Opens the newest version of a table; `None` if there is no such table yet.
+    /// The folder of this machine that a table lies in; `None` in a storage.
+    fn folder(&self, table: Table) -> Option<PathBuf> {
+        let uri = self.uri(table);
+        match (&self.storage, uri.contains("://")) {
+            (Some(_), _) => None,
+            (None, true) => Url::parse(&uri).ok()?.to_file_path().ok(),
+            (None, false) => Some(uri.into()),
+        }
+    }
+
+    /// Opens the newest version of a table; `None` if there is no such table yet. Looking makes nothing, not even a folder.
     ///
     /// # Errors
     /// [`TableError`] when the storage fails.
     pub async fn open(&self, table: Table) -> Result<Option<DeltaTable>, TableError> {
+        // Delta would make the folder of a table that it is to open.
+        if self.folder(table).is_some_and(|folder| !folder.is_dir()) {
+            return Ok(None);
+        }
         let mut place = self.place(table)?;
         match place.load().await {
             Ok(()) => Ok(Some(place)),

@@ -3,7 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
@@ -322,6 +322,78 @@ async fn late_rounds_count_exactly_whatever_their_order() {
         }
     }
     assert_eq!(made.heads[VANTAGES[0]].ledger.iter().map(|hour| hour.late).sum::<u64>(), 0, "in order none is late");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_imported_from_the_far_future_takes_nothing_away() {
+    let world = World::new().await;
+    let mut foreign = world.rounds[5].clone();
+    foreign.started_at = foreign.started_at + 3_000 * 24 * HOUR;
+    Appender::new(World::tables(world.data())).append(vec![foreign], Origin::Csv).await.unwrap();
+    let done = report(&world.replay(&[]));
+    assert_eq!(done["rounds"], world.rounds.len() as u64 * 2 / 3);
+    assert_eq!(world.gone_on().await, world.expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_store_never_takes_the_place_of_one_that_holds_something() {
+    let world = World::new().await;
+    let before = content(&LocalStore::open(world.data()).unwrap()).await;
+    for from in ["samples", "log"] {
+        let output = world.replay(&["--from", from, "--since", "2999-01-01"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("there is no round to make a live store of"), "{message}");
+        assert_eq!(content(&LocalStore::open(world.data()).unwrap()).await, before);
+    }
+    assert!(!world.data().join("replay").exists(), "nothing is left over");
+}
+
+/// Every file and folder below a folder, and their sizes.
+fn everything(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(everything(&path));
+        }
+        let length = path.metadata().unwrap().len();
+        found.insert(path, length);
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_makes_nothing() {
+    let world = World::new().await;
+    let (tables, file) = (world.data().join("tables"), world.data().join("own.csv"));
+    std::fs::write(&file, "ts,source,target,rtt_ms\n1772359200,a,b,7\n").unwrap();
+    let (tables, file) = (tables.to_str().unwrap(), file.to_str().unwrap());
+    let before = everything(world.data());
+    let export = world.data().join("export");
+    for arguments in [
+        &["compact", "--tables", tables][..],
+        &["vacuum", "--tables", tables],
+        &["import", file, "--tables", tables],
+        &["export", export.to_str().unwrap(), "--tables", tables],
+    ] {
+        let output = cloudping().arg("rollup").args(arguments).arg("--dry-run").output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(everything(world.data()), before, "{arguments:?}");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let nowhere = empty.path().join("tables");
+    let output = cloudping().args(["rollup", "import", "--dry-run", file, "--tables"]).arg(&nowhere).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let planned = report(&replay(empty.path(), &["--dry-run", "--rollups", "--tables", tables]));
+    assert_eq!(planned["days"], 2);
+    for arguments in [&["--dry-run"][..], &["--dry-run", "--from", "log"]] {
+        assert_eq!(replay(empty.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    assert_eq!(everything(empty.path()), BTreeMap::new());
+    // Beside an `up`, too: nothing is opened but what is read.
+    let _running = LocalLog::open(world.data(), now).unwrap();
+    assert_eq!(report(&world.replay(&["--dry-run"]))["days"], 2);
 }
 
 #[test]

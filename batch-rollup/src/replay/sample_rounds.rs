@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
 use cloudping_model::{Pane, Round, UtcMicros};
 use cloudping_schemas::event::MAX_OFFSET_US;
 use cloudping_schemas::tables::{Origin, PARTITION};
+use datafusion::common::ScalarValue;
+use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{Expr, col, lit};
@@ -14,7 +15,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
 use super::round_fold::{INPUT, ORDER, RoundFold, RowError};
-use crate::hours::start_of_date;
+use crate::hours::{parse_date, start_of_date};
 use crate::query::{dates, moment, rows, session};
 use crate::{Table, TableError, Tables};
 
@@ -34,12 +35,8 @@ impl SampleRounds {
     /// # Errors
     /// [`TableError`] when the storage fails.
     pub async fn open(tables: &Tables, origins: &[Origin]) -> Result<Option<Self>, TableError> {
-        if tables.open(Table::Samples).await?.is_none() {
-            return Ok(None);
-        }
-        // A table of an older release gets the columns that came since.
-        let table = tables.open_or_create(Table::Samples).await?;
-        Ok(Some(Self { tables: tables.clone(), table, origins: origins.to_vec() }))
+        let open = tables.open(Table::Samples).await?;
+        Ok(open.map(|table| Self { tables: tables.clone(), table, origins: origins.to_vec() }))
     }
 
     /// The days (since 1970-01-01) of which the table holds rows, and how many rows of any origin, as far as its files say.
@@ -58,6 +55,31 @@ impl SampleRounds {
             }
         }
         Ok(days)
+    }
+
+    /// The last day (since 1970-01-01) that has rows of the wanted origins, `today` at the latest; `None` when no day has any. Rows of other origins count
+    /// for nothing: an import may lie anywhere in time.
+    ///
+    /// # Errors
+    /// [`TableError`] when the table cannot be read.
+    pub async fn newest_day(&self, today: i32) -> Result<Option<i32>, TableError> {
+        for day in self.days()?.into_keys().rev() {
+            if self.has_rows(day).await.map_err(self.tables.error(Table::Samples, "look for its newest rows"))? {
+                return Ok(Some(day.min(today)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn has_rows(&self, date: i32) -> Result<bool, DataFusionError> {
+        let wanted = self.rows().await?.filter(dates(date, date))?.filter(self.of_origins())?;
+        let mut found = wanted.select_columns(&["ts"])?.limit(0, Some(1))?.execute_stream().await?;
+        while let Some(batch) = found.try_next().await? {
+            if batch.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The rounds whose first probe left on a day: one vantage point after the other, the rounds of each in the order in which it made them.
@@ -92,7 +114,7 @@ impl SampleRounds {
         (start, end): (UtcMicros, UtcMicros),
     ) -> Result<SendableRecordBatchStream, DataFusionError> {
         let reach = i64::from(MAX_OFFSET_US);
-        rows(&session()?, &self.table, None)
+        self.rows()
             .await?
             .filter(dates(date - 1, date + 1))?
             .filter(col("ts").gt_eq(moment(start - reach)))?
@@ -104,6 +126,17 @@ impl SampleRounds {
             .await
     }
 
+    /// All rows. A column that came after the release that made the table is null in them: it is read as it is, never changed.
+    async fn rows(&self) -> Result<DataFrame, DataFusionError> {
+        let mut rows = rows(&session()?, &self.table, None).await?;
+        for field in Table::Samples.schema().fields() {
+            if rows.schema().field_with_unqualified_name(field.name()).is_err() {
+                rows = rows.with_column(field.name(), lit(ScalarValue::try_new_null(field.data_type())?))?;
+            }
+        }
+        Ok(rows)
+    }
+
     fn of_origins(&self) -> Expr {
         let one = |origin: &Origin| match origin.stored() {
             Some(stored) => col("origin").eq(lit(stored)),
@@ -113,11 +146,6 @@ impl SampleRounds {
     }
 }
 
-fn parse_date(text: &str) -> Option<i32> {
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    Some(date.signed_duration_since(NaiveDate::default()).num_days()).and_then(|days| i32::try_from(days).ok())
-}
-
 /// Which part of reading failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -125,16 +153,4 @@ enum Failure {
     Query(#[from] DataFusionError),
     #[error(transparent)]
     Row(#[from] RowError),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_count_from_1970() {
-        assert_eq!(parse_date("1970-01-01"), Some(0));
-        assert_eq!(parse_date("2026-03-01"), Some(20_513));
-        assert_eq!(parse_date("soon"), None);
-    }
 }

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use cloudping_batch_rollup::hours::date_of;
 use cloudping_batch_rollup::replay::{SampleRounds, forget_rollups};
 use cloudping_batch_rollup::{AppendReport, Appender, Archiver, Rollup, Table, Tables};
 use cloudping_model::{Gap, GapReason, Round, RoundId, UtcMicros};
 use cloudping_schemas::tables::Origin;
+use datafusion::prelude::SessionContext;
+use deltalake_core::kernel::StructType;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::operations::create::CreateBuilder;
 use futures::TryStreamExt;
 
 use crate::common::contract::{SMALL, log_of};
@@ -113,11 +118,60 @@ async fn appenders_and_archivers_that_race_take_turns() {
 
 #[tokio::test]
 async fn no_table_is_no_rounds() {
-    let (_directory, tables) = place();
+    let (directory, tables) = place();
     assert!(SampleRounds::open(&tables, &[Origin::Measured]).await.unwrap().is_none());
     let report = Appender::new(tables.clone()).would_append(rounds(25, TEN, 1, 1), Origin::Csv).await.unwrap();
     assert_eq!((report.rounds, report.duplicates), (4, 0));
     assert!(tables.open(Table::Samples).await.unwrap().is_none(), "looking makes no table");
+    let archiver = Archiver::new(log_of(&rounds(25, TEN, 1, 1)).await, tables.clone());
+    assert!(archiver.reached().await.unwrap().is_empty());
+    for place in [tables, Tables::at(&format!("file://{}", directory.path().display()))] {
+        for table in Table::ALL {
+            assert!(place.open(table).await.unwrap().is_none());
+        }
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nor a folder");
+}
+
+#[tokio::test]
+async fn the_newest_day_is_of_the_wanted_rows_and_not_after_today() {
+    let (_directory, tables) = place();
+    let today = date_of(UtcMicros(TEN));
+    Archiver::new(log_of(&rounds(27, TEN - 3 * DAY, 2, 10)).await, tables.clone()).run_once().await.unwrap();
+    Appender::new(tables.clone()).append(rounds(28, TEN + 900 * DAY, 2, 10), Origin::Csv).await.unwrap();
+    let newest = async |origins: &[Origin], today| {
+        SampleRounds::open(&tables, origins).await.unwrap().unwrap().newest_day(today).await.unwrap()
+    };
+    assert_eq!(newest(&[Origin::Measured, Origin::Simulated], today).await, Some(today - 3));
+    assert_eq!(newest(&[Origin::Measured], today - 7).await, Some(today - 7));
+    assert_eq!(newest(&[Origin::Csv], today).await, Some(today));
+    assert_eq!(newest(&[Origin::RipeAtlas], today).await, None);
+}
+
+#[tokio::test]
+async fn a_table_of_an_older_release_is_read_as_it_is() {
+    let (_directory, tables) = place();
+    let since = ["origin", "gap_reason", "gap_rounds", "gap_us"];
+    let all: StructType = Table::Samples.schema().as_ref().try_into_kernel().unwrap();
+    CreateBuilder::new()
+        .with_location(tables.uri(Table::Samples))
+        .with_table_name(Table::Samples.name())
+        .with_columns(all.fields().filter(|field| !since.contains(&field.name().as_str())).cloned())
+        .with_partition_columns(Table::Samples.partition())
+        .await
+        .unwrap();
+    let open = tables.open(Table::Samples).await.unwrap().unwrap();
+    let session = SessionContext::new();
+    let rows = "SELECT DATE '2026-03-01' AS date, TIMESTAMP '2026-03-01 10:00:00Z' AS ts, 'eu-west-1' AS source, \
+                'us-east-1' AS target, 'tcp' AS protocol, CAST(4 AS INT) AS family, 'answered' AS outcome, \
+                CAST(7 AS INT) AS rtt_us, CAST(NULL AS INT) AS connect_us, CAST(0 AS INT) AS retransmits, \
+                CAST(NULL AS VARCHAR) AS address, 1 AS epoch, 2 AS round";
+    let rows = session.sql(rows).await.unwrap().collect().await.unwrap();
+    open.write(rows).await.unwrap();
+    assert_eq!(read_back(&tables, &[Origin::Measured]).await.len(), 1);
+    assert_eq!(read_back(&tables, &[Origin::Csv]).await.len(), 0);
+    let open = tables.open(Table::Samples).await.unwrap().unwrap();
+    assert_eq!(open.version(), Some(1), "reading adds no columns");
 }
 
 #[tokio::test]

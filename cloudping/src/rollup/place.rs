@@ -1,6 +1,6 @@
 //! Where the tables are that a command works on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use cloudping_batch_rollup::{Table, Tables};
@@ -45,22 +45,10 @@ impl PlaceArgs {
     /// As [`tables`](Self::tables); when there is none, or the place cannot be read.
     pub async fn existing(&self) -> Result<Tables, Failure> {
         let tables = self.tables()?;
-        // Opening a table in a folder makes the folder.
-        if self.folder().is_some_and(|folder| !folder.join(Table::Samples.name()).is_dir()) {
-            return Err(self.empty());
-        }
         match tables.open(Table::Samples).await {
             Ok(Some(_)) => Ok(tables),
             Ok(None) => Err(self.empty()),
             Err(error) => Err(Failure::setting(format!("--tables {}: {error}", self.tables))),
-        }
-    }
-
-    /// The folder of this machine that it is, if it is one.
-    fn folder(&self) -> Option<PathBuf> {
-        match self.tables.split_once("://") {
-            None => Some(PathBuf::from(&self.tables)),
-            Some(_) => url::Url::parse(&self.tables).ok()?.to_file_path().ok(),
         }
     }
 

@@ -16,16 +16,31 @@ pub const FILE: &str = "network";
 /// # Errors
 /// When it is marked as the other's, or cannot be read or written.
 pub fn directory(data: &Path, network: &str) -> Result<(), Failure> {
+    if is_marked(data, network)? {
+        return Ok(());
+    }
     let path = data.join(FILE);
-    let cannot = |error| Failure::setting(format!("{}: {error}; choose another directory with --data", path.display()));
+    std::fs::write(&path, network).map_err(|error| unusable(&path, &error))
+}
+
+/// Whether a data directory is marked as the planet's or the world's; not, before its first use. Looking marks nothing.
+///
+/// # Errors
+/// When it is marked as the other's, or cannot be read.
+pub fn is_marked(data: &Path, network: &str) -> Result<bool, Failure> {
+    let path = data.join(FILE);
     match std::fs::read_to_string(&path) {
-        Ok(claimed) if claimed.trim() == network => Ok(()),
+        Ok(claimed) if claimed.trim() == network => Ok(true),
         Ok(claimed) => Err(Failure::setting(format!(
             "{} holds measurements of the {}, and the {network}'s must not be mixed with them; choose another directory with --data",
             data.display(),
             claimed.trim()
         ))),
-        Err(error) if error.kind() == ErrorKind::NotFound => std::fs::write(&path, network).map_err(cannot),
-        Err(error) => Err(cannot(error)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unusable(&path, &error)),
     }
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::setting(format!("{}: {error}; choose another directory with --data", path.display()))
 }

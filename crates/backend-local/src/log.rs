@@ -41,6 +41,12 @@ pub struct LocalLog {
 }
 
 impl LocalLog {
+    /// Whether a data directory has a log. Looking makes none.
+    #[must_use]
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(FILE.file).is_file()
+    }
+
     /// Opens the log of a data directory, creating the directory and a log of [`DEFAULT_SHARDS`] where absent.
     ///
     /// `clock` gives records their time of arrival, which [`LocalLog::trim`] looks at, and a shard its first number.

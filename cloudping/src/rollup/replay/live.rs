@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cloudping_backend_local::{LocalLog, LocalStore};
+use cloudping_batch_rollup::hours::date_of;
 use cloudping_batch_rollup::replay::SampleRounds;
 use cloudping_batch_rollup::{Archiver, Progress, Tables};
 use cloudping_model::{Pane, UtcMicros, VantageId};
@@ -27,6 +28,10 @@ const SHARD: &str = "replay";
 /// Records of the log that are read at once.
 const RECORDS: usize = 500;
 
+/// Why a live store that holds something is not replaced by an empty one.
+const NOTHING: &str = "there is no round to make a live store of, and the one that is there holds some: it stays as it is; \
+                       look at --since, --tables and --planet, or name another source with --from";
+
 /// Where the rounds come from.
 pub enum Source {
     /// Days of the table of samples.
@@ -48,21 +53,28 @@ impl Source {
         Self::Log { log, since }
     }
 
-    /// The days of the table from `since` on, or those of which a live store keeps something.
+    /// The days of the table from `since` on, or those of which a live store keeps something. Without the log only to look at what there is to do.
     pub async fn samples(
-        log: Arc<LocalLog>,
+        log: Option<Arc<LocalLog>>,
         tables: &Tables,
         origins: &[Origin],
         since: Option<UtcMicros>,
     ) -> Result<Self, Failure> {
         let none = || Failure::setting("no table of samples there; name the archive with --tables, or use --from log");
-        SampleRounds::open(tables, origins).await.map_err(Failure::runtime)?.ok_or_else(none)?;
         // In this order: the table that is read holds at least what the places say. What it holds beyond comes again, and is known.
-        let reached = Archiver::new(log, tables.clone()).reached().await.map_err(Failure::runtime)?;
+        let reached = match log {
+            Some(log) => Archiver::new(log, tables.clone()).reached().await.map_err(Failure::runtime)?,
+            None => Places::new(),
+        };
         let rounds = SampleRounds::open(tables, origins).await.map_err(Failure::runtime)?.ok_or_else(none)?;
         let mut days = rounds.days().map_err(Failure::runtime)?;
-        let newest = days.keys().next_back().copied().unwrap_or(0);
-        let first = since.map_or_else(|| first_kept(newest), |since| since.0.div_euclid(Pane::Day.micros()));
+        let first = match since {
+            Some(since) => since.0.div_euclid(Pane::Day.micros()),
+            None => {
+                let newest = rounds.newest_day(date_of(clock::now())).await.map_err(Failure::runtime)?;
+                newest.map_or(i64::MAX, first_kept)
+            }
+        };
         days.retain(|day, _| i64::from(*day) >= first);
         Ok(Self::Samples { rounds, days, reached })
     }
@@ -119,6 +131,9 @@ pub async fn fill(
         }
     };
     let report = feed.finish().await.map_err(Failure::runtime)?;
+    if list(&store, keys::HEADS).await?.is_empty() && !list(old, keys::HEADS).await?.is_empty() {
+        return Err(Failure::runtime(NOTHING));
+    }
     set_places(store.as_ref(), &places).await?;
     take_over(old, store.as_ref()).await?;
     Ok(ReplayReport { days, records, ..report })

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::replay::forget_rollups;
 use cloudping_batch_rollup::{Progress, Rollup, Tables};
+use cloudping_model::UtcMicros;
 use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
@@ -135,8 +136,11 @@ async fn replay(args: &ReplayArgs, data: &Path) -> Result<ReplayReport, Failure>
     let place = args.tables.clone().unwrap_or_else(|| data.join("tables").to_string_lossy().into_owned());
     let tables = PlaceArgs::at(&place).tables()?;
     let progress = progress::shown();
+    if args.dry_run {
+        return outlook(args, data, &tables).await;
+    }
     let mut report = rebuild(args, data, &tables, progress.as_ref()).await?;
-    if args.rollups && !args.dry_run {
+    if args.rollups {
         forget_rollups(&tables).await.map_err(Failure::runtime)?;
         progress.stage("computing rollups", 0, "hours");
         let done = Rollup::new(tables).run_once(clock::now()).await.map_err(|error| {
@@ -158,19 +162,41 @@ async fn rebuild(
 ) -> Result<ReplayReport, Failure> {
     let log = Arc::new(LocalLog::open(data, clock::now).map_err(Failure::setting)?);
     let old = LocalStore::open(data).map_err(Failure::setting)?;
-    claim::directory(data, if args.planet { claim::PLANET } else { claim::WORLD })?;
-    let since = args.since.map(|since| since.start_of_day(clock::now()));
+    claim::directory(data, network(args))?;
+    let since = since(args);
     let source = match args.from {
         From::Log => Source::log(log.clone(), since),
-        From::Samples => Source::samples(log.clone(), tables, origins(args.planet), since).await?,
+        From::Samples => Source::samples(Some(log.clone()), tables, origins(args.planet), since).await?,
     };
-    if args.dry_run {
-        return source.outlook().await;
-    }
     let scratch = Scratch::new(data)?;
     let report = live::fill(scratch.directory(), &old, source, micros(args.allowed_lateness), progress).await?;
     scratch.take_the_place_of_the_old(old)?;
     Ok(report)
+}
+
+/// What there is to do. It makes no file and no folder, and needs none but those that are read.
+async fn outlook(args: &ReplayArgs, data: &Path, tables: &Tables) -> Result<ReplayReport, Failure> {
+    claim::is_marked(data, network(args))?;
+    let since = since(args);
+    let source = match args.from {
+        From::Log if !LocalLog::is_in(data) => {
+            return Err(Failure::setting(format!(
+                "{}: no event log is there; name another with --data",
+                data.display()
+            )));
+        }
+        From::Log => Source::log(Arc::new(LocalLog::open(data, clock::now).map_err(Failure::setting)?), since),
+        From::Samples => Source::samples(None, tables, origins(args.planet), since).await?,
+    };
+    source.outlook().await
+}
+
+fn network(args: &ReplayArgs) -> &'static str {
+    if args.planet { claim::PLANET } else { claim::WORLD }
+}
+
+fn since(args: &ReplayArgs) -> Option<UtcMicros> {
+    args.since.map(|since| since.start_of_day(clock::now()))
 }
 
 /// Whose samples a directory's live store holds. Older archives of the planet do not say that they are simulated.

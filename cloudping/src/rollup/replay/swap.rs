@@ -49,6 +49,13 @@ impl Scratch {
     }
 }
 
+impl Drop for Scratch {
+    /// What was not put in the old one's place is of no use to anybody. If it cannot be removed now, the next replay says so.
+    fn drop(&mut self) {
+        let _ = remove(&self.directory);
+    }
+}
+
 fn remove(directory: &Path) -> Result<(), Failure> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
