@@ -162,7 +162,7 @@ async fn a_table_of_an_older_release_is_read_as_it_is() {
         .unwrap();
     let open = tables.open(Table::Samples).await.unwrap().unwrap();
     let session = SessionContext::new();
-    let rows = "SELECT DATE '2026-03-01' AS date, TIMESTAMP '2026-03-01 10:00:00Z' AS ts, 'eu-west-1' AS source, \
+    let rows = "SELECT DATE '2026-03-01' AS date, arrow_cast('2026-03-01T10:00:00Z', 'Timestamp(Microsecond, Some(\"UTC\"))') AS ts, 'eu-west-1' AS source, \
                 'us-east-1' AS target, 'tcp' AS protocol, CAST(4 AS INT) AS family, 'answered' AS outcome, \
                 CAST(7 AS INT) AS rtt_us, CAST(NULL AS INT) AS connect_us, CAST(0 AS INT) AS retransmits, \
                 CAST(NULL AS VARCHAR) AS address, 1 AS epoch, 2 AS round";
