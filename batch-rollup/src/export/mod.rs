@@ -16,6 +16,7 @@ mod manifest;
 mod open_data;
 mod origins;
 mod plan;
+mod reached;
 mod rows;
 mod state;
 mod write;
@@ -33,8 +34,10 @@ pub use error::ExportError;
 pub use manifest::{ExportFormat, FileEntry, Manifest, PartitionEntry, Superseded, TableEntry};
 pub use open_data::Publication;
 
+use crate::hours::date_of;
 use crate::{Progress, Table, Tables};
 use plan::{Source, is_closed, is_within, revised, sources};
+use reached::Reached;
 use state::State;
 use write::write_partition;
 
@@ -62,6 +65,8 @@ pub struct ExportOptions {
     pub rows_per_file: u64,
     /// Where the export is published, for its entry in the registry of open data on AWS; without it none is written.
     pub publication: Option<Publication>,
+    /// Export what has ended as it is, though the archive or the rollups may not be through with it.
+    pub no_wait: bool,
     /// Only say what would be done.
     pub dry_run: bool,
 }
@@ -79,6 +84,7 @@ impl Default for ExportOptions {
             lateness_us: 3_600_000_000,
             rows_per_file: 16_000_000,
             publication: None,
+            no_wait: false,
             dry_run: false,
         }
     }
@@ -95,6 +101,9 @@ pub struct ExportReport {
     pub revised: u64,
     /// Partitions left out because their day or month is not closed yet.
     pub not_closed: u64,
+    /// Partitions left out though they have ended: samples may still be on their way into the archive, since none that is later came yet, or the
+    /// rollups have not followed.
+    pub waiting: u64,
     /// Files written.
     pub files: u64,
     /// Rows in them.
@@ -123,7 +132,7 @@ impl Exporter {
         Self { tables, to }
     }
 
-    /// Exports every partition that is closed at `now`, and writes the manifest last. May be dropped at any point and run again; two runs to one
+    /// Exports every partition that is closed at `now` and complete as far as the tables tell, and writes the manifest last. May be dropped at any point and run again; two runs to one
     /// destination at once are not provided for.
     ///
     /// # Errors
@@ -160,6 +169,10 @@ impl Exporter {
     ) -> Result<(Vec<Task>, ExportReport), ExportError> {
         let mut tasks = Vec::new();
         let mut report = ExportReport::default();
+        let reached = match options.no_wait {
+            true => Reached::default(),
+            false => Reached::of(&self.tables, &options.origins, date_of(now)).await?,
+        };
         for &table in &options.tables {
             let Some(open) = self.tables.open(table).await? else { continue };
             let all =
@@ -167,7 +180,10 @@ impl Exporter {
             let wanted = all.into_iter().filter(|source| is_within(source, options.from, options.to));
             let (closed, running): (Vec<Source>, Vec<Source>) =
                 wanted.partition(|source| is_closed(source, now, options.lateness_us));
+            let (closed, waiting): (Vec<Source>, Vec<Source>) =
+                closed.into_iter().partition(|source| reached.is_past(source));
             report.not_closed += (running.len() * options.formats.len()) as u64;
+            report.waiting += (waiting.len() * options.formats.len()) as u64;
             for &format in &options.formats {
                 let there = self.to.sizes(&format!("{}{}", format.folder(), table.name())).await?;
                 for source in &closed {

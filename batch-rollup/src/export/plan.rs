@@ -81,12 +81,19 @@ fn date_of(column: &str, value: Option<&str>) -> Result<NaiveDate, DeltaTableErr
 /// Whether nothing more is to be expected in a partition: its day or month ended `lateness_us` ago. A table without partitions never ends; what is
 /// in it now is exported.
 pub(crate) fn is_closed(source: &Source, now: UtcMicros, lateness_us: i64) -> bool {
-    let Some(date) = source.date else { return true };
+    match (source.date, last_day(source)) {
+        (None, _) => true,
+        (_, last) => last.is_some_and(|last| start_of_date(last + 1) + lateness_us <= now),
+    }
+}
+
+/// The last day of a partition, in days since 1970-01-01; `None` without partitions, and beyond the calendar.
+pub(crate) fn last_day(source: &Source) -> Option<i32> {
     let end = match source.table.partition() {
-        Some(MONTH) => date.checked_add_months(Months::new(1)),
-        _ => date.succ_opt(),
+        Some(MONTH) => source.date?.checked_add_months(Months::new(1)),
+        _ => source.date?.succ_opt(),
     };
-    end.is_some_and(|end| start_of_date(end.to_epoch_days()) + lateness_us <= now)
+    Some(end?.to_epoch_days() - 1)
 }
 
 /// Whether a partition touches the days `from` to `to`, both included.

@@ -139,6 +139,62 @@ async fn closed_days_are_exported_and_every_row_is_there_once() {
 }
 
 #[tokio::test]
+async fn what_has_ended_waits_for_the_archive_and_for_the_rollups() {
+    let directory = tempfile::tempdir().unwrap();
+    let tables = Tables::in_directory(directory.path());
+    let archive = Archive { _directory: directory, tables: tables.clone(), log: Arc::new(MemoryLog::default()) };
+    let only = |table| ExportOptions { tables: vec![table], dry_run: true, ..ExportOptions::default() };
+    let counts = async |options: &ExportOptions| {
+        let root = tempfile::tempdir().unwrap();
+        let report = archive.export(root.path(), options).await;
+        (report.written, report.waiting, report.not_closed)
+    };
+    let archived = async |seed, from| {
+        append(&archive.log, &rounds(seed, from, 20, 20)).await;
+        Archiver::new(archive.log.clone(), tables.clone()).run_once().await.unwrap();
+    };
+    let rolled_up = async |now| Rollup::new(tables.clone()).run_once(now).await.unwrap();
+    archived(1, FIRST).await;
+    rolled_up(NOW).await;
+    assert_eq!(counts(&only(Table::Samples)).await, (0, 1, 0), "the archiver may be behind: nothing later has come");
+    let as_it_is = ExportOptions { no_wait: true, ..only(Table::Samples) };
+    assert_eq!(counts(&as_it_is).await, (1, 0, 0));
+    archived(2, FIRST + DAY).await;
+    assert_eq!(counts(&only(Table::Samples)).await, (1, 1, 0));
+    assert_eq!(counts(&only(Table::Rollup1h)).await, (1, 0, 0), "the second day has no hours yet");
+    archived(3, FIRST + 5 * HOUR).await;
+    assert_eq!(counts(&only(Table::Rollup1h)).await, (0, 1, 0), "samples came that its hours do not know");
+    rolled_up(NOW).await;
+    archived(4, FIRST + 2 * DAY).await;
+    assert_eq!(counts(&only(Table::Samples)).await, (2, 0, 1));
+    assert_eq!(counts(&only(Table::Rollup1h)).await, (2, 0, 0));
+    let imported = ExportOptions { origins: [Origin::Csv].into(), ..only(Table::Samples) };
+    assert_eq!(counts(&imported).await, (2, 0, 1), "imports wait for no producer");
+}
+
+#[tokio::test]
+async fn a_month_waits_until_each_of_its_days_is_computed() {
+    let directory = tempfile::tempdir().unwrap();
+    let tables = Tables::in_directory(directory.path());
+    let log = Arc::new(MemoryLog::default());
+    for (seed, from) in [(1, FIRST - 2 * DAY), (2, FIRST - DAY), (3, FIRST + HOUR)] {
+        append(&log, &rounds(seed, from, 10, 20)).await;
+    }
+    Archiver::new(log, tables.clone()).run_once().await.unwrap();
+    let waiting = async || {
+        let root = tempfile::tempdir().unwrap();
+        let exporter = Exporter::new(tables.clone(), Destination::in_directory(root.path()).unwrap());
+        let only = ExportOptions { tables: vec![Table::Rollup1d], dry_run: true, ..ExportOptions::default() };
+        let report = exporter.run_once(UtcMicros(FIRST + 3 * HOUR), &only, &()).await.unwrap();
+        (report.written, report.waiting)
+    };
+    Rollup::new(tables.clone()).run_once(UtcMicros(FIRST - DAY + 2 * HOUR)).await.unwrap();
+    assert_eq!(waiting().await, (0, 1), "February has one of its two days");
+    Rollup::new(tables.clone()).run_once(UtcMicros(FIRST + 2 * HOUR)).await.unwrap();
+    assert_eq!(waiting().await, (1, 0));
+}
+
+#[tokio::test]
 async fn the_same_rows_are_the_same_bytes_wherever_a_run_was_cut_off() {
     let archive = Archive::with(Origin::Measured).await;
     let both = ExportOptions { formats: ExportFormat::ALL.to_vec(), rows_per_file: 400, ..options() };

@@ -123,8 +123,13 @@ impl Place {
         let tables = archive(directory.path()).await;
         let to = Destination::in_directory(&directory.path().join("export")).unwrap();
         let formats = ExportFormat::ALL.to_vec();
-        let options =
-            ExportOptions { tables: TABLES.to_vec(), formats, rows_per_file: 5_000, ..ExportOptions::default() };
+        let options = ExportOptions {
+            tables: TABLES.to_vec(),
+            formats,
+            rows_per_file: 5_000,
+            no_wait: true,
+            ..ExportOptions::default()
+        };
         let later = UtcMicros(TEN + 72 * HOUR);
         let report = Exporter::new(tables.clone(), to).run_once(later, &options, &()).await.unwrap();
         assert_eq!(report.not_closed, 0);

@@ -24,7 +24,8 @@ use crate::failure::Failure;
   cloudping rollup export s3://my-bucket/latency --tables s3://my-cloudping/tables --dry-run
 
 Run again it goes on: what is there is kept, what is new is added, and a day to which samples came later
-gets a new revision, which manifest.json tells. The same rows are the same bytes, always.
+gets a new revision, which manifest.json tells. A day that has ended waits until a later one has begun in the archive
+and the rollups have followed. The same rows are the same bytes, always.
 
 The exit code is 0 when all of it is there, 1 when something failed, 2 when the command line is wrong.")]
 pub struct ExportArgs {
@@ -53,6 +54,9 @@ pub struct ExportArgs {
     /// A file that has so many rows is followed by another one
     #[arg(long, default_value_t = ExportOptions::default().rows_per_file, value_parser = clap::value_parser!(u64).range(1..))]
     rows_per_file: u64,
+    /// Do not wait for the archive and the rollups: export what has ended as it is, for one that measures no more
+    #[arg(long)]
+    no_wait: bool,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -120,7 +124,17 @@ pub fn run(args: ExportArgs) -> Result<(), Failure> {
         let done = exporter.run_once(clock::now(), &options, progress::shown().as_ref()).await;
         done.map_err(Failure::runtime)
     })?;
+    if report.waiting > 0 {
+        eprintln!("{}", waiting(report.waiting));
+    }
     args.output.counts(&counts(&report), Some(args.dry_run))
+}
+
+fn waiting(partitions: u64) -> String {
+    format!(
+        "{partitions} partitions have ended and are waiting: nothing later than them is archived yet, or their rollup does not follow the \
+         samples; `cloudping rollup run` computes what is due, and --no-wait exports them as they are"
+    )
 }
 
 fn options(args: &ExportArgs) -> ExportOptions {
@@ -137,6 +151,7 @@ fn options(args: &ExportArgs) -> ExportOptions {
         lateness_us: i64::try_from(args.lateness.as_micros()).unwrap_or(i64::MAX),
         rows_per_file: args.rows_per_file,
         publication: args.registry.publication(),
+        no_wait: args.no_wait,
         dry_run: args.dry_run,
     }
 }
@@ -176,13 +191,14 @@ async fn on_s3(_: &str, _: &str, _: &str) -> Result<Destination, Failure> {
 }
 
 /// The report's counts by their names.
-fn counts(report: &ExportReport) -> [(&'static str, u64); 7] {
-    let ExportReport { written, kept, revised, not_closed, files, rows, bytes } = *report;
+fn counts(report: &ExportReport) -> [(&'static str, u64); 8] {
+    let ExportReport { written, kept, revised, not_closed, waiting, files, rows, bytes } = *report;
     [
         ("partitions_written", written),
         ("partitions_kept", kept),
         ("partitions_revised", revised),
         ("partitions_not_closed", not_closed),
+        ("partitions_waiting", waiting),
         ("files", files),
         ("rows", rows),
         ("bytes", bytes),
@@ -210,7 +226,7 @@ mod tests {
     fn the_command_line_becomes_options() {
         let plain = options(&read("out").unwrap());
         assert_eq!(plain, ExportOptions::default());
-        let line = "out --only samples,changes --origins measured,ripe-atlas --format csv,parquet --from 2026-03-01 --to 2026-03-02 --lateness 2h --dry-run";
+        let line = "out --only samples,changes --origins measured,ripe-atlas --format csv,parquet --from 2026-03-01 --to 2026-03-02 --lateness 2h --no-wait --dry-run";
         let chosen = options(&read(line).unwrap());
         let expected = ExportOptions {
             tables: vec![Table::Samples, Table::Changes],
@@ -220,6 +236,7 @@ mod tests {
             to: "2026-03-02".parse().ok(),
             lateness_us: 7_200_000_000,
             dry_run: true,
+            no_wait: true,
             ..ExportOptions::default()
         };
         assert_eq!(chosen, expected);
