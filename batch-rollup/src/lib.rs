@@ -44,6 +44,7 @@ pub mod stats;
 mod stretches;
 mod table;
 mod tables;
+mod unfinished;
 mod vacuum;
 
 pub use append::{AppendReport, Appender};

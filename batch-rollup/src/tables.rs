@@ -95,7 +95,7 @@ impl Tables {
     }
 
     /// The folder of this machine that a table lies in; `None` in a storage.
-    fn folder(&self, table: Table) -> Option<PathBuf> {
+    pub(crate) fn folder(&self, table: Table) -> Option<PathBuf> {
         let uri = self.uri(table);
         match (&self.storage, uri.contains("://")) {
             (Some(_), _) => None,

@@ -1,7 +1,10 @@
 //! The vacuum: deletes files that no reader needs any more.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use chrono::Duration;
 use cloudping_model::UtcMicros;
@@ -12,6 +15,7 @@ use deltalake_core::{DeltaResult, DeltaTable};
 use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::unfinished::{Unfinished, unfinished};
 use crate::{Progress, Table, TableError, Tables};
 
 /// Shorter retentions are refused unless forced: writers need this long at most from a file to its commit, and readers for a query.
@@ -20,6 +24,10 @@ const FLOOR_US: i64 = 3_600_000_000;
 const CEILING_US: i64 = 7 * 24 * 3_600_000_000;
 /// Deletions under way at once.
 const AT_ONCE: usize = 16;
+/// In a table's folder, where no reader looks: when a vacuum was last here, by the storage's clock.
+const MARK: &str = "_vacuum";
+const MARK_SAYS: &str =
+    "What is older than this file has been seen by a vacuum. The next one may delete of it what no version needs.\n";
 /// What every file of rows ends with. Files of other names are nobody's business here.
 const SUFFIX: &str = ".parquet";
 
@@ -29,7 +37,7 @@ pub struct VacuumOptions {
     /// For so long, in microseconds, a file is kept after it left its table, and one that never belonged to it after it was written. Whoever opened
     /// the table less long ago can read it to the end.
     pub retention_us: i64,
-    /// Allow retentions of less than an hour: only where no writer or reader is older.
+    /// Allow retentions of less than an hour, and delete what no vacuum has seen before: only where no writer or reader is older.
     pub force: bool,
     /// Only list what would be deleted.
     pub dry_run: bool,
@@ -51,7 +59,9 @@ pub struct VacuumReport {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Their paths, from the tables' root on, in order.
+    /// Files that nobody needs either, but that no vacuum has seen before: they stay for now.
+    pub new: u64,
+    /// The paths of those deleted, from the tables' root on, in order.
     pub paths: Vec<String>,
 }
 
@@ -74,7 +84,10 @@ pub enum VacuumError {
 /// Deletes files that no version within the retention needs, and what failed commits left behind, once it is as old.
 ///
 /// Only files of rows (`*.parquet`) in the tables' partitions are deleted; folders that begin with `_` or `.` are never looked into. Their logs
-/// clean up after themselves.
+/// clean up after themselves. In a folder of this machine half-written files (`NAME#1`) go, too, from the logs' folders as well.
+///
+/// A file goes in the second vacuum that sees it at the earliest, unless forced. A clock that was set forward makes everything look old, also what is
+/// being committed at this moment; the time from one vacuum to the next is far more than a commit takes, whatever the clock says.
 pub struct Vacuum {
     tables: Tables,
 }
@@ -107,24 +120,99 @@ impl Vacuum {
         }
         let mut report = VacuumReport::default();
         for table in Table::ALL {
-            let Some(open) = self.tables.open(table).await? else {
-                continue;
-            };
-            report.tables += 1;
-            let unneeded =
-                unneeded(&open, now, retention).await.map_err(self.tables.error(table, "list unneeded files"))?;
-            progress.stage(&format!("vacuum {}", table.name()), unneeded.len() as u64, "files");
-            if !options.dry_run {
-                let paths = unneeded.iter().map(|object| object.location.clone()).collect();
-                let deleted = delete(open.object_store(), paths, progress).await;
-                deleted.map_err(self.tables.error(table, "delete unneeded files"))?;
+            if let Some(open) = self.tables.open(table).await? {
+                self.table(table, &open, now, options, progress, &mut report).await?;
             }
-            report.files += unneeded.len() as u64;
-            report.bytes += unneeded.iter().map(|object| object.size).sum::<u64>();
-            report.paths.extend(unneeded.iter().map(|object| format!("{}/{}", table.name(), object.location)));
         }
         report.paths.sort();
         Ok(report)
+    }
+
+    async fn table(
+        &self,
+        table: Table,
+        open: &DeltaTable,
+        now: UtcMicros,
+        options: &VacuumOptions,
+        progress: &dyn Progress,
+        report: &mut VacuumReport,
+    ) -> Result<(), VacuumError> {
+        let store = open.object_store();
+        let seen = self.seen(table, &store, options.dry_run).await?;
+        let listed = unneeded(open, now, options.retention_us).await;
+        let mut found = listed.map_err(self.tables.error(table, "list unneeded files"))?;
+        found.extend(self.half_written(table, now - options.retention_us).await?);
+        let (unneeded, new): (Vec<File>, Vec<File>) = found.into_iter().partition(|file| {
+            // In the storage's own time, which may be another than `now`.
+            options.force || seen.is_some_and(|seen| file.modified_us < seen)
+        });
+        progress.stage(&format!("vacuum {}", table.name()), unneeded.len() as u64, "files");
+        if !options.dry_run {
+            let deleted = delete(&store, &unneeded, progress).await;
+            deleted.map_err(self.tables.error(table, "delete unneeded files"))?;
+        }
+        report.tables += 1;
+        report.files += unneeded.len() as u64;
+        report.bytes += unneeded.iter().map(|file| file.bytes).sum::<u64>();
+        report.new += new.len() as u64;
+        report.paths.extend(unneeded.iter().map(|file| format!("{}/{}", table.name(), file.name)));
+        Ok(())
+    }
+
+    /// When a vacuum was last here, in µs of the storage's clock; and unless nothing may be written, takes down that one is here now.
+    async fn seen(
+        &self,
+        table: Table,
+        store: &Arc<dyn ObjectStore>,
+        dry_run: bool,
+    ) -> Result<Option<i64>, VacuumError> {
+        let mark = Path::from(MARK);
+        let seen = match store.head(&mark).await {
+            Ok(found) => Some(found.last_modified.timestamp_micros()),
+            Err(ObjectError::NotFound { .. }) => None,
+            Err(error) => return Err(self.tables.error(table, "look when it was last vacuumed")(error).into()),
+        };
+        if !dry_run {
+            let put = store.put(&mark, MARK_SAYS.into()).await;
+            put.map_err(self.tables.error(table, "take down that it is vacuumed"))?;
+        }
+        Ok(seen)
+    }
+
+    /// What the storage was writing when its process ended before `until`. Only a folder of this machine keeps such.
+    async fn half_written(&self, table: Table, until: UtcMicros) -> Result<Vec<File>, TableError> {
+        let Some(folder) = self.tables.folder(table) else { return Ok(Vec::new()) };
+        let failed = self.tables.error(table, "list half-written files");
+        let look = move || unfinished(&folder);
+        let found = tokio::task::spawn_blocking(look).await.map_err(std::io::Error::other);
+        let found = found.and_then(|found| found).map_err(failed)?;
+        Ok(found.into_iter().map(File::from).filter(|file| file.modified_us <= until.0).collect())
+    }
+}
+
+/// A file that nobody needs.
+#[derive(Debug)]
+struct File {
+    /// Within the table's folder.
+    name: String,
+    bytes: u64,
+    modified_us: i64,
+    /// Where it lies if it was never finished: the storage does not know it by its name.
+    unfinished: Option<PathBuf>,
+}
+
+impl From<ObjectMeta> for File {
+    fn from(object: ObjectMeta) -> Self {
+        let modified_us = object.last_modified.timestamp_micros();
+        Self { name: object.location.to_string(), bytes: object.size, modified_us, unfinished: None }
+    }
+}
+
+impl From<Unfinished> for File {
+    fn from(file: Unfinished) -> Self {
+        let since_1970 = file.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified_us = i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX);
+        Self { name: file.name, bytes: file.bytes, modified_us, unfinished: Some(file.path) }
     }
 }
 
@@ -141,7 +229,7 @@ impl Clock for At {
 /// The files of rows that no version since `now` less the retention needs.
 ///
 /// Delta's own vacuum says which; it is not asked to delete them, as it would take foreign files along and make two commits to say so.
-async fn unneeded(open: &DeltaTable, now: UtcMicros, retention_us: i64) -> DeltaResult<Vec<ObjectMeta>> {
+async fn unneeded(open: &DeltaTable, now: UtcMicros, retention_us: i64) -> DeltaResult<Vec<File>> {
     let (_, found) = open
         .clone()
         .vacuum()
@@ -157,16 +245,24 @@ async fn unneeded(open: &DeltaTable, now: UtcMicros, retention_us: i64) -> Delta
     }
     // The log goes on telling of files that left, also of those that an earlier vacuum has deleted.
     let there = open.object_store().list(None).try_filter(|object| ready(unneeded.contains(object.location.as_ref())));
-    Ok(there.try_collect().await?)
+    Ok(there.map_ok(File::from).try_collect().await?)
 }
 
 /// Deletes files; those that are gone already, since another vacuum was faster, are fine.
-async fn delete(store: Arc<dyn ObjectStore>, paths: Vec<Path>, progress: &dyn Progress) -> Result<(), ObjectError> {
-    let one = move |path: Path| {
-        let store = Arc::clone(&store);
-        async move { store.delete(&path).await }
+async fn delete(store: &Arc<dyn ObjectStore>, files: &[File], progress: &dyn Progress) -> Result<(), ObjectError> {
+    let one = |file: &File| {
+        let (store, path, unfinished) = (Arc::clone(store), Path::from(file.name.as_str()), file.unfinished.clone());
+        async move {
+            match unfinished {
+                Some(path) => std::fs::remove_file(&path).or_else(|error| match error.kind() {
+                    ErrorKind::NotFound => Ok(()),
+                    _ => Err(ObjectError::Generic { store: "folder", source: error.into() }),
+                }),
+                None => store.delete(&path).await,
+            }
+        }
     };
-    let mut deleted = stream::iter(paths).map(one).buffer_unordered(AT_ONCE);
+    let mut deleted = stream::iter(files).map(one).buffer_unordered(AT_ONCE);
     while let Some(deleted) = deleted.next().await {
         match deleted {
             Ok(()) | Err(ObjectError::NotFound { .. }) => progress.advance(1),

@@ -24,12 +24,13 @@ const MOST: Duration = Duration::from_secs(7 * 86_400);
   cloudping rollup vacuum --keep 2d --tables s3://my-cloudping/tables
 
 What a compaction or a rollup replaced goes once it was replaced longer ago than --keep, and so do
-files of commits that never were: whoever began to read before that, and reads on, would miss them.")]
+files of commits that never were: whoever began to read before that, and reads on, would miss them.
+What no vacuum has seen before is `new` and stays until the next one, whatever the clock says.")]
 pub struct VacuumArgs {
     /// Keep what was replaced, or written in vain, not longer ago than this: 1h to 7d, as long as the tables' logs remember
     #[arg(long, value_parser = humantime::parse_duration, default_value = "7d", value_name = "TIME")]
     keep: Duration,
-    /// Also take a --keep of less than an hour: only where nothing else reads or writes
+    /// Also take a --keep of less than an hour, and what no vacuum has seen before: only where nothing else reads or writes
     #[arg(long)]
     force: bool,
     /// Only say what would be done, and name the files
@@ -55,10 +56,10 @@ pub fn run(args: &VacuumArgs) -> Result<(), Failure> {
         done.map_err(Failure::runtime)
     })?;
     if args.output.is_json() {
-        let VacuumReport { tables, files, bytes, paths } = report;
+        let VacuumReport { tables, files, bytes, new, paths } = report;
         let dry_run = args.dry_run;
         return output::json(
-            &json!({ "dry_run": dry_run, "tables": tables, "files": files, "bytes": bytes, "paths": paths }),
+            &json!({ "dry_run": dry_run, "tables": tables, "files": files, "bytes": bytes, "new": new, "paths": paths }),
         );
     }
     if args.dry_run && !report.paths.is_empty() {
@@ -68,6 +69,6 @@ pub fn run(args: &VacuumArgs) -> Result<(), Failure> {
 }
 
 /// The report's counts by their names.
-pub fn counts(report: &VacuumReport) -> [(&'static str, u64); 3] {
-    [("tables", report.tables), ("files", report.files), ("bytes", report.bytes)]
+pub fn counts(report: &VacuumReport) -> [(&'static str, u64); 4] {
+    [("tables", report.tables), ("files", report.files), ("bytes", report.bytes), ("new", report.new)]
 }

@@ -57,6 +57,8 @@ async fn files_go_once_no_version_within_the_retention_needs_them() {
     let before = stored_rows(&tables).await;
     let week = VacuumOptions::default();
     let due = wall() + week.retention_us + SECOND;
+    let first = vacuum(&tables, due, week).await;
+    assert_eq!((first.files, first.new), (0, 6), "the clock may have been set: what no vacuum has seen stays");
     assert_eq!(vacuum(&tables, due - 2 * 60 * SECOND, week).await.files, 0, "a reader may still need them");
     let dry = vacuum(&tables, due, VacuumOptions { dry_run: true, ..week }).await;
     assert_eq!((dry.tables, dry.files, dry.paths.len()), (5, 6, 6));
@@ -93,13 +95,54 @@ async fn what_a_failed_commit_left_goes_when_it_is_as_old_and_foreign_files_stay
         let at = SystemTime::now() - Duration::from_secs(9_999_999);
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
     }
-    let report = vacuum(&tables, wall(), VacuumOptions { retention_us: HOUR, ..VacuumOptions::default() }).await;
+    let hour = VacuumOptions { retention_us: HOUR, ..VacuumOptions::default() };
+    assert_eq!(vacuum(&tables, wall(), hour).await.files, 0);
+    let report = vacuum(&tables, wall(), hour).await;
     assert_eq!(report.paths, ["samples/date=2026-03-01/old.parquet"]);
     for kept in
         ["date=2026-03-01/young.parquet", "date=2026-03-01/notes.txt", "_mine/old.parquet", ".cache/old.parquet"]
     {
         assert!(samples.join(kept).exists(), "{kept}");
     }
+}
+
+#[tokio::test]
+async fn a_file_on_its_way_into_the_table_outlives_a_clock_that_is_set_forward() {
+    let (directory, tables) = merged().await;
+    let week = VacuumOptions::default();
+    assert_eq!(vacuum(&tables, wall(), week).await.new, 0);
+    std::thread::sleep(Duration::from_millis(20));
+    let path = directory.path().join("samples/date=2026-03-01/on-its-way.parquet");
+    std::fs::write(&path, "rows").unwrap();
+    let set_forward = wall() + 30 * DAY;
+    let report = vacuum(&tables, set_forward, week).await;
+    assert_eq!((report.files, report.new), (6, 1), "those that were replaced before the last vacuum go");
+    assert!(path.exists());
+    let next = vacuum(&tables, set_forward + DAY, week).await;
+    assert_eq!(next.paths, ["samples/date=2026-03-01/on-its-way.parquet"], "it never came into the table");
+}
+
+#[tokio::test]
+async fn half_written_files_go_when_they_are_as_old() {
+    let (directory, tables) = merged().await;
+    let hour = VacuumOptions { retention_us: HOUR, ..VacuumOptions::default() };
+    let names = ["date=2026-03-01/part-9.zstd.parquet#1", "_delta_log/00000000000000000099.json#1", "notes#1"];
+    for name in names {
+        let path = directory.path().join("samples").join(name);
+        std::fs::write(&path, "half").unwrap();
+        let at = SystemTime::now() - Duration::from_secs(2 * 3_600);
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
+    }
+    let young = directory.path().join("samples/date=2026-03-01/part-8.zstd.parquet#1");
+    std::fs::write(&young, "half").unwrap();
+    assert_eq!(vacuum(&tables, wall(), hour).await.new, 2);
+    let dry = vacuum(&tables, wall(), VacuumOptions { dry_run: true, ..hour }).await;
+    let report = vacuum(&tables, wall(), hour).await;
+    let expected = ["_delta_log/00000000000000000099.json#1", "date=2026-03-01/part-9.zstd.parquet#1"];
+    assert_eq!(report.paths, expected.map(|name| format!("samples/{name}")));
+    assert_eq!((dry, report.bytes), (report.clone(), 8));
+    let left = names.map(|name| directory.path().join("samples").join(name).exists());
+    assert_eq!((left, young.exists()), ([false, false, true], true));
 }
 
 #[tokio::test]
