@@ -72,7 +72,7 @@ impl SampleRounds {
     }
 
     async fn has_rows(&self, date: i32) -> Result<bool, DataFusionError> {
-        let wanted = self.rows().await?.filter(dates(date, date))?.filter(self.of_origins())?;
+        let wanted = self.rows().await?.filter(dates(date, date))?;
         let mut found = wanted.select_columns(&["ts"])?.limit(0, Some(1))?.execute_stream().await?;
         while let Some(batch) = found.try_next().await? {
             if batch.num_rows() > 0 {
@@ -119,18 +119,25 @@ impl SampleRounds {
             .filter(dates(date - 1, date + 1))?
             .filter(col("ts").gt_eq(moment(start - reach)))?
             .filter(col("ts").lt(moment(end + reach)))?
-            .filter(self.of_origins())?
             .select_columns(&INPUT)?
             .sort(ORDER.map(|column| col(column).sort(true, false)).to_vec())?
             .execute_stream()
             .await
     }
 
-    /// All rows. A column that came after the release that made the table is null in them: it is read as it is, never changed.
+    /// The rows of the wanted origins. A column that came after the release that made the table is null in them: the table is read as it is, never
+    /// changed.
     async fn rows(&self) -> Result<DataFrame, DataFusionError> {
-        let mut rows = rows(&session()?, &self.table, None).await?;
+        let rows = rows(&session()?, &self.table, None).await?;
+        let lacks = |rows: &DataFrame, column: &str| rows.schema().field_with_unqualified_name(column).is_err();
+        let mut rows = match (lacks(&rows, "origin"), self.origins.contains(&Origin::Measured)) {
+            (false, _) => rows.filter(self.of_origins())?,
+            // Before there were origins, everything was measured.
+            (true, true) => rows,
+            (true, false) => rows.limit(0, Some(0))?,
+        };
         for field in Table::Samples.schema().fields() {
-            if rows.schema().field_with_unqualified_name(field.name()).is_err() {
+            if lacks(&rows, field.name()) {
                 rows = rows.with_column(field.name(), lit(ScalarValue::try_new_null(field.data_type())?))?;
             }
         }
