@@ -61,6 +61,8 @@ pub struct ArchiveReport {
     pub duplicates: u64,
     /// Records skipped because they are no events.
     pub unreadable: u64,
+    /// Gaps that are in no row, since their rounds have no sample. Producers of older releases reported such; the ledger has counted them.
+    pub rowless_gaps: u64,
     /// Commits made.
     pub commits: u64,
 }
@@ -270,10 +272,14 @@ pub(crate) async fn transaction(table: &DeltaTable, app: &str) -> Result<Option<
 }
 
 fn count(report: &mut ArchiveReport, batch: &Batch) {
+    if batch.rowless_gaps() > 0 {
+        warn!(gaps = batch.rowless_gaps(), "gaps of rounds without a probe are in no row of the archive");
+    }
     let (records, duplicates, unreadable) = batch.counts();
     report.records += records;
     report.duplicates += duplicates;
     report.unreadable += unreadable;
+    report.rowless_gaps += batch.rowless_gaps();
     report.rounds += batch.samples().live_rounds().count() as u64;
     report.rows += batch.samples().rows() as u64;
     report.commits += 1;

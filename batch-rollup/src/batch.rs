@@ -37,6 +37,7 @@ pub(crate) struct Batch {
     bytes: usize,
     duplicates: u64,
     unreadable: u64,
+    rowless_gaps: u64,
 }
 
 /// The targets of a source's newest event: it nearly always names the same ones again.
@@ -87,6 +88,8 @@ impl Batch {
             return Ok(());
         }
         self.ids.insert(id, self.samples.rounds.len() as u32);
+        // Rows are of probes: there is none that it could stand at.
+        self.rowless_gaps += u64::from(head.gap.is_some() && head.len() == 0);
         self.samples.begin_round(head.epoch, head.number, head.gap);
         let mut span: Option<(UtcMicros, UtcMicros)> = None;
         for at in 0..head.len() {
@@ -139,6 +142,11 @@ impl Batch {
     /// How many records were taken, how many of them were rounds known already, and how many were unreadable.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         (self.records, self.duplicates, self.unreadable)
+    }
+
+    /// How many rounds without a sample report a gap.
+    pub(crate) fn rowless_gaps(&self) -> u64 {
+        self.rowless_gaps
     }
 
     /// When the samples were sent.

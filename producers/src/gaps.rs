@@ -72,6 +72,12 @@ pub fn dropped(rounds: u64, interval: Duration) -> Option<Gap> {
     Some(Gap { reason: GapReason::SpoolFull, ..gap })
 }
 
+/// Whether a round can say what is missing before it: it says nothing yet, and has a probe, by whose row the archive keeps it.
+#[must_use]
+pub fn may_report(round: &Round) -> bool {
+    round.gap.is_none() && !round.samples.is_empty()
+}
+
 /// The rounds that are missing when this one is dropped: itself, and those that it would have reported.
 #[must_use]
 pub fn lost_with(round: &Round) -> u64 {

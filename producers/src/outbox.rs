@@ -11,10 +11,11 @@ use bytes::Bytes;
 use cloudping_model::{Round, VantageId};
 use cloudping_ports::{EventLog, LogError};
 use cloudping_schemas::event;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
-use crate::gaps;
+use crate::gaps::{self, Pending};
 use crate::spool::{Spool, SpoolError, Waiting};
 
 /// Rounds that wait in memory.
@@ -27,9 +28,17 @@ const APPEND_LIMIT: Duration = Duration::from_secs(30);
 /// The producer's end: takes finished rounds and never waits.
 pub struct Outbox {
     queue: mpsc::Sender<Round>,
-    /// Rounds that found the queue full and are not reported yet.
-    missing: Arc<Mutex<u64>>,
+    unsaid: Mutex<Unsaid>,
     interval: Duration,
+}
+
+/// What no round has reported yet.
+#[derive(Debug, Default)]
+struct Unsaid {
+    /// Rounds that found the queue full.
+    missing: u64,
+    /// Gaps of rounds that cannot carry them.
+    gaps: Pending,
 }
 
 impl Outbox {
@@ -50,22 +59,29 @@ impl Outbox {
                 None => sender.without_spool(finished).await,
             }
         };
-        (Self { queue, missing: Arc::default(), interval }, emptying)
+        (Self { queue, unsaid: Mutex::default(), interval }, emptying)
     }
 
-    /// Takes a round. When there is no room it is dropped, and counted in the gap of the next that finds room.
+    /// Takes a round. When there is no room it is dropped, and counted in the gap of the next that finds room. The gap of a round without a probe waits
+    /// for the next that has one: the archive has a row a probe and none a round.
     pub fn put(&self, mut round: Round) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let reports = *missing > 0 && round.gap.is_none();
+        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        if round.samples.is_empty() {
+            unsaid.gaps.extend(round.gap.take());
+        } else if round.gap.is_none() {
+            round.gap = unsaid.gaps.take();
+        }
+        let reports = unsaid.missing > 0 && gaps::may_report(&round);
         if reports {
-            round.gap = gaps::dropped(*missing, self.interval);
+            round.gap = gaps::dropped(unsaid.missing, self.interval);
         }
         match self.queue.try_send(round) {
-            Ok(()) if reports => *missing = 0,
+            Ok(()) if reports => unsaid.missing = 0,
             Ok(()) => {}
-            Err(_full) => {
-                *missing += 1;
-                tracing::error!(dropped = *missing, "the event log does not keep up and no more rounds can wait");
+            Err(TrySendError::Full(round) | TrySendError::Closed(round)) => {
+                unsaid.missing += 1;
+                unsaid.gaps.extend(round.gap.filter(|_| !reports));
+                tracing::error!(dropped = unsaid.missing, "the event log does not keep up and no more rounds can wait");
             }
         }
     }
@@ -92,7 +108,7 @@ impl Sender {
     async fn without_spool(self, mut finished: mpsc::Receiver<Round>) {
         let mut unreported = 0;
         while let Some(mut round) = finished.recv().await {
-            if unreported > 0 && round.gap.is_none() {
+            if unreported > 0 && gaps::may_report(&round) {
                 round.gap = gaps::dropped(unreported, self.interval);
                 unreported = 0;
             }

@@ -171,7 +171,7 @@ impl Spool {
     }
 
     /// The oldest round, to be offered to the log now; it stays until [`Self::sent`]. If rounds before it were dropped it
-    /// says so in its gap, unless it has one already: then the next one does. It is the same however often it is offered,
+    /// says so in its gap, unless it has one already or no probe: then the next one does. It is the same however often it is offered,
     /// since the log must never hold two versions of a round.
     ///
     /// # Errors
@@ -196,7 +196,7 @@ impl Spool {
     /// Writes the count of dropped rounds into a round's gap.
     fn report(&mut self, place: u64, data: Bytes, dropped: u64) -> Result<Bytes, SpoolError> {
         let Ok(mut round) = event::decode(&data) else { return Ok(data) };
-        if round.gap.is_some() {
+        if !gaps::may_report(&round) {
             return Ok(data);
         }
         round.gap = gaps::dropped(dropped, self.interval);

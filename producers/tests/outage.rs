@@ -61,24 +61,28 @@ async fn arrived(log: &MemoryLog) -> Vec<(u64, u64, Option<Gap>)> {
     rounds.map(|round| (round.id.epoch, round.id.number, round.gap)).collect()
 }
 
-/// A log that cannot be reached before a moment.
-struct Away {
+/// What becomes of an append.
+enum Verdict {
+    Taken,
+    Failed(LogError),
+    /// There is never an answer.
+    Silence,
+}
+
+/// A log that takes only what it is told to.
+struct Gate<F> {
     inner: Arc<MemoryLog>,
-    until: Instant,
-    /// It does not refuse but says nothing.
-    silent: bool,
+    judge: F,
 }
 
 #[async_trait]
-impl EventLog for Away {
+impl<F: Fn(&Bytes) -> Verdict + Send + Sync> EventLog for Gate<F> {
     async fn append(&self, partition_key: &str, data: Bytes) -> Result<(), LogError> {
-        if Instant::now() < self.until {
-            if self.silent {
-                std::future::pending::<()>().await;
-            }
-            return Err(LogError::Backend("no route to the log".into()));
+        match (self.judge)(&data) {
+            Verdict::Taken => self.inner.append(partition_key, data).await,
+            Verdict::Failed(error) => Err(error),
+            Verdict::Silence => std::future::pending().await,
         }
-        self.inner.append(partition_key, data).await
     }
 
     async fn shards(&self) -> Result<Vec<Shard>, LogError> {
@@ -93,45 +97,31 @@ impl EventLog for Away {
     ) -> Result<Vec<Record>, LogError> {
         self.inner.read(shard, after, limit).await
     }
+}
+
+/// A log that cannot be reached before a moment: it refuses, or says nothing.
+fn away(inner: &Arc<MemoryLog>, until: Instant, silent: bool) -> Arc<dyn EventLog> {
+    let judge = move |_: &Bytes| match (Instant::now() < until, silent) {
+        (false, _) => Verdict::Taken,
+        (true, true) => Verdict::Silence,
+        (true, false) => Verdict::Failed(LogError::Backend("no route to the log".into())),
+    };
+    Arc::new(Gate { inner: Arc::clone(inner), judge })
 }
 
 /// A log that will never take some rounds, and loses its connection at each second call.
-struct Picky {
-    inner: Arc<MemoryLog>,
-    never: &'static [u64],
-    calls: AtomicU64,
-}
-
-impl Picky {
-    fn new(inner: &Arc<MemoryLog>, never: &'static [u64]) -> Arc<Self> {
-        Arc::new(Self { inner: Arc::clone(inner), never, calls: AtomicU64::new(0) })
-    }
-}
-
-#[async_trait]
-impl EventLog for Picky {
-    async fn append(&self, partition_key: &str, data: Bytes) -> Result<(), LogError> {
-        if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            return Err(LogError::Backend("connection reset".into()));
+fn picky(inner: &Arc<MemoryLog>, never: &'static [u64]) -> Arc<dyn EventLog> {
+    let calls = AtomicU64::new(0);
+    let judge = move |data: &Bytes| {
+        if calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            return Verdict::Failed(LogError::Backend("connection reset".into()));
         }
-        if self.never.contains(&event::decode(&data).unwrap().id.number) {
-            return Err(LogError::Refused("the round is too old".into()));
+        match never.contains(&event::decode(data).unwrap().id.number) {
+            true => Verdict::Failed(LogError::Refused("the round is too old".into())),
+            false => Verdict::Taken,
         }
-        self.inner.append(partition_key, data).await
-    }
-
-    async fn shards(&self) -> Result<Vec<Shard>, LogError> {
-        self.inner.shards().await
-    }
-
-    async fn read(
-        &self,
-        shard: &ShardId,
-        after: Option<&SequenceNumber>,
-        limit: usize,
-    ) -> Result<Vec<Record>, LogError> {
-        self.inner.read(shard, after, limit).await
-    }
+    };
+    Arc::new(Gate { inner: Arc::clone(inner), judge })
 }
 
 fn start(log: Arc<dyn EventLog>, spool: Option<Spool>) -> (Outbox, JoinHandle<()>, watch::Sender<bool>) {
@@ -144,8 +134,8 @@ fn start(log: Arc<dyn EventLog>, spool: Option<Spool>) -> (Outbox, JoinHandle<()
 async fn through_an_outage(silent: bool, limit: u64, seconds: u64) -> Vec<(u64, u64, Option<Gap>)> {
     let directory = tempfile::tempdir().unwrap();
     let inner = memory();
-    let away = Away { inner: Arc::clone(&inner), until: Instant::now() + Duration::from_secs(60), silent };
-    let (outbox, emptying, _stop) = start(Arc::new(away), spool(directory.path(), limit));
+    let away = away(&inner, Instant::now() + Duration::from_secs(60), silent);
+    let (outbox, emptying, _stop) = start(away, spool(directory.path(), limit));
     for number in 0..seconds {
         outbox.put(round(7, number));
         tokio::time::sleep(INTERVAL).await;
@@ -180,8 +170,8 @@ async fn what_a_full_spool_dropped_is_reported_by_the_next_round() {
 #[tokio::test(start_paused = true)]
 async fn without_a_spool_what_finds_no_room_is_counted_and_reported() {
     let inner = memory();
-    let away = Away { inner: Arc::clone(&inner), until: Instant::now() + Duration::from_secs(60), silent: false };
-    let (outbox, emptying, _stop) = start(Arc::new(away), None);
+    let away = away(&inner, Instant::now() + Duration::from_secs(60), false);
+    let (outbox, emptying, _stop) = start(away, None);
     for number in 0..1_005 {
         outbox.put(round(7, number));
     }
@@ -197,6 +187,27 @@ async fn without_a_spool_what_finds_no_room_is_counted_and_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_gap_of_a_round_without_a_probe_waits_for_one_that_has_some() {
+    let inner = memory();
+    let (outbox, emptying, _stop) = start(inner.clone(), None);
+    let gap = |reason, rounds| Some(Gap { reason, rounds, micros: 7 });
+    let (slept, slept_twice) =
+        (gap(GapReason::Suspended, 2), Gap { reason: GapReason::Suspended, rounds: 4, micros: 14 });
+    let (stepped, late) = (gap(GapReason::ClockStep, 0), gap(GapReason::Overload, 1));
+    let without = |number, gap| Round { gap, samples: Vec::new(), ..round(7, number) };
+    for number in [0, 1] {
+        outbox.put(without(number, slept));
+    }
+    outbox.put(without(2, stepped));
+    outbox.put(Round { gap: late, ..round(7, 3) });
+    (4..7).for_each(|number| outbox.put(round(7, number)));
+    drop(outbox);
+    emptying.await.unwrap();
+    let said = [None, None, None, late, Some(slept_twice), stepped, None];
+    assert_eq!(arrived(&inner).await, (0..).zip(said).map(|(number, gap)| (7, number, gap)).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_round_that_is_refused_for_good_keeps_none_back_and_is_reported_by_the_next() {
     let gap = |rounds| Some(Gap { reason: GapReason::SpoolFull, rounds, micros: rounds as i64 * 1_000_000 });
     let expected = [(7, 0, None), (7, 1, None), (7, 3, gap(1)), (7, 4, None), (7, 7, gap(2)), (7, 8, None)];
@@ -204,7 +215,7 @@ async fn a_round_that_is_refused_for_good_keeps_none_back_and_is_reported_by_the
         let directory = tempfile::tempdir().unwrap();
         let inner = memory();
         let spool = spooled.then(|| spool(directory.path(), DEFAULT_BYTES)).flatten();
-        let (outbox, emptying, _stop) = start(Picky::new(&inner, &[2, 5, 6]), spool);
+        let (outbox, emptying, _stop) = start(picky(&inner, &[2, 5, 6]), spool);
         for number in 0..9 {
             outbox.put(round(7, number));
             tokio::time::sleep(INTERVAL).await;
@@ -218,8 +229,8 @@ async fn a_round_that_is_refused_for_good_keeps_none_back_and_is_reported_by_the
 #[tokio::test(start_paused = true)]
 async fn a_log_away_at_the_end_keeps_no_one_waiting_and_the_next_start_sends_first_what_was_left() {
     let directory = tempfile::tempdir().unwrap();
-    let never = Away { inner: memory(), until: Instant::now() + Duration::from_secs(1 << 30), silent: false };
-    let (outbox, emptying, stop) = start(Arc::new(never), spool(directory.path(), DEFAULT_BYTES));
+    let never = away(&memory(), Instant::now() + Duration::from_secs(1 << 30), false);
+    let (outbox, emptying, stop) = start(never, spool(directory.path(), DEFAULT_BYTES));
     (0..3).for_each(|number| outbox.put(round(7, number)));
     tokio::time::sleep(Duration::from_secs(30)).await;
     let ended = Instant::now();

@@ -88,7 +88,7 @@ pub struct Vacuumed {
 
 impl From<ArchiveReport> for Archived {
     fn from(report: ArchiveReport) -> Self {
-        let ArchiveReport { records, rounds, rows, changes, duplicates, unreadable, commits } = report;
+        let ArchiveReport { records, rounds, rows, changes, duplicates, unreadable, commits, rowless_gaps: _ } = report;
         Self { records, rounds, rows, changes, duplicates, unreadable, commits }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloudping_batch_rollup::{ArchiveError, ArchiveReport, Archiver, Table, Tables};
-use cloudping_model::{Round, RouteChange, UtcMicros};
+use cloudping_model::{Gap, GapReason, Round, RouteChange, UtcMicros};
 use cloudping_ports::EventLog;
 use cloudping_schemas::tables;
 use cloudping_testkit::{FaultPlan, Faulty, MemoryLog, Operation, When};
@@ -120,6 +120,23 @@ async fn a_round_that_was_logged_again_later_in_another_shard_is_known() {
     assert_eq!((again.records, again.duplicates, again.rows, again.commits), (16, 16, 0, 1));
     assert_eq!(archiver.run_once().await.unwrap(), ArchiveReport::default(), "the checkpoint moved on");
     assert_eq!(stored_rows(&tables).await, expected_rows(&rounds));
+}
+
+#[tokio::test]
+async fn a_gap_that_no_row_can_carry_is_counted() {
+    let (_directory, tables) = place();
+    let mut rounds = rounds(8, TEN, 3, 10);
+    let gap = Some(Gap { reason: GapReason::Suspended, rounds: 3, micros: 30_000_000 });
+    for bare in [1, 2, 3] {
+        rounds[bare].samples.clear();
+    }
+    (rounds[0].gap, rounds[1].gap, rounds[2].gap) = (gap, gap, gap);
+    let log = log_of(&rounds).await;
+    append(&log, &rounds[..4]).await;
+    let report = Archiver::new(log, tables.clone()).run_once().await.unwrap();
+    assert_eq!((report.rounds, report.rowless_gaps), (12, 2));
+    let stored = sql(&tables, "SELECT sum(gap_rounds) AS missing FROM samples").await;
+    assert_eq!(ints(&stored, "missing"), [Some(3)]);
 }
 
 #[tokio::test]
