@@ -1,7 +1,7 @@
 //! `cloudping up`: everything in one process.
 //!
 //! [`plan`] checks the settings, [`stores`] opens the backend, [`network`] says what is measured from where, [`pipeline`]
-//! starts the components and stops them in order, [`archiving`] writes the log to Parquet now and then, [`upkeep`] keeps the
+//! starts the components and stops them in order, [`parts`] notices one that breaks off, [`archiving`] writes the log to Parquet now and then, [`upkeep`] keeps the
 //! tables in shape.
 
 mod archiving;
@@ -13,6 +13,7 @@ mod network;
 #[cfg(feature = "aws")]
 mod on_aws;
 mod own;
+mod parts;
 mod pipeline;
 mod plan;
 mod selection;

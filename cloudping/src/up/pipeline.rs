@@ -20,6 +20,7 @@ use super::auditing;
 use super::catching_up;
 use super::ingest;
 use super::network::Network;
+use super::parts::{self, Parts};
 use super::plan::Plan;
 use super::stores::{Refresh, Stores};
 use super::upkeep::Upkeep;
@@ -31,6 +32,9 @@ use crate::{clock, output};
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How long it waits for the tables' upkeep once all else has ended.
 const UPKEEP_LIMIT: Duration = Duration::from_secs(3);
+
+/// What the stream processor is called in a message.
+const PROCESSOR: &str = "the stream processor";
 
 /// One component's end of a stop signal.
 struct Stop(watch::Sender<bool>);
@@ -46,35 +50,39 @@ impl Stop {
 }
 
 /// Runs everything until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// What could not be started; or that a part broke off, and then all else is brought to its end: a supervisor starts it anew, whole.
 pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdListener) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let spools = spools(&plan, &stores, &network)?;
     let service = service(&plan, &stores, &network)?;
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
-    let keeping = Stop::new();
+    let (keeping, mut parts) = (Stop::new(), Parts::new());
     let door = ingest::open(plan.ingest, &stores, producing.0.subscribe()).await?;
 
     let listener = TcpListener::from_std(listener).map_err(Failure::runtime)?;
     let address = listener.local_addr().map_err(Failure::runtime)?;
-    let refreshing =
-        tokio::spawn(refresh(service.clone(), stores.committed.clone(), stores.refresh, serving.0.subscribe()));
+    let live = refresh(service.clone(), stores.committed.clone(), stores.refresh, serving.0.subscribe());
+    let refreshing = parts.spawn("the live view", live);
     let mut shutdown = serving.0.subscribe();
-    let server = tokio::spawn(cloudping_query_service::serve(listener, service, async move {
+    let serve = cloudping_query_service::serve(listener, service, async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
-    }));
-    let processor = start_processor(&plan, &stores, &processing);
-    let auditing = tokio::spawn(auditing::run(stores.log.clone(), stores.store.clone(), processing.0.subscribe()));
+    });
+    let server = parts.spawn("the server", serve);
+    let processor = start_processor(&plan, &stores, &parts, &processing);
+    let audit = auditing::run(stores.log.clone(), stores.store.clone(), processing.0.subscribe());
+    let auditing = parts.spawn("the audit", audit);
     let (archive, stop) = (Archiving::new(&stores, plan.origin()), archiving.0.subscribe());
-    let archiver = thread("archive", move || archive.run(plan.archive_every, stop))?;
+    // Each kind of work on the archive has a thread of its own, so that a long compaction does not keep samples from the tables.
+    let archiver = parts.thread("archive", move || archive.run(plan.archive_every, stop))?;
     let (upkeep, stop) = (Upkeep::new(&stores.archive.tables, plan.catalogue.clone()), keeping.0.subscribe());
-    let upkeeper = thread("upkeep", move || upkeep.run(stop))?;
-    let mut producers = start_producers(&network, &stores, spools, &producing)?;
+    let upkeeper = parts.thread("upkeep", move || upkeep.run(stop))?;
+    let mut producers = start_producers(&network, &stores, spools, &parts, &producing)?;
     producers.extend(door);
     announce(&plan, &stores, address)?;
 
-    signals.next().await;
-    let limit = plan.interval + plan.timeout + STOP_LIMIT;
-    eprintln!("stopping; Ctrl-C again ends at once");
+    let broken = end_begins(&mut signals, &mut parts).await;
     let orderly = async {
         keeping.now();
         producing.now();
@@ -85,34 +93,53 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
             catching_up::wait(&stores).await;
         }
         processing.now();
-        report("the stream processor", processor.await);
+        report(PROCESSOR, processor.await);
         report("the audit", auditing.await);
         archiving.now();
-        report("waiting for the archive", tokio::task::spawn_blocking(move || archiver.join()).await);
+        report("the archive", joined(archiver).await);
         wait_for(upkeeper).await;
         serving.now();
         report("the live view", refreshing.await);
         report("the server", server.await);
     };
+    within(plan.interval + plan.timeout + STOP_LIMIT, orderly, &mut signals).await;
+    network.runtime.shutdown_background();
+    broken.map_or(Ok(()), |part| Err(parts::broken(part)))
+}
+
+/// Waits until it is asked to end, or until a part has broken off: then it says which.
+async fn end_begins(signals: &mut Signals, parts: &mut Parts) -> Option<&'static str> {
+    tokio::select! {
+        () = signals.next() => {
+            eprintln!("stopping; Ctrl-C again ends at once");
+            None
+        }
+        part = parts.first_end() => {
+            tracing::error!("{part} broke off, all else is brought to its end");
+            Some(part)
+        }
+    }
+}
+
+/// Waits for an orderly end, but not longer than it may take.
+async fn within(limit: Duration, orderly: impl Future<Output = ()>, signals: &mut Signals) {
     tokio::select! {
         () = orderly => {}
         () = tokio::time::sleep(limit) => tracing::warn!("not all was finished in {limit:?}; what is logged is taken up at the next start"),
         () = signals.next() => tracing::warn!("ended at once: the rounds under way are lost; what is logged is taken up at the next start"),
     }
-    network.runtime.shutdown_background();
-    Ok(())
 }
 
 /// Where other processes may work on the same log its shards are shared, else they are all this one's.
-fn start_processor(plan: &Plan, stores: &Stores, stop: &Stop) -> Task<()> {
+fn start_processor(plan: &Plan, stores: &Stores, parts: &Parts, stop: &Stop) -> Task<()> {
     let (surroundings, shutdown) = (stream(plan, stores), stop.0.subscribe());
     match &stores.worker {
         Some(worker) => {
             // A store that is shared deletes by itself what has expired.
             let settings = WorkerSettings { deletes_expired: false, ..WorkerSettings::new(worker.clone()) };
-            tokio::spawn(consume(surroundings, settings, shutdown))
+            parts.spawn(PROCESSOR, consume(surroundings, settings, shutdown))
         }
-        None => tokio::spawn(cloudping_stream_processor::run(surroundings, shutdown)),
+        None => parts.spawn(PROCESSOR, cloudping_stream_processor::run(surroundings, shutdown)),
     }
 }
 
@@ -135,28 +162,17 @@ fn service(plan: &Plan, stores: &Stores, network: &Network) -> Result<Service, F
     Service::new(settings, stores.store.clone(), clock::now).map_err(Failure::runtime)
 }
 
-/// Work on the archive is heavy: each kind of it has a thread of its own, so that a long compaction does not keep samples from the tables.
-fn thread<F: Future<Output = ()>>(
-    name: &str,
-    work: impl FnOnce() -> F + Send + 'static,
-) -> Result<JoinHandle<()>, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::runtime)?;
-    let work = move || {
-        runtime.block_on(work());
-        // What a step that was dropped has begun must not keep the thread.
-        runtime.shutdown_background();
-    };
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(Failure::runtime)
-}
-
 /// Waits for the upkeep a little: unlike the last run of the archive, it loses nothing when it is left alone.
 async fn wait_for(upkeeper: JoinHandle<()>) {
-    let joined = tokio::task::spawn_blocking(move || upkeeper.join());
-    match tokio::time::timeout(UPKEEP_LIMIT, joined).await {
-        Ok(joined) => report("waiting for the upkeep of the archive", joined),
+    match tokio::time::timeout(UPKEEP_LIMIT, joined(upkeeper)).await {
+        Ok(joined) => report("the upkeep of the archive", joined),
         Err(_) => tracing::info!("the upkeep of the archive is left where it is; the next start goes on with it"),
     }
+}
+
+/// Waits for a thread's end. Its panic has said what it was.
+async fn joined(thread: JoinHandle<()>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| "its thread panicked".into())
 }
 
 /// A spool for each vantage point, where the log may be away. Together they hold as much as one does by default.
@@ -173,6 +189,7 @@ fn start_producers(
     network: &Network,
     stores: &Stores,
     spools: Vec<Option<Spool>>,
+    parts: &Parts,
     stop: &Stop,
 ) -> Result<Vec<Task<()>>, Failure> {
     let surroundings = producer::Surroundings {
@@ -186,7 +203,9 @@ fn start_producers(
         let (vantage, surroundings) = (vantage.clone(), surroundings.clone());
         let names = vantage.targets.clone();
         let resolving = targets::keep_resolved(names.clone(), surroundings.shutdown.clone());
+        let presence = parts.presence("a producer");
         network.runtime.spawn(async move {
+            let _presence = presence;
             targets::resolve_all(&names).await;
             let resolving = tokio::spawn(resolving);
             producer::run(vantage, surroundings, spool).await;
