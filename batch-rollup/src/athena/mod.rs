@@ -3,6 +3,7 @@
 //! [`athena_ddl`] is SQL to run in Athena, [`glue_tables`] the same as `TableInput`s of Glue's API and of CloudFormation, [`duckdb_views`] views
 //! over the same files, and [`athena_queries`] what to ask first.
 
+mod duckdb;
 mod glue;
 mod queries;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::fmt::Write;
 
 use chrono::NaiveDate;
 
+pub use duckdb::duckdb_views;
 pub use glue::glue_tables;
 pub use queries::{Query, athena_queries};
 
@@ -130,25 +132,6 @@ fn column_list(columns: &[AthenaColumn]) -> String {
     columns.iter().map(line).collect::<Vec<_>>().join(",\n")
 }
 
-/// Views of the same tables in DuckDB. Delta tables need its extension `delta`, which it fetches itself.
-#[must_use]
-pub fn duckdb_views(definition: &Definition) -> String {
-    let mut text = String::new();
-    for table in Table::ALL {
-        let place = definition.place(table);
-        let from = match (definition.holding, table.partition()) {
-            (Holding::Tables, _) => format!("delta_scan({})", sql_text(place.trim_end_matches('/'))),
-            (Holding::Export, None) => format!("read_parquet({})", sql_text(&format!("{place}*.parquet"))),
-            (Holding::Export, Some(column)) => format!(
-                "read_parquet({}, hive_partitioning = true, hive_types = {{'{column}': DATE}})",
-                sql_text(&format!("{place}*/*.parquet"))
-            ),
-        };
-        text.push_str(&format!("CREATE OR REPLACE VIEW {} AS SELECT * FROM {from};\n", table.name()));
-    }
-    text
-}
-
 /// A name as Athena's DDL, which is Hive's, quotes it.
 fn name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
@@ -157,9 +140,4 @@ fn name(name: &str) -> String {
 /// A text as Athena's DDL, which is Hive's, quotes it.
 fn text_of(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-/// A text as standard SQL quotes it.
-fn sql_text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

@@ -74,10 +74,14 @@ ORDER BY loss_percent DESC",
     },
     Query {
         name: "changes",
-        answers: "where routes became longer or shorter by more than 5 ms",
+        answers: "where routes became longer or shorter by more than 5 ms; steps say no origin, the hours that they are in do",
         sql: "SELECT minute, source, target, (after_us - before_us) / 1000.0 AS change_ms, before_us / 1000.0 AS before_ms, score
-FROM changes
+FROM changes c
 WHERE month BETWEEN DATE '2026-02-01' AND DATE '2026-03-01' AND abs(after_us - before_us) > 5000
+  AND EXISTS (SELECT 1 FROM rollup_1h r
+              WHERE r.date BETWEEN DATE '2026-02-01' AND DATE '2026-03-31' AND r.hour = date_trunc('hour', c.minute)
+                AND r.source = c.source AND r.target = c.target AND r.protocol = c.protocol AND r.family = c.family
+                AND r.origin IS NULL)
 ORDER BY minute DESC",
     },
     Query {

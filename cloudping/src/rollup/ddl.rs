@@ -1,7 +1,11 @@
 //! `cloudping rollup ddl`.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
+use cloudping_batch_rollup::Table;
 use cloudping_batch_rollup::athena::{Definition, Holding, athena_ddl, athena_queries, duckdb_views, glue_tables};
 
 use crate::failure::Failure;
@@ -16,7 +20,8 @@ use crate::output;
   cloudping rollup ddl --engine duckdb --of export --location /srv/latency > views.sql
   cloudping rollup ddl --queries --location s3://my-cloudping/tables
 
-Prints what defines the tables elsewhere; it asks nobody and changes nothing.")]
+Prints what defines the tables elsewhere; it asks nobody and changes nothing. For DuckDB it looks whether a folder of this
+machine has files of each table: a table without any is a view without rows.")]
 pub struct DdlArgs {
     /// For whom: athena prints SQL, glue the tables as Glue's API takes them (JSON), duckdb views
     #[arg(long, value_enum, default_value = "athena")]
@@ -33,6 +38,9 @@ pub struct DdlArgs {
     /// The first day of an export
     #[arg(long, default_value = "2026-01-01", value_name = "YYYY-MM-DD")]
     since: NaiveDate,
+    /// Only these tables are there: the views of the others have no rows (DuckDB) [default: all, or those that a folder has]
+    #[arg(long, value_parser = super::export::table, value_delimiter = ',', value_name = "NAME,NAME,…")]
+    only: Vec<Table>,
     /// Print queries to begin with instead (Athena)
     #[arg(long)]
     queries: bool,
@@ -77,8 +85,27 @@ fn text(args: &DdlArgs) -> Result<String, Failure> {
         Engine::Athena => athena_ddl(&definition),
         Engine::Glue => serde_json::to_string_pretty(&glue_tables(&definition))
             .map_err(|error| Failure::runtime(format!("cannot write JSON: {error}")))?,
-        Engine::Duckdb => duckdb_views(&definition),
+        Engine::Duckdb => duckdb_views(&definition, &absent(args)),
     })
+}
+
+/// The tables that are not to be defined by files: those that were not asked for, or of which a folder of this machine has none.
+fn absent(args: &DdlArgs) -> BTreeSet<Table> {
+    let root = Path::new(&args.location);
+    let is_there = |table: &Table| match (args.only.is_empty(), root.is_dir()) {
+        (false, _) => args.only.contains(table),
+        (true, true) => holds_files(&root.join(table.name())),
+        // Somewhere else, or to be made: nobody is asked.
+        (true, false) => true,
+    };
+    Table::ALL.into_iter().filter(|table| !is_there(table)).collect()
+}
+
+/// Whether a table's folder has a log, a file, or a partition with one.
+fn holds_files(folder: &Path) -> bool {
+    let inside = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_file = |path: &Path| path.extension().is_some_and(|end| end == "parquet" || end == "json");
+    inside(folder).any(|path| is_file(&path) || (path.is_dir() && inside(&path).any(|file| is_file(&file))))
 }
 
 #[cfg(test)]
@@ -110,6 +137,17 @@ mod tests {
         assert_eq!(glue[0]["StorageDescriptor"]["Location"], "s3://b/t/samples/");
         let views = printed("--engine duckdb --of export --location /srv/latency").unwrap();
         assert!(views.contains("read_parquet('/srv/latency/samples/*/*.parquet'"), "{views}");
+        let folder = tempfile::tempdir().unwrap();
+        let day = folder.path().join("samples/date=2026-03-01");
+        std::fs::create_dir_all(&day).unwrap();
+        std::fs::create_dir(folder.path().join("rollup_1h")).unwrap();
+        let views = || printed(&format!("--engine duckdb --of export --location {}", folder.path().display())).unwrap();
+        assert!(!views().contains("read_parquet"), "there are folders and no files: {}", views());
+        std::fs::write(day.join("part-0000.parquet"), "rows").unwrap();
+        let found = views();
+        assert_eq!((found.matches("read_parquet").count(), found.matches("WHERE false").count()), (1, 4), "{found}");
+        let only = printed("--engine duckdb --only samples,regions --location s3://b/t").unwrap();
+        assert_eq!((only.matches("delta_scan").count(), only.matches("WHERE false").count()), (2, 3), "{only}");
         assert!(printed("--queries --location s3://b/t").unwrap().contains("merge(CAST(digest AS tdigest))"));
         assert!(printed("--location /srv/latency").unwrap_err().contains("expected s3://BUCKET/FOLDER"));
     }

@@ -156,7 +156,8 @@ fn options(args: &ExportArgs) -> ExportOptions {
     }
 }
 
-fn table(name: &str) -> Result<Table, String> {
+/// A table by its name.
+pub fn table(name: &str) -> Result<Table, String> {
     let names = || Table::ALL.map(Table::name).join(", ");
     Table::ALL.into_iter().find(|table| table.name() == name).ok_or_else(|| format!("expected one of {}", names()))
 }
