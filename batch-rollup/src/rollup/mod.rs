@@ -19,7 +19,7 @@ use crate::checkpoint::{ROLLUP_APP, ROLLUP_DAYS_APP, ROLLUP_DAYS_END_APP};
 use crate::commit::{Commit, MAX_LOST_RACES, commit, lost_race, write_files};
 use crate::hours::{date_of, hours_of, panes_of, touched_hours};
 use crate::parquet_file::{Listed, listed};
-use crate::{FileError, RollupError, Table, TableError, Tables};
+use crate::{FileError, Progress, RollupError, Table, TableError, Tables};
 use files::{OldFile, added_since, holders, kept_rows};
 use fold::{TIME, Windows};
 use pending::Pending;
@@ -84,11 +84,11 @@ struct Level<'a> {
     files: &'a [Listed],
 }
 
-/// What a run has done so far.
-#[derive(Default)]
-struct Progressed {
+/// What a run has done so far, and who is told of it.
+struct Done<'a> {
     report: RollupReport,
     broken: Vec<TableError>,
+    progress: &'a dyn Progress,
 }
 
 impl Due {
@@ -99,10 +99,11 @@ impl Due {
     }
 }
 
-impl Progressed {
+impl Done<'_> {
     fn count(&mut self, pane: Pane, windows: u64, rows: u64) {
         let counted = if pane == Pane::Day { &mut self.report.days } else { &mut self.report.hours };
         *counted += windows;
+        self.progress.advance(windows);
         self.report.rows += rows;
         self.report.commits += 1;
     }
@@ -122,19 +123,27 @@ impl Rollup {
     /// # Errors
     /// [`RollupError`]. What was committed before it stays.
     pub async fn run_once(&self, now: UtcMicros) -> Result<RollupReport, RollupError> {
-        let mut done = Progressed::default();
+        self.run_watched(now, &()).await
+    }
+
+    /// The same, telling how far it is.
+    ///
+    /// # Errors
+    /// [`RollupError`]. What was committed before it stays.
+    pub async fn run_watched(&self, now: UtcMicros, progress: &dyn Progress) -> Result<RollupReport, RollupError> {
+        let mut done = Done { report: RollupReport::default(), broken: Vec::new(), progress };
         for _ in 0..MAX_LOST_RACES {
             // What was committed stays. A file that was broken is tried again.
             done.broken.clear();
             if let Attempt::Done = self.attempt(now, &mut done).await? {
-                let Progressed { report, broken } = done;
+                let Done { report, broken, .. } = done;
                 return if broken.is_empty() { Ok(report) } else { Err(RollupError::Broken { report, broken }) };
             }
         }
         Err(RollupError::Contended(MAX_LOST_RACES))
     }
 
-    async fn attempt(&self, now: UtcMicros, done: &mut Progressed) -> Result<Attempt, TableError> {
+    async fn attempt(&self, now: UtcMicros, done: &mut Done<'_>) -> Result<Attempt, TableError> {
         // In this order: whatever version of the samples a rollup was computed from, the one read here is no older.
         let hours = self.tables.open_or_create(Table::Rollup1h).await?;
         let days = self.tables.open_or_create(Table::Rollup1d).await?;
@@ -147,7 +156,7 @@ impl Rollup {
         self.days(level(Table::Rollup1d, Pane::Day, "day", days), open_day(now), done).await
     }
 
-    async fn hours(&self, level: Level<'_>, done: &mut Progressed) -> Result<Attempt, TableError> {
+    async fn hours(&self, level: Level<'_>, done: &mut Done<'_>) -> Result<Attempt, TableError> {
         let computed = self.claimed(&level, ROLLUP_APP).await?;
         let pending = self.pending(&level).await?;
         let mut due = touched_hours(&self.added(&level, computed).await?, TIME);
@@ -158,7 +167,7 @@ impl Rollup {
         self.partitions(level, Due { windows: due, computed, claims, pending }, done).await
     }
 
-    async fn days(&self, level: Level<'_>, open: i32, done: &mut Progressed) -> Result<Attempt, TableError> {
+    async fn days(&self, level: Level<'_>, open: i32, done: &mut Done<'_>) -> Result<Attempt, TableError> {
         let computed = self.claimed(&level, ROLLUP_DAYS_APP).await?;
         let end = self.claimed(&level, ROLLUP_DAYS_END_APP).await?.and_then(|end| i32::try_from(end).ok());
         let pending = self.pending(&level).await?;
@@ -175,14 +184,10 @@ impl Rollup {
     }
 
     /// Computes windows by partition. Each commit says what it was computed from, and which windows are still to come.
-    async fn partitions(
-        &self,
-        mut level: Level<'_>,
-        mut due: Due,
-        done: &mut Progressed,
-    ) -> Result<Attempt, TableError> {
+    async fn partitions(&self, mut level: Level<'_>, mut due: Due, done: &mut Done<'_>) -> Result<Attempt, TableError> {
         let mut rest: BTreeSet<UtcMicros> = due.windows.values().flatten().copied().collect();
         let mut left = batches(&due.windows, level.pane);
+        done.progress.stage(level.doing(), rest.len() as u64, level.unit());
         let mut said = false;
         while let Some(windows) = left.pop_front() {
             let missing = rest.difference(&windows).copied().collect();
@@ -302,6 +307,14 @@ impl Rollup {
 }
 
 impl Level<'_> {
+    fn doing(&self) -> &'static str {
+        if self.pane == Pane::Day { "computing days" } else { "computing hours" }
+    }
+
+    fn unit(&self) -> &'static str {
+        if self.pane == Pane::Day { "days" } else { "hours" }
+    }
+
     /// Of the samples.
     fn version(&self) -> Version {
         self.samples.version().unwrap_or(0)

@@ -1,11 +1,10 @@
 //! What others measured comes into the table once, marked, whatever the files look like.
 
 use std::io::{Cursor, Read, Write};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use cloudping_batch_rollup::import::{BadRow, Format, Import, ImportError, ImportOptions, ImportReport, Input};
-use cloudping_batch_rollup::{Archiver, Progress, Rollup, Tables};
+use cloudping_batch_rollup::{Archiver, Rollup, Tables};
 use cloudping_model::UtcMicros;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -221,19 +220,6 @@ async fn an_import_that_waits_for_bytes_can_be_stopped() {
     drop(let_go);
 }
 
-#[derive(Default)]
-struct Told(Mutex<Vec<(String, u64, u64)>>);
-
-impl Progress for Told {
-    fn stage(&self, doing: &str, steps: u64, _unit: &'static str) {
-        self.0.lock().unwrap().push((doing.to_owned(), steps, 0));
-    }
-
-    fn advance(&self, steps: u64) {
-        self.0.lock().unwrap().last_mut().unwrap().2 += steps;
-    }
-}
-
 #[tokio::test]
 async fn progress_comes_to_the_files_end() {
     let (_directory, tables) = place();
@@ -246,5 +232,5 @@ async fn progress_comes_to_the_files_end() {
     assert_eq!((report.rounds, report.duplicates), (3_000, 3_000));
     let expected = [("reading one.csv", lengths[0]), ("reading two.csv.gz", lengths[1])];
     let expected: Vec<_> = expected.map(|(doing, length)| (doing.to_owned(), length, length)).into();
-    assert_eq!(*told.0.lock().unwrap(), expected);
+    assert_eq!(told.stages(), expected);
 }

@@ -462,6 +462,16 @@ async fn days_equal_the_plain_computation_however_samples_come() {
 }
 
 #[tokio::test]
+async fn progress_comes_to_the_end_of_hours_and_days() {
+    let mut setting = Setting::new();
+    setting.archive([rounds(41, TEN, 3, 1_800), rounds(42, TEN + 24 * HOUR, 1, 1)].concat()).await;
+    let told = Told::default();
+    let done = Rollup::new(setting.tables.clone()).run_watched(UtcMicros(TEN + 24 * HOUR), &told).await.unwrap();
+    assert_eq!((done.hours, done.days), (3, 1));
+    assert_eq!(told.stages(), [("computing hours".to_owned(), 3, 3), ("computing days".to_owned(), 1, 1)]);
+}
+
+#[tokio::test]
 async fn what_is_up_to_date_is_said_now_and_then() {
     let mut setting = Setting::new();
     for part in 0..31 {

@@ -5,7 +5,7 @@ use cloudping_batch_rollup::{Rollup, RollupReport};
 
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
-use super::to_the_end;
+use super::{progress, to_the_end};
 use crate::clock;
 use crate::failure::Failure;
 
@@ -28,7 +28,8 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let report = to_the_end(async {
         let tables = args.place.existing().await?;
-        Rollup::new(tables).run_once(clock::now()).await.map_err(Failure::runtime)
+        let rollup = Rollup::new(tables);
+        rollup.run_watched(clock::now(), progress::shown().as_ref()).await.map_err(Failure::runtime)
     })?;
     let RollupReport { hours, days, rows, commits } = report;
     let counts = [("hours", hours), ("days", days), ("rows", rows), ("commits", commits)];

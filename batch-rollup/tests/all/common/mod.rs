@@ -5,12 +5,12 @@ pub mod contract;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use cloudping_batch_rollup::{Table, Tables};
+use cloudping_batch_rollup::{Progress, Table, Tables};
 use cloudping_model::{
     Family, Level, Outcome, Protocol, Round, RoundId, RouteChange, Sample, TargetId, UtcMicros, VantageId,
 };
@@ -75,6 +75,26 @@ pub fn rounds(seed: u64, from: i64, count: u64, seconds: i64) -> Vec<Round> {
         }
     }
     rounds
+}
+
+/// Takes down each stage of a long work: what is done, of how many steps, and how many of them were told.
+#[derive(Default)]
+pub struct Told(Mutex<Vec<(String, u64, u64)>>);
+
+impl Progress for Told {
+    fn stage(&self, doing: &str, steps: u64, _unit: &'static str) {
+        self.0.lock().unwrap().push((doing.to_owned(), steps, 0));
+    }
+
+    fn advance(&self, steps: u64) {
+        self.0.lock().unwrap().last_mut().unwrap().2 += steps;
+    }
+}
+
+impl Told {
+    pub fn stages(&self) -> Vec<(String, u64, u64)> {
+        self.0.lock().unwrap().clone()
+    }
 }
 
 pub async fn append(log: &MemoryLog, rounds: &[Round]) {

@@ -142,8 +142,7 @@ async fn replay(args: &ReplayArgs, data: &Path) -> Result<ReplayReport, Failure>
     let mut report = rebuild(args, data, &tables, progress.as_ref()).await?;
     if args.rollups {
         forget_rollups(&tables).await.map_err(Failure::runtime)?;
-        progress.stage("computing rollups", 0, "hours");
-        let done = Rollup::new(tables).run_once(clock::now()).await.map_err(|error| {
+        let done = Rollup::new(tables).run_watched(clock::now(), progress.as_ref()).await.map_err(|error| {
             Failure::runtime(format!(
                 "{error}; the live store is done, and `cloudping rollup run` goes on with the rollups"
             ))
