@@ -14,7 +14,7 @@ use cloudping_model::{Protocol, RouteChange, UtcMicros};
 use cloudping_schemas::tables;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
-use datafusion::prelude::{col, lit};
+use datafusion::prelude::{Expr, col, lit};
 use deltalake_core::DeltaTable;
 use futures::TryStreamExt;
 
@@ -22,6 +22,7 @@ use crate::batch::ChangeId;
 use crate::commit::{MAX_LOST_RACES, append_in_turn};
 use crate::hours::{date_of, month_of};
 use crate::query::{moment, rows, session};
+use crate::stretches::Stretches;
 use crate::{ArchiveError, Table, Tables};
 
 /// Appends those route changes that the table does not hold; returns how many.
@@ -35,13 +36,13 @@ pub(crate) async fn append_changes(
     tables: &Tables,
     changes: &BTreeMap<ChangeId, RouteChange>,
 ) -> Result<u64, ArchiveError> {
-    let minutes = || changes.values().map(|change| change.minute);
-    let Some((first, last)) = minutes().min().zip(minutes().max()) else {
+    if changes.is_empty() {
         return Ok(0);
-    };
+    }
+    let stretches = stretches(changes);
     for _ in 0..MAX_LOST_RACES {
         let table = tables.open_or_create(Table::Changes).await?;
-        let known = known(&table, first, last).await.map_err(tables.error(Table::Changes, "look up changes"))?;
+        let known = known(&table, &stretches).await.map_err(tables.error(Table::Changes, "look up changes"))?;
         let new: Vec<&RouteChange> =
             changes.iter().filter(|(id, _)| !known.contains(id)).map(|(_, change)| change).collect();
         if new.is_empty() {
@@ -55,14 +56,29 @@ pub(crate) async fn append_changes(
     Err(ArchiveError::Contended(MAX_LOST_RACES))
 }
 
-/// The changes of a stretch of minutes that the table's loaded version holds.
-async fn known(table: &DeltaTable, first: UtcMicros, last: UtcMicros) -> Result<HashSet<ChangeId>, DataFusionError> {
-    let session = session()?;
+/// The minutes of the changes. One that is dated far off does not have all months between looked through.
+fn stretches(changes: &BTreeMap<ChangeId, RouteChange>) -> Vec<(UtcMicros, UtcMicros)> {
+    let mut stretches = Stretches::default();
+    changes.values().for_each(|change| stretches.add(change.minute, change.minute));
+    stretches.joined()
+}
+
+/// Rows of some stretches of minutes, both ends included, in the months that they lie in.
+fn within_minutes(stretches: &[(UtcMicros, UtcMicros)]) -> Expr {
     let month = |at| lit(ScalarValue::Date32(Some(month_of(date_of(at)))));
+    let one = |&(first, last): &(UtcMicros, UtcMicros)| {
+        let months = col(tables::MONTH).between(month(first), month(last));
+        months.and(col("minute").between(moment(first), moment(last)))
+    };
+    stretches.iter().map(one).reduce(Expr::or).unwrap_or(lit(false))
+}
+
+/// The changes of some stretches of minutes that the table's loaded version holds.
+async fn known(table: &DeltaTable, stretches: &[(UtcMicros, UtcMicros)]) -> Result<HashSet<ChangeId>, DataFusionError> {
+    let session = session()?;
     let mut stored = rows(&session, table, None)
         .await?
-        .filter(col(tables::MONTH).between(month(first), month(last)))?
-        .filter(col("minute").between(moment(first), moment(last)))?
+        .filter(within_minutes(stretches))?
         .select_columns(&["source", "target", "protocol", "family", "minute"])?
         .execute_stream()
         .await?;
@@ -116,4 +132,36 @@ fn change_rows(changes: &[&RouteChange]) -> Result<RecordBatch, ArrowError> {
         columns.push(Arc::new(Float64Array::from_iter(percentiles)));
     }
     RecordBatch::try_new(tables::changes(), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudping_model::{Family, Level, TargetId, VantageId};
+
+    use super::*;
+    use crate::batch::change_id;
+
+    fn at(minute: UtcMicros) -> (ChangeId, RouteChange) {
+        let change = RouteChange {
+            vantage: VantageId::new("a").unwrap(),
+            target: TargetId::new("b").unwrap(),
+            protocol: Protocol::TcpConnect,
+            family: Family::V4,
+            minute,
+            found_at: minute,
+            before_us: 1,
+            after_us: 2,
+            score: 1.0,
+            ended: Level { since: minute, count: 1, percentiles_us: None },
+        };
+        (change_id(&change), change)
+    }
+
+    #[test]
+    fn a_change_dated_far_off_joins_nothing() {
+        let now = UtcMicros(1_772_359_200_000_000);
+        let (next, long_ago) = (now + 60_000_000, UtcMicros(60_000_000));
+        let changes = [now, next, long_ago].map(at).into();
+        assert_eq!(stretches(&changes), [(long_ago, long_ago), (now, next)]);
+    }
 }

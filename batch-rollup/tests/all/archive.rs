@@ -203,6 +203,12 @@ async fn each_route_change_becomes_one_row_however_often_it_is_told() {
     let again = Archiver::new(log.clone(), tables.clone()).run_once().await.unwrap();
     assert_eq!((again.records, again.changes, again.rows), (3, 1, 0));
     assert_eq!(stored_changes(&tables).await, expected_changes(&changes));
+    // Beside one of another year, and all of them known.
+    let far = route_change("a", -400 * 24 * 60);
+    append_changes(&log, &[std::slice::from_ref(&far), &changes].concat()).await;
+    let third = Archiver::new(log.clone(), tables.clone()).run_once().await.unwrap();
+    assert_eq!((third.records, third.changes), (4, 1));
+    assert_eq!(stored_changes(&tables).await, expected_changes(&[&[far][..], &changes].concat()));
     let full = sql(&tables, "SELECT * FROM changes WHERE target = 'b'").await;
     assert_eq!(
         (texts(&full, "source"), texts(&full, "protocol")),
