@@ -1,6 +1,7 @@
 //! Answers from the live store and the archive over HTTP: matrix, series, coverage, SQL, a stream of changes, the dashboard.
 //!
 //! - `live_view`: an immutable picture of all windows at one moment; `refresh` reads the next one from the live store.
+//! - `live_tables`: the same as tables of SQL.
 //! - `regimes`: the levels of one pair, from one route step to the next.
 //! - `archive`: the Delta tables as they are now.
 //! - `functions`: exact quantiles and digests for SQL.
@@ -12,6 +13,7 @@ mod archive;
 mod broken;
 mod functions;
 mod http;
+mod live_tables;
 mod live_view;
 mod refresh;
 mod regimes;

@@ -12,6 +12,9 @@ use cloudping_windows::{Columns, Panes, Places, Windows};
 use crate::statistic::Statistic;
 use crate::text::{millis, rfc3339};
 
+/// A view that is older than this when it is asked is moved to the present first, so that windows age out although nothing is read.
+const MAX_AGE_US: i64 = 3_000_000;
+
 /// The series of one window.
 pub type Merged = BTreeMap<SeriesKey, SeriesSummary>;
 
@@ -145,6 +148,12 @@ impl LiveView {
     #[must_use]
     pub fn as_of(&self) -> Option<UtcMicros> {
         self.vantages.values().map(|view| view.stored.head.watermark).max()
+    }
+
+    /// This view, or where it is old the same panes with windows that end at `now`.
+    #[must_use]
+    pub fn fresh(self: Arc<Self>, now: UtcMicros) -> Arc<Self> {
+        if (now - self.now.0).0 <= MAX_AGE_US { self } else { Arc::new(self.at(now)) }
     }
 
     /// The same panes with windows that end at `now`.

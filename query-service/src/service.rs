@@ -15,13 +15,12 @@ use tokio::sync::{Semaphore, watch};
 use crate::Settings;
 use crate::archive::{Archive, ArchiveError};
 use crate::http;
+use crate::live_tables::Views;
 use crate::live_view::LiveView;
 use crate::refresh;
 use crate::sql::{SqlDoor, SqlError};
 use crate::text::rfc3339;
 
-/// A view that is older than this when it is asked is moved to the present first, so that windows age out although nothing is read.
-const VIEW_MAX_AGE_US: i64 = 3_000_000;
 /// Without a reading of the live store for this long the service calls itself degraded.
 const REFRESH_OVERDUE_US: i64 = 10_000_000;
 /// How long requests may still run after the shutdown was asked for.
@@ -70,10 +69,12 @@ impl Service {
     /// [`SetupError`].
     pub fn new(settings: Settings, store: Arc<dyn LiveStore>, clock: fn() -> UtcMicros) -> Result<Self, SetupError> {
         let archive = Archive::new(&settings)?;
+        let view = watch::Sender::new(Arc::new(LiveView::default()));
+        let views = Views { newest: view.subscribe(), clock };
         Ok(Self(Arc::new(Shared {
-            door: SqlDoor::new(archive, settings.sql.clone())?,
+            door: SqlDoor::new(archive, views, &settings)?,
             streams: Arc::new(Semaphore::new(settings.live.streams)),
-            view: watch::Sender::new(Arc::new(LiveView::default())),
+            view,
             closing: watch::Sender::new(false),
             refreshing: tokio::sync::Mutex::new(()),
             status: Mutex::new(Status::default()),
@@ -120,12 +121,7 @@ impl Service {
 impl Shared {
     /// The live view, at most a few seconds old.
     pub(crate) fn view(&self) -> Arc<LiveView> {
-        let view = Arc::clone(&self.view.borrow());
-        let now = (self.clock)();
-        if (now - view.now.0).0 <= VIEW_MAX_AGE_US {
-            return view;
-        }
-        Arc::new(view.at(now))
+        Arc::clone(&self.view.borrow()).fresh((self.clock)())
     }
 
     /// Wakes with each new view.

@@ -126,3 +126,100 @@ impl ScalarUDFImpl for DigestQuantile {
         Ok(ColumnarValue::Array(Arc::new(quantiles)))
     }
 }
+
+/// `digest_cdf(digest, x)`: the share of a digest's values that are at most `x`, in the values' unit (µs). Null where one of the two is, or
+/// where the digest is empty.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct DigestCdf {
+    signature: Signature,
+}
+
+impl DigestCdf {
+    pub(super) fn new() -> Self {
+        Self { signature: Signature::exact(vec![DataType::Binary, DataType::Float64], Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for DigestCdf {
+    fn name(&self) -> &str {
+        "digest_cdf"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let (digests, xs) = (arrays[0].as_binary::<i32>(), arrays[1].as_primitive::<Float64Type>());
+        let share = |row: usize| -> Result<Option<f64>> {
+            if digests.is_null(row) || xs.is_null(row) {
+                return Ok(None);
+            }
+            let x = xs.value(row);
+            if x.is_nan() {
+                return Err(exec_datafusion_err!("digest_cdf: NaN, expected a number"));
+            }
+            Ok(cdf(&decode(digests.value(row))?, x))
+        };
+        let shares: Float64Array = (0..digests.len()).map(share).collect::<Result<_>>()?;
+        Ok(ColumnarValue::Array(Arc::new(shares)))
+    }
+}
+
+/// The share of values that are at most `x`: how many ranks have such a value, by the same estimates as the quantiles.
+fn cdf(digest: &LatencyDigest, x: f64) -> Option<f64> {
+    let (count, least, most) = (digest.count(), digest.min_us()?, digest.max_us()?);
+    if x < f64::from(least) {
+        return Some(0.0);
+    }
+    if x >= f64::from(most) {
+        return Some(1.0);
+    }
+    // The least rank whose value is above x is in `low + 1 ..= high`; values are whole, which undoes the rounding of the rank.
+    let (mut low, mut high) = (0, count - 1);
+    while high - low > 1 {
+        let rank = low + (high - low) / 2;
+        let value = digest.quantile(rank as f64 / (count - 1) as f64)?.round();
+        if value <= x { low = rank } else { high = rank }
+    }
+    Some((low + 1) as f64 / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_those_of_the_values() {
+        let digest: LatencyDigest = (0..100_u32).map(|at| 10_000 + at * 10).collect();
+        for (x, share) in [
+            (0.0, 0.0),
+            (9_999.9, 0.0),
+            (10_000.0, 0.01),
+            (10_005.0, 0.01),
+            (10_490.0, 0.5),
+            (10_989.0, 0.99),
+            (1e9, 1.0),
+        ] {
+            assert_eq!(cdf(&digest, x), Some(share), "{x}");
+        }
+        assert_eq!(cdf(&LatencyDigest::new(), 1.0), None);
+        assert_eq!(cdf(&[7].into_iter().collect(), 7.0), Some(1.0));
+        assert_eq!(cdf(&[7].into_iter().collect(), 6.9), Some(0.0));
+    }
+
+    #[test]
+    fn shares_of_a_sketch_undo_its_quantiles() {
+        let digest: LatencyDigest = (0..50_000_u32).map(|at| 1_000 + (at * 7_919) % 50_000).collect();
+        assert!(!digest.is_exact());
+        for q in [0.01, 0.25, 0.5, 0.9, 0.999] {
+            let share = cdf(&digest, digest.quantile(q).unwrap()).unwrap();
+            assert!((share - q).abs() < 1e-3, "{q}: {share}");
+        }
+    }
+}

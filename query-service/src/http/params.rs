@@ -1,7 +1,7 @@
 //! Parameters of a request: each known, each at most once, every error named.
 
 use axum::extract::Query;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::Uri;
 
 use cloudping_model::Protocol;
 
@@ -63,18 +63,6 @@ impl Params {
         let missing = || Failure::bad_request(format!("{name} is missing, expected {expected}"));
         self.get(name).filter(|text| !text.is_empty()).ok_or_else(missing)
     }
-
-    /// Whether the answer shall be CSV: by `format`, else by the `Accept` header.
-    pub(in crate::http) fn csv(&self, headers: &HeaderMap) -> Result<bool, Failure> {
-        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
-        let accepted = accept.split(',').filter_map(|part| part.split(';').next()).map(str::trim);
-        let preferred = accepted.into_iter().find(|kind| ["text/csv", "application/json", "*/*"].contains(kind));
-        self.parse("format", preferred == Some("text/csv"), "json or csv", |text| match text {
-            "json" => Some(false),
-            "csv" => Some(true),
-            _ => None,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -91,18 +79,5 @@ mod tests {
         assert_eq!(read("b=1").err().unwrap().detail, "unknown parameter \"b\", expected a, format");
         assert_eq!(read("a=1&a=2").err().unwrap().detail, "a is given twice, expected once");
         assert_eq!(read("a=").unwrap().required("a", "an id").unwrap_err().detail, "a is missing, expected an id");
-    }
-
-    #[test]
-    fn csv_is_asked_for_by_parameter_or_header() {
-        let accept = |text: &str| HeaderMap::from_iter([(header::ACCEPT, text.parse().unwrap())]);
-        assert!(!read("").unwrap().csv(&HeaderMap::new()).unwrap());
-        assert!(read("").unwrap().csv(&accept("text/csv;q=0.9, */*")).unwrap());
-        assert!(!read("").unwrap().csv(&accept("application/json, text/csv")).unwrap());
-        assert!(!read("format=json").unwrap().csv(&accept("text/csv")).unwrap());
-        assert_eq!(
-            read("format=xml").unwrap().csv(&accept("")).unwrap_err().detail,
-            "format is \"xml\", expected json or csv"
-        );
     }
 }

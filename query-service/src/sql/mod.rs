@@ -1,8 +1,10 @@
 //! Read-only, bounded SQL over the archive, on threads of its own: a heavy statement never delays a live answer.
 //!
 //! A statement is one `SELECT` (with `WITH`, `VALUES`, set operations) or `DESCRIBE`. It sees the tables `samples`, `rollup_1h`,
-//! `rollup_1d`, `changes` and `regions` and nothing else: no files, no network, no settings, no plans (which would show the server's paths).
+//! `rollup_1d`, `changes`, `regions`, `live` and `ledger`, the list of these in `information_schema`, and nothing else: no files, no network, no
+//! settings, no plans (which would show the server's paths).
 
+mod catalog;
 mod error;
 mod feed;
 mod parse;
@@ -31,8 +33,9 @@ pub use feed::{ByteStream, RowStream};
 pub use render::Format;
 pub use statement::{Description, Statement};
 
-use crate::SqlLimits;
 use crate::archive::{Archive, Table};
+use crate::live_tables::Views;
+use crate::{Settings, SqlLimits};
 use feed::{Begun, Feeder, Whole, feed};
 use render::{Writer, parts};
 use session::Sessions;
@@ -79,11 +82,12 @@ struct Permit {
 }
 
 impl SqlDoor {
-    /// A door to the archive; starts its threads.
+    /// A door to the archive and to the live views; starts its threads.
     ///
     /// # Errors
     /// The operating system's when the threads cannot be started, or DataFusion's when the session cannot be built.
-    pub fn new(archive: Archive, limits: SqlLimits) -> Result<Self, SqlError> {
+    pub fn new(archive: Archive, live: Views, settings: &Settings) -> Result<Self, SqlError> {
+        let limits = settings.sql.clone();
         let runtime = Builder::new_multi_thread()
             .worker_threads(limits.threads.max(1))
             .thread_stack_size(STACK_BYTES)
@@ -91,7 +95,7 @@ impl SqlDoor {
             .enable_all()
             .build()
             .map_err(|error| SqlError::Failed(error.to_string()))?;
-        let sessions = Sessions::new(&limits)?;
+        let sessions = Sessions::new(settings, &archive, live)?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(limits.concurrency)),
             places: Arc::new(Semaphore::new(limits.concurrency.saturating_add(limits.queue))),
@@ -124,8 +128,8 @@ impl SqlDoor {
 
     /// The tables that statements may read.
     #[must_use]
-    pub fn tables(&self) -> Vec<Table> {
-        self.engine.archive.tables()
+    pub fn tables(&self) -> &[Table] {
+        self.engine.sessions.tables()
     }
 
     /// Runs one statement and writes its answer; the bytes come as they are made, no faster than they are taken. An answer in JSON is cut

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, SchemaProvider};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -11,12 +11,14 @@ use datafusion::execution::{SessionState, SessionStateDefaults};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::SqlError;
-use crate::SqlLimits;
-use crate::archive::Archive;
+use super::catalog::{INFORMATION_SCHEMA, information_schema};
+use crate::Settings;
+use crate::archive::{Archive, Table};
 use crate::functions::{self, MergeQuantiles};
+use crate::live_tables::Views;
 
-const CATALOG: &str = "cloudping";
-const SCHEMA: &str = "public";
+pub(super) const CATALOG: &str = "cloudping";
+pub(super) const SCHEMA: &str = "public";
 
 /// Functions that make much out of little in one call: their results are no part of the memory that is counted. And one that tells
 /// which program answers.
@@ -40,10 +42,14 @@ const REFUSED_FUNCTIONS: [&str; 14] = [
 /// Makes sessions that share functions and one pool of memory.
 pub(super) struct Sessions {
     template: SessionState,
+    live: Views,
+    information: Arc<dyn SchemaProvider>,
+    tables: Vec<Table>,
 }
 
 impl Sessions {
-    pub(super) fn new(limits: &SqlLimits) -> Result<Self, SqlError> {
+    pub(super) fn new(settings: &Settings, archive: &Archive, live: Views) -> Result<Self, SqlError> {
+        let limits = &settings.sql;
         let mode = match (limits.spill_bytes, &limits.spill_folder) {
             (0, _) => DiskManagerMode::Disabled,
             (_, None) => DiskManagerMode::OsTmpDirectory,
@@ -73,7 +79,7 @@ impl Sessions {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
-            .with_scalar_functions(allowed.chain(functions::scalars()).collect())
+            .with_scalar_functions(allowed.chain(functions::scalars(&settings.catalogue)).collect())
             .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
             // Later ones take the place of earlier ones of the same name.
             .with_aggregate_functions(
@@ -83,15 +89,25 @@ impl Sessions {
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_table_function_list(SessionStateDefaults::default_table_functions())
             .build();
-        Ok(Self { template })
+        let tables: Vec<Table> = archive.tables().into_iter().chain(Views::tables()).collect();
+        Ok(Self { template, live, information: information_schema(&tables)?, tables })
+    }
+
+    /// Every table with its documented columns.
+    pub(super) fn tables(&self) -> &[Table] {
+        &self.tables
     }
 
     /// A session that sees every table at its newest version.
     pub(super) async fn open(&self, archive: &Archive) -> Result<SessionContext, SqlError> {
         let state = Arc::new(self.template.clone());
         let schema = archive.schema(&state).await?;
+        for (name, table) in self.live.providers() {
+            schema.register_table(name.to_owned(), table)?;
+        }
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, schema)?;
+        catalog.register_schema(INFORMATION_SCHEMA, Arc::clone(&self.information))?;
         let state = SessionStateBuilder::new_from_existing(self.template.clone())
             // The template's list is shared by all its copies; each session has its own.
             .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))

@@ -10,5 +10,6 @@ mod openapi;
 mod readings;
 mod refresh;
 mod sql;
+mod sql_forms;
 mod stream;
 mod windows;

@@ -176,7 +176,7 @@ const HOSTILE: [&str; 41] = [
     "use cloudping",
     "select 1; select 2",
     "select 1; drop table samples",
-    "select * from information_schema.tables",
+    "select * from information_schema.routines",
     "select * from information_schema.df_settings",
     "select * from '/etc/passwd'",
     "select * from 'file:///etc/passwd'",
