@@ -7,7 +7,7 @@
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
 //! - `series`: the history of one pair, from live minutes or from the archive's samples; `rolled`: from its rollups.
-//! - `http`: the doors.
+//! - `http`: the doors; `serve`: the connections to them.
 
 mod archive;
 mod broken;
@@ -19,6 +19,7 @@ mod refresh;
 mod regimes;
 mod rolled;
 mod series;
+mod serve;
 mod service;
 mod settings;
 mod sql;
@@ -26,6 +27,7 @@ mod statistic;
 mod text;
 
 pub use archive::ArchiveError;
-pub use service::{Service, SetupError, serve};
-pub use settings::{LiveSettings, Settings, SqlLimits};
+pub use serve::serve;
+pub use service::{Service, SetupError};
+pub use settings::{ConnectionLimits, LiveSettings, Settings, SqlLimits};
 pub use sql::SqlError;

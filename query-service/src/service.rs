@@ -1,7 +1,5 @@
-//! The service: what its doors share, and the loop that serves them.
+//! The service: what its doors share.
 
-use std::future::Future;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +7,6 @@ use axum::Router;
 use cloudping_model::UtcMicros;
 use cloudping_ports::{LiveStore, StoreError};
 use cloudping_schemas::api::Health;
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::Settings;
@@ -23,8 +20,6 @@ use crate::text::rfc3339;
 
 /// Without a reading of the live store for this long the service calls itself degraded.
 const REFRESH_OVERDUE_US: i64 = 10_000_000;
-/// How long requests may still run after the shutdown was asked for.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// Why a service cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +80,10 @@ impl Service {
         })))
     }
 
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
+    }
+
     /// Every door.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.0))
@@ -127,6 +126,11 @@ impl Shared {
     /// Wakes with each new view.
     pub(crate) fn views(&self) -> watch::Receiver<Arc<LiveView>> {
         self.view.subscribe()
+    }
+
+    /// Tells everyone that the service shuts down.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     /// Becomes true when the service shuts down.
@@ -192,33 +196,6 @@ fn reasons(
         });
     }
     reasons
-}
-
-/// Serves until `shutdown` ends; then streams are closed, and other requests may run for five more seconds.
-///
-/// # Errors
-/// The listener's.
-pub async fn serve(
-    listener: TcpListener,
-    service: Service,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let shared = Arc::clone(&service.0);
-    let mut closed = shared.closing();
-    let graceful = async move {
-        shutdown.await;
-        shared.closing.send_replace(true);
-    };
-    let server = axum::serve(listener, service.router()).with_graceful_shutdown(graceful);
-    let deadline = async move {
-        // The sender lives in `service`, which outlives this future.
-        let _ = closed.wait_for(|closing| *closing).await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = server.into_future() => served,
-        () = deadline => Ok(()),
-    }
 }
 
 #[cfg(test)]

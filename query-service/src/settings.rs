@@ -25,6 +25,8 @@ pub struct Settings {
     pub sql: SqlLimits,
     /// Timing of the live view.
     pub live: LiveSettings,
+    /// Bounds of the connections.
+    pub connections: ConnectionLimits,
 }
 
 impl Settings {
@@ -39,6 +41,7 @@ impl Settings {
             tables_storage: None,
             sql: SqlLimits::default(),
             live: LiveSettings::default(),
+            connections: ConnectionLimits::default(),
         }
     }
 }
@@ -113,5 +116,29 @@ pub struct LiveSettings {
 impl Default for LiveSettings {
     fn default() -> Self {
         Self { stale_after: Duration::from_secs(30), streams: 256 }
+    }
+}
+
+/// What one connection, and all of them together, may take.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimits {
+    /// Connections at the same time; more wait. Default 4,096.
+    pub count: usize,
+    /// From the connection to its first bytes. Default 10 s.
+    pub first_byte: Duration,
+    /// For the head of a request; also the longest pause between two. Default 75 s: load balancers keep connections for 60.
+    pub head: Duration,
+    /// How long the client may leave an answer untaken. Default 60 s.
+    pub untaken: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            count: 4_096,
+            first_byte: Duration::from_secs(10),
+            head: Duration::from_secs(75),
+            untaken: Duration::from_secs(60),
+        }
     }
 }
