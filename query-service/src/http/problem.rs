@@ -63,6 +63,7 @@ impl From<SqlError> for Failure {
             SqlError::TooLong { .. } | SqlError::TooManyTokens { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             SqlError::TooSlow { .. }
             | SqlError::TooBig
+            | SqlError::TooWide { .. }
             | SqlError::TooMuchDisk
             | SqlError::TooManyRows { .. }
             | SqlError::TooManyBytes { .. } => StatusCode::UNPROCESSABLE_ENTITY,

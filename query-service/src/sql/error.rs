@@ -39,6 +39,12 @@ pub enum SqlError {
         "the statement nests too deeply to be read: close every CASE and every parenthesis, and use WITH for inner queries"
     )]
     TooAmbiguous,
+    /// It makes values that may be very long.
+    #[error("the statement may make rows of more than {limit} bytes: join fewer texts and lists to one another")]
+    TooWide {
+        /// The most bytes of a row.
+        limit: usize,
+    },
     /// It took too long.
     #[error("the statement ran for more than {} s and was stopped: narrow it by date, source and target, or read rollup_1h instead of samples", .limit.as_secs_f64())]
     TooSlow {

@@ -12,6 +12,7 @@ mod plain;
 mod render;
 mod session;
 mod statement;
+mod width;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -72,6 +72,10 @@ impl Sessions {
         options.execution.parquet.pushdown_filters = false;
         // The archive decides which table's texts are read as views.
         options.execution.parquet.schema_force_view_types = false;
+        // What each sort keeps for the merging of what it spilled: little beside what all may use.
+        options.execution.sort_spill_reservation_bytes = (limits.memory_bytes / 64).min(10 << 20);
+        // What a turn makes of the one before can grow without end.
+        options.execution.enable_recursive_ctes = false;
         let functions = SessionStateDefaults::default_scalar_functions();
         let allowed = functions.into_iter().filter(|function| !REFUSED_FUNCTIONS.contains(&function.name()));
         // No file formats, no table factories, no object stores: nothing but the registered tables can be read.

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{DescribeTable, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
 use super::parse::parse;
-use super::{SqlError, plain};
+use super::{SqlError, plain, width};
 use crate::SqlLimits;
 use crate::text::utc;
 
@@ -62,6 +62,7 @@ pub(super) async fn planned(
         return Err(SqlError::Invalid(format!("the statement has {wanted} parameters, and {given} values were given")));
     }
     let plan = if given == 0 { plan } else { plan.with_param_values(statement.params)? };
+    width::check(&plan)?;
     Ok(DataFrame::new(state, plan))
 }
 

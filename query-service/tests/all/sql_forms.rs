@@ -96,13 +96,14 @@ async fn a_long_answer_comes_in_pieces() {
     assert_eq!(parquet.metadata().file_metadata().num_rows(), 1_000_000);
     assert!(parquet.metadata().num_row_groups() > 4, "row groups are held in memory, so they are small");
     let csv = asked(&world, series, "csv").await;
-    assert!(csv.body.ends_with("\r\n1000000,7000000\r\n"));
+    assert!(csv.body.contains("\r\n1000000,7000000\r\n"));
     assert_eq!(csv.body.lines().count(), 1_000_001);
 }
 
 #[tokio::test]
 async fn more_rows_than_allowed_are_an_error_and_never_a_part() {
-    let world = World::with(now, |settings| (settings.sql.stream_rows, settings.sql.stream_bytes) = (300_000, 4 << 20));
+    let world =
+        World::with(now, |settings| (settings.sql.stream_rows, settings.sql.stream_bytes) = (300_000, 64 << 20));
     for format in ["csv", "ndjson", "arrow", "parquet"] {
         // Before the first byte went out: a problem.
         let short = World::with(now, |settings| settings.sql.stream_rows = 1000);
@@ -126,7 +127,7 @@ async fn more_rows_than_allowed_are_an_error_and_never_a_part() {
 #[tokio::test]
 async fn a_failure_in_the_middle_breaks_the_answer_off() {
     let world = World::new();
-    let query = "select 1000000 / (900000 - value), uuid() from generate_series(1, 1000000)";
+    let query = "select 1000000 / (90000 - value), uuid() from generate_series(1, 1000000)";
     for format in ["json", "csv", "arrow"] {
         let response = begun(&world, query, format).await;
         assert_eq!(response.status(), 200);
@@ -134,7 +135,7 @@ async fn a_failure_in_the_middle_breaks_the_answer_off() {
         assert!(pieces.last().unwrap().is_err(), "{format}");
     }
     // Where it fails before much was made, it says so.
-    let detail = asked(&world, &query.replace("900000", "90"), "csv").await.problem(400);
+    let detail = asked(&world, &query.replace("90000", "90"), "csv").await.problem(400);
     assert!(detail.to_lowercase().contains("divide by zero"), "{detail}");
 }
 
