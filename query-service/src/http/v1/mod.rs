@@ -18,7 +18,7 @@ pub(super) mod audit;
 mod changes;
 mod matrix;
 mod regions;
-mod series;
+pub(super) mod series;
 mod sql;
 mod stream;
 

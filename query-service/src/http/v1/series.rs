@@ -60,7 +60,28 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
     let now = (shared.clock)();
     let span = span(&params, now)?;
     known(&shared, &span.source, &span.target)?;
-    let live_from = live_from(&span, now);
+    let points = points(&shared, &span, now).await?;
+    let whole_live = live_from(&span, now) <= span.start;
+    Ok(Json(Series {
+        start: rfc3339(span.start),
+        end: rfc3339(span.end),
+        step_seconds: span.step_us / SECOND_US,
+        answered_from: if whole_live { "live" } else { "archive" }.to_owned(),
+        simulated: shared.settings.simulated,
+        source: span.source,
+        target: span.target,
+        protocol: span.protocol.name().to_owned(),
+        points,
+    }))
+}
+
+/// The windows of a span that have data.
+pub(in crate::http) async fn points(
+    shared: &Arc<Shared>,
+    span: &Span,
+    now: UtcMicros,
+) -> Result<Vec<SeriesPoint>, Failure> {
+    let live_from = live_from(span, now);
     let mut points = Vec::new();
     if span.start < live_from {
         let end = span.end.min(live_from);
@@ -74,18 +95,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
         let view = shared.view();
         points.extend(off_thread(move || live_points(&view, &live)).await?);
     }
-    let whole_live = live_from <= span.start;
-    Ok(Json(Series {
-        start: rfc3339(span.start),
-        end: rfc3339(span.end),
-        step_seconds: span.step_us / SECOND_US,
-        answered_from: if whole_live { "live" } else { "archive" }.to_owned(),
-        simulated: shared.settings.simulated,
-        source: span.source,
-        target: span.target,
-        protocol: span.protocol.name().to_owned(),
-        points,
-    }))
+    Ok(points)
 }
 
 /// The windows that are long closed from the rollups, where these suit the step; everything else from the samples.
