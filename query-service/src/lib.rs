@@ -29,5 +29,5 @@ mod text;
 pub use archive::ArchiveError;
 pub use serve::serve;
 pub use service::{Service, SetupError};
-pub use settings::{ConnectionLimits, LiveSettings, Settings, SqlLimits};
+pub use settings::{ConnectionLimits, HistoryKeys, LegacyHistory, LiveSettings, Settings, SqlLimits};
 pub use sql::SqlError;

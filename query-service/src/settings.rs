@@ -1,9 +1,11 @@
 //! What the service is told when it starts.
 
 use std::path::PathBuf;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::Catalogue;
 use deltalake_core::logstore::object_store::ObjectStore;
@@ -27,6 +29,8 @@ pub struct Settings {
     pub live: LiveSettings,
     /// Bounds of the connections.
     pub connections: ConnectionLimits,
+    /// Whether `/history` of the legacy API wants a key. Default open.
+    pub legacy_history_key: LegacyHistory,
 }
 
 impl Settings {
@@ -42,6 +46,7 @@ impl Settings {
             sql: SqlLimits::default(),
             live: LiveSettings::default(),
             connections: ConnectionLimits::default(),
+            legacy_history_key: LegacyHistory::default(),
         }
     }
 }
@@ -141,4 +146,21 @@ impl Default for ConnectionLimits {
             untaken: Duration::from_secs(60),
         }
     }
+}
+
+/// Who may ask for `/history` of the legacy API.
+#[derive(Debug, Clone, Default)]
+pub enum LegacyHistory {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Whoever sends a key in `x-api-key` that is known there.
+    Key(Arc<dyn HistoryKeys>),
+}
+
+/// Knows keys.
+#[async_trait]
+pub trait HistoryKeys: fmt::Debug + Send + Sync {
+    /// Whether whoever holds this key may read the history. A key that cannot be looked up admits nobody.
+    async fn admits(&self, key: &str) -> bool;
 }

@@ -1,4 +1,4 @@
-//! What all doors have in common, the legacy surface byte for byte, the dashboard, and the serving loop.
+//! What all doors have in common, the dashboard, and the serving loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,64 +6,10 @@ use std::time::Duration;
 use crate::common::*;
 use axum::body::Body;
 use axum::http::Request;
-use cloudping_model::{Family, Pane};
 use cloudping_query_service::{Service, Settings, serve};
 use cloudping_schemas::catalogue::Catalogue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-#[tokio::test]
-async fn legacy_answers_byte_for_byte() {
-    let world = World::new();
-    world.fill().await;
-    let body = async |path: &str| {
-        let answer = world.get(path).await;
-        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"), "{path}");
-        assert_eq!(answer.header("access-control-allow-origin"), "*");
-        answer.body
-    };
-    let head = r#"{"metadata":{"percentile":"p_50","timeframe":"1D","unit":"milliseconds"},"data":"#;
-    let there = r#""us-east-1":{"eu-west-1":68.41}"#;
-    let back = r#""eu-west-1":{"us-east-1":68.41}"#;
-    assert_eq!(body("/latencies").await, format!("{head}{{{back},{there}}}}}"));
-    assert_eq!(body("/latencies?from=us-east-1").await, format!("{head}{{{there}}}}}"));
-    assert_eq!(body("/latencies?to=us-east-1").await, format!("{head}{{{back}}}}}"));
-    assert_eq!(body("/latencies?from=us-east-1&to=us-east-1&x=ignored").await, format!("{head}{{}}}}"));
-    assert_eq!(body("/latencies?from=us-east-1&to=eu-west-1").await, format!("{head}{{{there}}}}}"));
-    let mean = body("/latencies?percentile=latency&timeframe=1D&from=us-east-1").await;
-    assert_eq!(mean, format!("{}{{{there}}}}}", head.replace("p_50", "latency")));
-}
-
-#[tokio::test]
-async fn legacy_rounds_to_two_decimals_and_omits_what_was_lost() {
-    let world = World::new();
-    let start = NOW.floor(MINUTE);
-    let mut pane = pane_of(start, "eu-west-1", Family::V4, &[68_414, 68_417], 0);
-    pane.series.extend(pane_of(start, "us-east-1", Family::V4, &[], 5).series);
-    world.pane("local", Pane::Minute, &pane).await;
-    world.head("local", &head_at(NOW, start)).await;
-    world.service.refresh(NOW).await.unwrap();
-    assert!(world.get("/latencies").await.body.ends_with(r#""data":{"local":{"eu-west-1":68.42}}}"#));
-}
-
-#[tokio::test]
-async fn legacy_errors_byte_for_byte() {
-    let world = World::new();
-    let percentile = r#"{"Code":"BadRequestError","Message":"Invalid percentile. Must be one of: p_10, p_25, p_50, p_75, p_90, p_98, p_99, latency"}"#;
-    let timeframe = r#"{"Code":"BadRequestError","Message":"Invalid timeframe. Must be one of: 1D, 1W, 1M, 1Y"}"#;
-    for (query, expected) in [
-        ("percentile=p_95", percentile),
-        ("percentile=P_50", percentile),
-        ("percentile=", percentile),
-        ("timeframe=1d", timeframe),
-        ("timeframe=", timeframe),
-    ] {
-        let answer = world.get(&format!("/latencies?{query}")).await;
-        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (400, expected), "{query}");
-        assert_eq!(answer.header("access-control-allow-origin"), "*");
-        assert_eq!(answer.header("cloudping-simulated"), "true", "{query}");
-    }
-}
 
 #[tokio::test]
 async fn what_is_not_there_is_a_problem() {
@@ -71,7 +17,7 @@ async fn what_is_not_there_is_a_problem() {
     for path in ["/api", "/api/", "/api/v1", "/api/v1/nothing", "/api/v2/matrix"] {
         assert_eq!(world.get(path).await.problem(404), format!("there is nothing at {path}"));
     }
-    for path in ["/api/v1/matrix", "/latencies", "/healthz"] {
+    for path in ["/api/v1/matrix", "/healthz"] {
         let answer = world.ask(Request::delete(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.header("allow"), "GET,HEAD", "{path}");
         assert_eq!(answer.problem(405), format!("{path} does not answer DELETE"));

@@ -5,6 +5,7 @@ mod broken;
 mod changes;
 mod common;
 mod doors;
+mod legacy;
 mod live;
 mod openapi;
 mod readings;

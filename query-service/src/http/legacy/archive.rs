@@ -12,7 +12,8 @@ use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
-use super::{Data, Filter, two_decimals};
+use super::figures::{Data, Filter};
+use super::names::two_decimals;
 use crate::archive::shown;
 use crate::sql::SqlError;
 use crate::statistic::Statistic;
