@@ -83,6 +83,17 @@ impl Server {
         Self::ministack("glue,athena,s3")
     }
 
+    /// Starts SNS and SQS (ministack from PyPI). They answer after a second or two, and keep nothing when they end.
+    ///
+    /// `None`, said on standard error, where `CLOUDPING_TEST_MINISTACK` does not name the program.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn sns() -> Option<Self> {
+        Self::ministack("sns,sqs,sts,iam")
+    }
+
     fn ministack(services: &str) -> Option<Self> {
         let program = variable("CLOUDPING_TEST_MINISTACK")?;
         let port = free_port();
