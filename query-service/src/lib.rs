@@ -7,8 +7,10 @@
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
 //! - `series`: the history of one pair, from live minutes or from the archive's samples; `rolled`: from its rollups.
+//! - `alerts`: rules held against the live view, and who is told.
 //! - `http`: the doors; `serve`: the connections to them.
 
+mod alerts;
 mod archive;
 mod broken;
 mod functions;
@@ -26,6 +28,7 @@ mod sql;
 mod statistic;
 mod text;
 
+pub use alerts::{AlertFileError, Alerts, Webhooks};
 pub use archive::ArchiveError;
 pub use serve::serve;
 pub use service::{Service, SetupError};

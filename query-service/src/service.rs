@@ -10,6 +10,7 @@ use cloudping_schemas::api::Health;
 use tokio::sync::{Semaphore, watch};
 
 use crate::Settings;
+use crate::alerts::{self, Alerts};
 use crate::archive::{Archive, ArchiveError};
 use crate::http;
 use crate::live_tables::Views;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) door: SqlDoor,
     /// Places for clients of the stream.
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) alerts: alerts::Board,
     view: watch::Sender<Arc<LiveView>>,
     closing: watch::Sender<bool>,
     refreshing: tokio::sync::Mutex<()>,
@@ -69,6 +71,7 @@ impl Service {
         Ok(Self(Arc::new(Shared {
             door: SqlDoor::new(archive, views, &settings)?,
             streams: Arc::new(Semaphore::new(settings.live.streams)),
+            alerts: alerts::Board::default(),
             view,
             closing: watch::Sender::new(false),
             refreshing: tokio::sync::Mutex::new(()),
@@ -87,6 +90,12 @@ impl Service {
     /// Every door.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.0))
+    }
+
+    /// Holds rules against the live view, each second, and tells of them, until `shutdown` turns true. What was not delivered by then is left
+    /// in the live store for the next service.
+    pub async fn watch_alerts(&self, alerts: Alerts, shutdown: watch::Receiver<bool>) {
+        alerts::run(Arc::clone(&self.0), alerts, shutdown).await;
     }
 
     /// Reads what has changed in the live store and shows it. Call it after each commit and at least once a second: windows end at `now`.

@@ -1,5 +1,9 @@
 //! The shapes of the HTTP API, version 1. Times are RFC 3339 in UTC, latencies milliseconds.
 
+mod alerts;
+
+pub use alerts::{Alert, AlertRule, Alerts};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

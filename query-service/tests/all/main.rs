@@ -1,5 +1,6 @@
 //! The service through its doors. One program, so that the engine is linked once.
 
+mod alerts;
 mod archive;
 mod broken;
 mod changes;

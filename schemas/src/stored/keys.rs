@@ -29,6 +29,10 @@ pub const WORKERS: &str = "workers";
 pub const INGEST_KEYS: &str = "ingest-keys";
 /// The partition, and the sort key, of the [`NetworkMark`](super::NetworkMark).
 pub const NETWORK: &str = "network";
+/// The partition of the alerts that are not at rest: one item under each rule's name, source and target.
+pub const ALERTS: &str = "alerts";
+/// The partition of the notices that no receiver has taken yet, the oldest first.
+pub const NOTICES: &str = "notices";
 /// The partition of the dead letters.
 pub const DEAD_LETTERS: &str = "dead-letters";
 
@@ -69,6 +73,12 @@ pub fn pane_start(start: UtcMicros) -> String {
 #[must_use]
 pub fn dead_letter(shard: &str, sequence: &str) -> String {
     format!("{shard}/{sequence:0>64}")
+}
+
+/// The sort key of the state of an alert.
+#[must_use]
+pub fn alert(rule: &str, source: &str, target: &str) -> String {
+    format!("{rule}/{source}/{target}")
 }
 
 /// When a store may delete an item by itself, in seconds since 1970; `None` for what is never deleted so.
@@ -115,9 +125,20 @@ mod tests {
         assert_eq!(panes, [Some(15), Some(17), Some(411)]);
         assert_eq!(rest(&changes(&vantage), &change(at, at + 60_000_000)), Some(411));
         assert_eq!((rest(AUDITS, &sort), rest(&ingest_seen(&vantage), &sort)), (Some(17), Some(2)));
-        for partition in
-            [HEADS, SERIES, WATCHES, REGIMES, OUTBOX, CHECKPOINTS, LEASES, WORKERS, INGEST_KEYS, DEAD_LETTERS]
-        {
+        for partition in [
+            HEADS,
+            SERIES,
+            WATCHES,
+            REGIMES,
+            OUTBOX,
+            CHECKPOINTS,
+            LEASES,
+            WORKERS,
+            INGEST_KEYS,
+            ALERTS,
+            NOTICES,
+            DEAD_LETTERS,
+        ] {
             assert_eq!(expires_at(partition, &sort), None, "{partition}");
         }
         assert_eq!(expires_at("panes/1m/us-east-1", "soon"), None);

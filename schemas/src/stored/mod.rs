@@ -1,5 +1,6 @@
 //! The items of the live store, and the keys they are stored under.
 
+mod alert;
 mod audit;
 mod dead_letter;
 mod head;
@@ -11,6 +12,7 @@ mod pane;
 mod series;
 mod watch;
 
+pub use alert::{AlertEpisode, AlertPhase, AlertState, NoticeItem};
 pub use audit::{AuditItem, AuditQuantile};
 pub use dead_letter::DeadLetter;
 pub use head::{EpochRounds, LedgerHour, SeenEpoch, VantageHead, missing_rounds};

@@ -14,6 +14,7 @@
 //!
 //! `tests/all/openapi.rs` holds the description against what the routes really take.
 
+mod alerts;
 pub(super) mod audit;
 mod changes;
 mod matrix;
@@ -49,6 +50,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(changes::get))
         .routes(routes!(changes::regimes))
         .routes(routes!(audit::get))
+        .routes(routes!(alerts::get))
         .routes(routes!(sql::get, sql::post).layer(DefaultBodyLimit::max(sql::BODY_BYTES)))
         .routes(routes!(stream::get))
 }

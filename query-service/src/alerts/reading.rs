@@ -1,0 +1,100 @@
+//! What the live view says of the pairs of a rule.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cloudping_digest::SeriesSummary;
+use cloudping_model::{Rolling, UtcMicros};
+use cloudping_schemas::catalogue::Catalogue;
+
+use super::rule::{Measure, Rule};
+use super::state::Reading;
+use crate::live_view::LiveView;
+use crate::statistic::Statistic;
+use crate::text::millis;
+
+/// Source and target.
+pub(crate) type Pair = (String, String);
+
+/// Probes that a share of losses must be of, unless the rule says otherwise.
+const LEAST_FOR_LOSS: u64 = 10;
+
+/// What a window says of one pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Measured {
+    pub(crate) reading: Reading,
+    /// The number, whether it can be relied upon or not.
+    pub(crate) value: Option<f64>,
+    /// What it is of.
+    pub(crate) count: u64,
+}
+
+const NOTHING: Measured = Measured { reading: Reading::Missing, value: None, count: 0 };
+
+/// Every pair of a rule that was measured within the last day, or that the rule names. Of a pair that was measured over both address families
+/// what was measured over IPv4, as everywhere.
+pub(crate) fn read(rule: &Rule, view: &LiveView, catalogue: &Catalogue) -> BTreeMap<Pair, Measured> {
+    let mut pairs: BTreeMap<Pair, Measured> = BTreeMap::new();
+    if let Some((source, target)) = rule.only_pair().filter(|(source, target)| rule.has(source, target, catalogue)) {
+        pairs.insert((source.to_owned(), target.to_owned()), NOTHING);
+    }
+    let steps = steps(rule, view);
+    for window in [Rolling::Day, rule.window] {
+        for (source, key, summary) in view.pairs(window, rule.protocol, None) {
+            let (source, target) = (source.as_str(), key.target.as_str());
+            if !rule.has(source, target, catalogue) {
+                continue;
+            }
+            let measured = match (window == rule.window, rule.measure) {
+                (false, _) => NOTHING,
+                (true, Measure::Step) => stepped(summary, steps.get(&(source, target))),
+                (true, _) => measured(rule, summary),
+            };
+            pairs.insert((source.to_owned(), target.to_owned()), measured);
+        }
+    }
+    pairs
+}
+
+fn measured(rule: &Rule, summary: &SeriesSummary) -> Measured {
+    let (value, count, enough) = match rule.measure {
+        Measure::Loss => (summary.loss(), summary.sent(), summary.sent() >= LEAST_FOR_LOSS),
+        Measure::Latency(statistic) => (statistic.of(summary), summary.received(), is_enough(statistic, summary)),
+        Measure::Step => (None, 0, false),
+    };
+    let enough = rule.min_count.map_or(enough, |least| count >= least);
+    let reading = match value {
+        None => Reading::Missing,
+        Some(value) if enough => Reading::Value(value),
+        Some(_) => Reading::Few,
+    };
+    Measured { reading, value, count }
+}
+
+/// An extreme is one however few there are.
+fn is_enough(statistic: Statistic, summary: &SeriesSummary) -> bool {
+    matches!(statistic, Statistic::Min | Statistic::Max) || statistic.supported_by(summary)
+}
+
+/// How many steps were found within the window, and the greatest, up or down, ms.
+type Steps<'a> = HashMap<(&'a str, &'a str), (u64, f64)>;
+
+fn steps<'a>(rule: &Rule, view: &'a LiveView) -> Steps<'a> {
+    let mut steps = Steps::new();
+    if rule.measure != Measure::Step {
+        return steps;
+    }
+    let since: UtcMicros = view.now - rule.window.panes() * rule.window.pane().micros();
+    for change in view.changes().filter(|change| change.protocol == rule.protocol && change.found_at >= since) {
+        let delta_ms = millis((f64::from(change.after_us) - f64::from(change.before_us)).abs());
+        let (count, greatest) = steps.entry((change.vantage.as_str(), change.target.as_str())).or_default();
+        *count += 1;
+        *greatest = delta_ms.max(*greatest);
+    }
+    steps
+}
+
+fn stepped(summary: &SeriesSummary, step: Option<&(u64, f64)>) -> Measured {
+    let (count, greatest) = step.copied().unwrap_or_default();
+    let reading = if summary.received() == 0 { Reading::Missing } else { Reading::Value(greatest) };
+    Measured { reading, value: Some(greatest), count }
+}
