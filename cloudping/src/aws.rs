@@ -73,6 +73,8 @@ pub struct Clients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The bucket's.
     pub s3: aws_sdk_s3::Client,
+    /// That of topics.
+    pub sns: aws_sdk_sns::Client,
 }
 
 impl Clients {
@@ -84,6 +86,7 @@ impl Clients {
             kinesis: aws_sdk_kinesis::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             s3: cloudping_backend_aws::s3_client(&config),
+            sns: aws_sdk_sns::Client::new(&config),
             config,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloudping_schemas::catalogue::EndpointSetting;
 
+use crate::alerts::AlertsArgs;
 use crate::doctor::DoctorArgs;
 use crate::ingest_key::IngestKeyArgs;
 use crate::nearest::NearestArgs;
@@ -65,6 +66,8 @@ pub enum Command {
     Matrix(MatrixArgs),
     /// Show where latencies stepped up or down, as a running cloudping has found
     Changes(ChangesArgs),
+    /// Check a file of alert rules, and what of it would be alarming now
+    Alerts(AlertsArgs),
     /// Ask a running cloudping's archive in SQL (read-only)
     Sql(SqlArgs),
     /// Look after the archive's tables: roll up, compact, vacuum, check, weigh
@@ -121,6 +124,9 @@ pub struct UpArgs {
     /// HTTP: what is sent is signed, not secret, and TLS belongs in front
     #[arg(long, conflicts_with = "planet", value_name = "ADDR:PORT")]
     pub ingest: Option<SocketAddr>,
+    /// TOML file of alert rules (docs/alerts.md); re-read whenever it changes. `cloudping alerts check` checks one
+    #[arg(long, env = "CLOUDPING_ALERTS", value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
     /// The name of this machine as a vantage point (without --planet) [default: local; must be given with --aws]
     #[arg(long, value_name = "ID")]
     pub vantage: Option<String>,

@@ -1,5 +1,6 @@
 //! The single binary: the whole system in one process, and the commands to ask it.
 
+mod alerts;
 mod ask;
 #[cfg(feature = "aws")]
 mod aws;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Targets(args) => targets::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Changes(args) => changes::run(&args),
+        Command::Alerts(args) => alerts::run(args),
         Command::Sql(args) => sql::run(args),
         Command::Rollup(args) => rollup::run(args),
     };

@@ -4,6 +4,7 @@
 //! starts the components and stops them in order, [`parts`] notices one that breaks off, [`archiving`] writes the log to Parquet now and then, [`upkeep`] keeps the
 //! tables in shape.
 
+mod alerting;
 mod archiving;
 mod auditing;
 mod catching_up;

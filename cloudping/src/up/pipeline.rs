@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
+use super::alerting;
 use super::archiving::Archiving;
 use super::auditing;
 use super::catching_up;
@@ -59,12 +60,14 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let service = service(&plan, &stores, &network)?;
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
     let (keeping, mut parts) = (Stop::new(), Parts::new());
+    let alerts = alerting::open(plan.alerts.as_deref(), &stores)?;
     let door = ingest::open(plan.ingest, &stores, producing.0.subscribe()).await?;
 
     let listener = TcpListener::from_std(listener).map_err(Failure::runtime)?;
     let address = listener.local_addr().map_err(Failure::runtime)?;
     let live = refresh(service.clone(), stores.committed.clone(), stores.refresh, serving.0.subscribe());
     let refreshing = parts.spawn("the live view", live);
+    let alerting = alerting::start(alerts, &service, &parts, serving.0.subscribe());
     let mut shutdown = serving.0.subscribe();
     let serve = cloudping_query_service::serve(listener, service, async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
@@ -99,6 +102,9 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
         report("the archive", joined(archiver).await);
         wait_for(upkeeper).await;
         serving.now();
+        if let Some(alerting) = alerting {
+            report("the alerts", alerting.await);
+        }
         report("the live view", refreshing.await);
         report("the server", server.await);
     };

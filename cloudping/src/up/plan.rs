@@ -57,6 +57,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Address of the ingest door, if there is to be one.
     pub ingest: Option<SocketAddr>,
+    /// The file of alert rules, if there is one.
+    pub alerts: Option<PathBuf>,
     /// Time of a round.
     pub interval: Duration,
     /// Patience of a probe.
@@ -114,6 +116,7 @@ impl Plan {
             data: args.data.unwrap_or_else(|| PathBuf::from(default_data)),
             listen: args.listen,
             ingest: args.ingest,
+            alerts: args.alerts,
             interval,
             timeout: args.timeout,
             archive_every: args.archive_every,

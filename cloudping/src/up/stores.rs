@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::Tables;
-use cloudping_ports::{EventLog, LiveStore};
+use cloudping_ports::{EventLog, LiveStore, Notifier};
 use cloudping_stream_processor::WorkerId;
 use object_store::ObjectStore;
 use tokio::sync::watch;
@@ -40,6 +40,8 @@ pub struct Stores {
     pub trimmed: Option<Arc<LocalLog>>,
     /// Where rounds wait while the log is away; `None` where the log is on the same disk.
     pub spool: Option<PathBuf>,
+    /// Who can be told of alerts, beside webhooks.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
     /// Where all this is, for people.
     pub place: String,
 }
@@ -91,6 +93,7 @@ fn local(plan: &Plan) -> Result<Stores, Failure> {
         refresh: Refresh { pause: LOCAL_PAUSE, longest: LOCAL_LONGEST },
         trimmed: Some(log.clone()),
         spool: None,
+        notifiers: Vec::new(),
         place: plan.data.display().to_string(),
         archive: ArchivePlace { tables: Tables::at(&url), url, storage: None },
         worker: None,

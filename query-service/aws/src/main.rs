@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
-use cloudping_backend_aws::{DynamoStore, s3_objects};
+use cloudping_backend_aws::{DynamoStore, SnsTopics, s3_objects};
 use cloudping_environment::now;
 use cloudping_ports::{Key, LiveStore};
-use cloudping_query_service::{Service, serve};
+use cloudping_query_service::{Alerts, Service, serve};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{NetworkMark, PLANET, keys};
 use cloudping_telemetry::logging;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::settings::Settings;
 
@@ -39,10 +40,13 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let settings = Settings::read(|name| std::env::var(name).ok())?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let alerts = alerts(&settings).await?;
     let service = service(&settings).await?;
     let listener = TcpListener::bind(settings.listen).await?;
     tracing::info!(address = %listener.local_addr()?, table = settings.table, bucket = settings.bucket, "listening");
     let refreshing = tokio::spawn(refresh(service.clone(), settings.refresh));
+    let stopping = watch::Sender::new(false);
+    let watching = tokio::spawn(watch_alerts(service.clone(), alerts, stopping.subscribe()));
     let stopped = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -52,6 +56,8 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let served = serve(listener, service, stopped).await;
     refreshing.abort();
+    stopping.send_replace(true);
+    watching.await?;
     Ok(served?)
 }
 
@@ -67,6 +73,21 @@ async fn service(settings: &Settings) -> Result<Service, Box<dyn Error + Send + 
     of_service.tables_storage = Some(s3_objects(&own, &settings.bucket).await?);
     of_service.live.stale_after = of_service.live.stale_after.max(settings.interval * ROUNDS_MISSED);
     Ok(Service::new(of_service, Arc::new(store), now)?)
+}
+
+/// The rules that are watched over, if there is a file of them.
+async fn alerts(settings: &Settings) -> Result<Option<Alerts>, Box<dyn Error + Send + Sync>> {
+    let Some(file) = &settings.alerts else { return Ok(None) };
+    let own = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let topics = Arc::new(SnsTopics::new(aws_sdk_sns::Client::new(&own)));
+    let alerts = Alerts::open(file, |name| std::env::var(name).ok(), vec![topics]);
+    Ok(Some(alerts.map_err(|error| format!("CLOUDPING_ALERTS: {error}"))?))
+}
+
+async fn watch_alerts(service: Service, alerts: Option<Alerts>, shutdown: watch::Receiver<bool>) {
+    if let Some(alerts) = alerts {
+        service.watch_alerts(alerts, shutdown).await;
+    }
 }
 
 /// Whether the table holds the numbers of a simulated network, by its mark. One without a mark is of functions, which measure the world.

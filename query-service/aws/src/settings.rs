@@ -1,6 +1,7 @@
 //! The program's settings: environment variables, all faults named at once.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudping_environment::{Faults, Variables};
@@ -23,6 +24,8 @@ pub struct Settings {
     pub interval: Duration,
     /// `CLOUDPING_REFRESH_MS`: from one reading of the live store to the next, milliseconds. Default 1,000; each reading is paid for.
     pub refresh: Duration,
+    /// `CLOUDPING_ALERTS`: the file of alert rules. Default none.
+    pub alerts: Option<PathBuf>,
 }
 
 impl Settings {
@@ -48,7 +51,8 @@ impl Settings {
         let interval = variables.number("CLOUDPING_INTERVAL_MS", 10_000, 100..=540_000, "milliseconds");
         let refresh = variables.number("CLOUDPING_REFRESH_MS", 1_000, 100..=5_000, "milliseconds");
         let [interval, refresh] = [interval, refresh].map(Duration::from_millis);
-        variables.settings(Self { table, bucket, prefix, listen, vantages, interval, refresh })
+        let alerts = variables.given("CLOUDPING_ALERTS").filter(|file| !file.is_empty()).map(PathBuf::from);
+        variables.settings(Self { table, bucket, prefix, listen, vantages, interval, refresh, alerts })
     }
 }
 

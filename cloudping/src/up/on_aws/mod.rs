@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_backend_aws::{
-    DynamoStore, KinesisLog, create_bucket_if_absent, create_stream_if_absent, create_table_if_absent, s3_objects,
+    DynamoStore, KinesisLog, SnsTopics, create_bucket_if_absent, create_stream_if_absent, create_table_if_absent,
+    s3_objects,
 };
 use cloudping_batch_rollup::Tables;
 use cloudping_schemas::stored::{NetworkMark, keys};
@@ -57,6 +58,7 @@ pub async fn open(plan: &Plan, places: &Places) -> Result<Stores, Failure> {
         refresh: REFRESH,
         trimmed: None,
         spool: Some(plan.data.join("spool")),
+        notifiers: vec![Arc::new(SnsTopics::new(clients.sns.clone()))],
         place: format!("the stream {}, the table {} and {url}", places.stream, places.table),
         archive: ArchivePlace { tables: Tables::in_storage(&url, storage.clone()), url, storage: Some(storage) },
         worker: Some(worker()?),
