@@ -2,6 +2,7 @@
 //!
 //! - `live_view`: an immutable picture of all windows at one moment; `refresh` reads the next one from the live store.
 //! - `live_tables`: the same as tables of SQL.
+//! - `noise`: by how much a number may be off by chance.
 //! - `regimes`: the levels of one pair, from one route step to the next.
 //! - `archive`: the Delta tables as they are now.
 //! - `functions`: exact quantiles and digests for SQL.
@@ -17,6 +18,7 @@ mod functions;
 mod http;
 mod live_tables;
 mod live_view;
+mod noise;
 mod refresh;
 mod regimes;
 mod rolled;

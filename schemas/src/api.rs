@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 mod sql;
 
 pub use sql::{SqlRequest, SqlValue};
+mod live;
+pub use live::*;
 
 /// Answer of `GET /api/v1/regions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

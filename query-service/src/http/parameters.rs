@@ -119,6 +119,8 @@ macro_rules! parameters {
 }
 pub(in crate::http) use parameters;
 
+/// Ids with commas between them.
+pub(in crate::http) const IDS: Shape = Shape::Pattern("^[^,]+(,[^,]+)*$");
 /// What [`crate::statistic::Statistic::parse`] reads.
 const STATISTIC: Shape = Shape::Pattern(r"^(p(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,5})?)|mean|min|max|jitter)$");
 
@@ -174,6 +176,20 @@ pub(in crate::http) const END: Parameter = Parameter {
     required: false,
     shape: Shape::Time,
 };
+pub(in crate::http) const PROVIDER: Parameter = Parameter {
+    name: "provider",
+    about: "Only regions of this provider.",
+    example: "aws",
+    required: false,
+    shape: Shape::Text,
+};
+pub(in crate::http) const LIMIT: Parameter = Parameter {
+    name: "limit",
+    about: "The most rows of an answer.",
+    example: "100",
+    required: false,
+    shape: Shape::Whole(1, 1_000),
+};
 pub(in crate::http) const FORMAT: Parameter = Parameter {
     name: "format",
     about: "The form of the answer; it goes before the header `Accept`. Default `json`. All forms but `json` have the rows alone.",
@@ -182,8 +198,15 @@ pub(in crate::http) const FORMAT: Parameter = Parameter {
     shape: Shape::OneOf(&["json", "csv", "ndjson", "arrow", "parquet"]),
 };
 
+/// A form that only regions have.
+pub(in crate::http) const GEOJSON: &str = "geojson";
+pub(in crate::http) const GEOJSON_TYPE: &str = "application/geo+json";
+
 /// The media type of a form by its name as a parameter.
 pub(in crate::http) fn media_type(format: &str) -> Option<&'static str> {
+    if format == GEOJSON {
+        return Some(GEOJSON_TYPE);
+    }
     Format::ALL.into_iter().find(|known| known.name() == format).map(Format::media_type)
 }
 

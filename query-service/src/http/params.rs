@@ -58,6 +58,12 @@ impl Params {
         self.parse("protocol", Protocol::TcpConnect, "tcp, tls, https, icmp or udp", Protocol::from_name)
     }
 
+    /// The most rows of an answer, by `limit`: 1 to 1000.
+    pub(in crate::http) fn limit(&self, default: usize) -> Result<usize, Failure> {
+        let few = |text: &str| text.parse().ok().filter(|limit| (1..=1_000).contains(limit));
+        self.parse("limit", default, "1 to 1000", few)
+    }
+
     /// A parameter that must be given.
     pub(in crate::http) fn required(&self, name: &str, expected: &str) -> Result<&str, Failure> {
         let missing = || Failure::bad_request(format!("{name} is missing, expected {expected}"));

@@ -5,6 +5,7 @@ mod archive;
 mod broken;
 mod changes;
 mod common;
+mod compare;
 mod doors;
 mod legacy;
 mod live;

@@ -9,9 +9,7 @@ use cloudping_model::{Level, Protocol, RouteChange, TargetId, UtcMicros, Vantage
 use cloudping_schemas::api;
 
 use super::series::{TIME, known};
-use crate::http::parameters::{
-    END, PROTOCOL, Parameter, SOURCE, START, Shape, TARGET, THE_SOURCE, THE_TARGET, parameters,
-};
+use crate::http::parameters::{END, LIMIT, PROTOCOL, SOURCE, START, TARGET, THE_SOURCE, THE_TARGET, parameters};
 use crate::http::problem::Failure;
 use crate::refresh;
 use crate::regimes::{self, Pair};
@@ -26,24 +24,16 @@ parameters! {
         PROTOCOL.about("How the probes were made; all where it is not given."),
         START.about("Where the range starts, by RFC 3339. Default seven days before its end."),
         END,
-        LIMIT,
+        LIMIT.about("The most changes of an answer. Default 100."),
 }
 parameters! {
     /// Parameters of `regimes`.
     RegimesParams: THE_SOURCE, THE_TARGET, PROTOCOL
 }
-const LIMIT: Parameter = Parameter {
-    name: "limit",
-    about: "The most changes of an answer, 1 to 1000. Default 100.",
-    example: "100",
-    required: false,
-    shape: Shape::Whole(1, 1_000),
-};
 
 /// The range unless it is asked for.
 const DEFAULT_RANGE_US: i64 = 7 * 86_400_000_000;
 const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
 
 /// Lasting steps in the level of pairs.
 #[utoipa::path(get, path = "/api/v1/changes", tag = "history", params(ChangesParams), responses(
@@ -59,8 +49,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
         let (start, end) = (rfc3339(start), rfc3339(end));
         return Err(Failure::bad_request(format!("start is {start}, expected a time before end, {end}")));
     }
-    let few = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    let limit = params.parse("limit", DEFAULT_LIMIT, "1 to 1000", few)?;
+    let limit = params.limit(DEFAULT_LIMIT)?;
     let wanted = |name: &str, id: &str| params.get(name).is_none_or(|wanted| wanted == id);
     let mut found = Vec::new();
     for id in shared.view().vantages.keys().filter(|id| wanted("source", id.as_str())) {

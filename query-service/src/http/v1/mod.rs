@@ -16,8 +16,14 @@
 
 mod alerts;
 pub(super) mod audit;
+mod badge;
 mod changes;
+mod coverage;
+mod diff;
+mod ends;
 mod matrix;
+mod nearest;
+mod rank;
 mod regions;
 pub(super) mod series;
 mod sql;
@@ -44,9 +50,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(openapi::get_document))
         .routes(routes!(matrix::get))
+        .routes(routes!(rank::get))
+        .routes(routes!(nearest::get))
+        .routes(routes!(diff::get))
+        .routes(routes!(badge::get))
         .routes(routes!(series::get))
         .routes(routes!(regions::get))
-        .routes(routes!(regions::coverage))
+        .routes(routes!(coverage::get))
+        .routes(routes!(coverage::pairs))
         .routes(routes!(changes::get))
         .routes(routes!(changes::regimes))
         .routes(routes!(audit::get))

@@ -1,27 +1,57 @@
-//! `GET /api/v1/regions` and `GET /api/v1/coverage`: who measures what, and what has come of it.
+//! `GET /api/v1/regions`: what is measured, and from where.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
+use arrow::datatypes::Fields;
 use axum::extract::State;
-use axum::http::Uri;
-use cloudping_model::{GapReason, VantageId};
-use cloudping_schemas::api::{Coverage, CoverageHour, Region, Regions, Vantage};
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Response};
+use cloudping_model::VantageId;
+use cloudping_schemas::api::{Place, Region, RegionFeature, RegionFeatures, Regions, Vantage};
 use cloudping_schemas::catalogue;
-use cloudping_schemas::stored::{LedgerHour, keys, missing_rounds};
+use serde::Serialize;
 
-use crate::http::params::Params;
+use crate::http::columns::{flag, number, text, word};
+use crate::http::format::{Format, Row, respond};
+use crate::http::parameters::{FORMAT, GEOJSON, GEOJSON_TYPE, Parameter, Shape, parameters};
 use crate::http::problem::Failure;
 use crate::service::Shared;
-use crate::text::rfc3339;
+
+parameters! {
+    /// Parameters of `regions`.
+    RegionsParams: REGIONS_FORMAT
+}
+const REGIONS_FORMAT: Parameter = Parameter {
+    about: "The form of the answer; it goes before the header `Accept`. Default `json`. All others have the regions alone; \
+            `geojson` (RFC 7946) draws them on a map.",
+    shape: Shape::OneOf(&["json", "csv", "ndjson", "arrow", "parquet", GEOJSON]),
+    ..FORMAT
+};
 
 /// The catalogue of regions, and the vantage points.
-#[utoipa::path(get, path = "/api/v1/regions", tag = "about", responses(
-    (status = 200, description = "All of them.", body = Regions),
+///
+/// In forms other than JSON and GeoJSON, `zones` has spaces between them.
+#[utoipa::path(get, path = "/api/v1/regions", tag = "about", params(RegionsParams), responses(
+    (status = 200, description = "All of them.", content((Regions = "application/json"), (RegionFeatures = "application/geo+json"))),
 ))]
-pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Regions>, Failure> {
-    Params::read(&uri, &[])?;
+pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
+    let params = RegionsParams::read(&uri)?;
+    let regions = regions(&shared);
+    let takes = |line: &header::HeaderValue| line.to_str().is_ok_and(|line| line.contains(GEOJSON_TYPE));
+    let accepted = || headers.get_all(header::ACCEPT).iter().any(takes);
+    if params.get("format").map_or_else(accepted, |format| format == GEOJSON) {
+        let body = serde_json::to_vec(&features(regions)).map_err(|error| Failure::internal(&error.to_string()))?;
+        return Ok(([(header::CONTENT_TYPE, GEOJSON_TYPE)], body).into_response());
+    }
+    let another = if params.get("format").is_some() { GEOJSON } else { GEOJSON_TYPE };
+    let format = Format::asked(&params, &headers)
+        .map_err(|failure| Failure { detail: format!("{}, {another}", failure.detail), ..failure })?;
+    let rows: Vec<RegionRow> = regions.regions.iter().map(RegionRow).collect();
+    respond(format, &regions, &rows)
+}
+
+fn regions(shared: &Shared) -> Regions {
     let view = shared.view();
     let settings = &shared.settings;
     let ids: BTreeSet<&VantageId> = view.vantages.keys().chain(&settings.vantages).collect();
@@ -31,11 +61,11 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<J
         id: id.to_string(),
         region: settings.catalogue.get(id.as_str()).map(|region| region.id.clone()),
     });
-    Ok(Json(Regions {
+    Regions {
         simulated: settings.simulated,
         regions: regions.map(|region| shown(region, measures(&region.id))).collect(),
         vantages: vantages.collect(),
-    }))
+    }
 }
 
 fn shown(region: &catalogue::Region, vantage: bool) -> Region {
@@ -55,43 +85,37 @@ fn shown(region: &catalogue::Region, vantage: bool) -> Region {
     }
 }
 
-/// The ledger of what was received, by vantage point and hour.
-#[utoipa::path(get, path = "/api/v1/coverage", tag = "about", responses(
-    (status = 200, description = "The last hours.", body = Coverage),
-))]
-pub(super) async fn coverage(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Coverage>, Failure> {
-    Params::read(&uri, &[])?;
-    let dead_letters = shared.store.list(keys::DEAD_LETTERS, keys::ALL).await?;
-    let view = shared.view();
-    let hours = view.vantages.iter().flat_map(|(id, vantage)| {
-        let ledger = &vantage.stored.head.ledger;
-        ledger.iter().zip(missing_rounds(ledger)).map(move |(hour, missing)| of_hour(id, hour, missing))
+fn features(regions: Regions) -> RegionFeatures {
+    let features = regions.regions.into_iter().map(|region| RegionFeature {
+        kind: "Feature".to_owned(),
+        id: region.id.clone(),
+        geometry: Place { kind: "Point".to_owned(), coordinates: [region.longitude, region.latitude] },
+        properties: region,
     });
-    Ok(Json(Coverage {
-        simulated: shared.settings.simulated,
-        dead_letters: dead_letters.len() as u64,
-        hours: hours.collect(),
-    }))
+    let simulated = regions.simulated;
+    RegionFeatures { kind: "FeatureCollection".to_owned(), simulated, features: features.collect() }
 }
 
-fn of_hour(id: &VantageId, hour: &LedgerHour, missing_rounds: u64) -> CoverageHour {
-    let (due, counted) = (hour.probes_due(missing_rounds), hour.sent.saturating_sub(hour.uncounted));
-    let reported = GapReason::ALL.into_iter().zip(hour.gaps).filter(|(_, count)| *count > 0);
-    CoverageHour {
-        source: id.to_string(),
-        hour: rfc3339(hour.start),
-        rounds: hour.rounds,
-        sent: hour.sent,
-        received: hour.received,
-        lost: hour.lost,
-        not_sent: hour.not_sent,
-        duplicates: hour.duplicates,
-        late: hour.late,
-        due,
-        counted,
-        completeness: (due > 0).then(|| counted as f64 / due as f64 * 100.0),
-        missing_rounds,
-        dropped_rounds: hour.dropped,
-        gaps: reported.map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
+/// A region as a row, which holds no lists.
+struct RegionRow<'a>(&'a Region);
+
+impl Serialize for RegionRow<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Flat<'a> {
+            #[serde(flatten)]
+            region: Region,
+            zones: &'a str,
+        }
+        let region = Region { zones: Vec::new(), ..self.0.clone() };
+        Flat { region, zones: &self.0.zones.join(" ") }.serialize(serializer)
+    }
+}
+
+impl Row for RegionRow<'_> {
+    fn columns() -> Fields {
+        let mut columns = ["id", "provider", "partition", "name", "city", "country", "continent"].map(text).to_vec();
+        columns.extend([number("latitude"), number("longitude"), word("launched"), text("zones"), flag("vantage")]);
+        Fields::from(columns)
     }
 }

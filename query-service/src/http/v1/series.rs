@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use cloudping_model::{Pane, UtcMicros};
 use cloudping_schemas::api::{Series, SeriesPoint};
 use datafusion::prelude::SessionContext;
 
+use super::ends;
 use crate::http::off_thread;
 use crate::http::parameters::{END, PROTOCOL, Parameter, START, Shape, THE_SOURCE, THE_TARGET, parameters};
 use crate::http::params::Params;
@@ -167,19 +168,8 @@ fn live_from(span: &Span, now: UtcMicros) -> UtcMicros {
 /// 404 for an id that nobody measures from or to.
 pub(super) fn known(shared: &Shared, source: &str, target: &str) -> Result<(), Failure> {
     let view = shared.view();
-    let vantages = view.vantages.keys().chain(&shared.settings.vantages);
-    let missing = |kind: &str, id: &str| {
-        let text = format!("there is no {kind} {id:?}: /api/v1/regions lists them");
-        Err(Failure::new(StatusCode::NOT_FOUND, text))
-    };
-    if !vantages.into_iter().any(|id| id.as_str() == source) {
-        return missing("source", source);
-    }
-    let in_catalogue = shared.settings.catalogue.get(target).is_some();
-    if !in_catalogue && !view.targets().contains(target) {
-        return missing("target", target);
-    }
-    Ok(())
+    ends::source(shared, &view, source)?;
+    ends::target(shared, &view, target)
 }
 
 #[cfg(test)]
