@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     /// Places for clients of the stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) alerts: alerts::Board,
+    pub(crate) hub: http::Hub,
     view: watch::Sender<Arc<LiveView>>,
     closing: watch::Sender<bool>,
     refreshing: tokio::sync::Mutex<()>,
@@ -72,6 +73,8 @@ impl Service {
             door: SqlDoor::new(archive, views, &settings)?,
             streams: Arc::new(Semaphore::new(settings.live.streams)),
             alerts: alerts::Board::default(),
+            // Ids of events must not be taken for those of an earlier process.
+            hub: http::Hub::new(settings.live.selections, format!("{:x}", clock().0)),
             view,
             closing: watch::Sender::new(false),
             refreshing: tokio::sync::Mutex::new(()),

@@ -114,13 +114,16 @@ impl Default for SqlLimits {
 pub struct LiveSettings {
     /// Without a newer round for this long the service calls itself degraded. Default 30 s.
     pub stale_after: Duration,
-    /// Clients of the stream at the same time. Default 256.
+    /// Clients of the stream at the same time. Default 2,000: those with the same selection share what they are sent.
     pub streams: usize,
+    /// Different selections that they follow. Default 128: each takes about a megabyte for a thousand pairs, and is computed anew with
+    /// every view.
+    pub selections: usize,
 }
 
 impl Default for LiveSettings {
     fn default() -> Self {
-        Self { stale_after: Duration::from_secs(30), streams: 256 }
+        Self { stale_after: Duration::from_secs(30), streams: 2_000, selections: 128 }
     }
 }
 

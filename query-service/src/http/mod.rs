@@ -22,6 +22,7 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::problem::Failure;
+pub(crate) use self::v1::Hub;
 use crate::service::Shared;
 
 /// What the page may load: its own files only.

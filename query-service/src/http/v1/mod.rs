@@ -37,6 +37,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::stream::Hub;
 use super::openapi::{self, Api};
 use crate::service::Shared;
 
