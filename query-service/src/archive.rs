@@ -135,6 +135,16 @@ impl Archive {
         tables.chain([regions]).collect()
     }
 
+    /// The versions of the tables that were read last; a table that is being read meanwhile is left out.
+    pub fn versions(&self) -> Vec<(&'static str, i64)> {
+        let version = |table: &ArchiveTable| {
+            let handle = table.handle.try_lock().ok()?;
+            let version = handle.as_ref()?.version()?;
+            Some((table.name, i64::try_from(version).unwrap_or(i64::MAX)))
+        };
+        self.tables.iter().filter_map(version).collect()
+    }
+
     /// The first file of a table that is broken, as `table/partition/file`, and what is wrong with it; looks at the versions that were read last.
     pub async fn broken_file(&self) -> Option<(String, String)> {
         for table in &self.tables {

@@ -10,6 +10,7 @@
 //! - `series`: the history of one pair, from live minutes or from the archive's samples; `rolled`: from its rollups.
 //! - `alerts`: rules held against the live view, and who is told.
 //! - `http`: the doors; `serve`: the connections to them.
+//! - `metrics`: what the service counts of itself.
 
 mod alerts;
 mod archive;
@@ -19,6 +20,7 @@ mod http;
 mod live_tables;
 mod live_view;
 mod noise;
+mod metrics;
 mod refresh;
 mod regimes;
 mod rolled;

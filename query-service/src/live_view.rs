@@ -13,7 +13,7 @@ use crate::statistic::Statistic;
 use crate::text::{millis, rfc3339};
 
 /// A view that is older than this when it is asked is moved to the present first, so that windows age out although nothing is read.
-const MAX_AGE_US: i64 = 3_000_000;
+pub const MAX_AGE_US: i64 = 3_000_000;
 
 /// The series of one window.
 pub type Merged = BTreeMap<SeriesKey, SeriesSummary>;

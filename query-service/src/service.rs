@@ -1,5 +1,6 @@
 //! The service: what its doors share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,13 +9,15 @@ use cloudping_model::UtcMicros;
 use cloudping_ports::{LiveStore, StoreError};
 use cloudping_schemas::api::Health;
 use tokio::sync::{Semaphore, watch};
+use tracing::Instrument;
 
 use crate::Settings;
 use crate::alerts::{self, Alerts};
 use crate::archive::{Archive, ArchiveError};
-use crate::http;
+use crate::http::{self, Hot, Moment};
 use crate::live_tables::Views;
-use crate::live_view::LiveView;
+use crate::live_view::{LiveView, MAX_AGE_US};
+use crate::metrics::{Metrics, Seen, Statements};
 use crate::refresh;
 use crate::sql::{SqlDoor, SqlError};
 use crate::text::rfc3339;
@@ -46,7 +49,12 @@ pub(crate) struct Shared {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) alerts: alerts::Board,
     pub(crate) hub: http::Hub,
+    /// Finished live answers.
+    pub(crate) hot: Hot,
+    pub(crate) metrics: Metrics,
     view: watch::Sender<Arc<LiveView>>,
+    /// Counts the views; raised once the view is there.
+    generation: AtomicU64,
     closing: watch::Sender<bool>,
     refreshing: tokio::sync::Mutex<()>,
     status: Mutex<Status>,
@@ -69,8 +77,14 @@ impl Service {
         let archive = Archive::new(&settings)?;
         let view = watch::Sender::new(Arc::new(LiveView::default()));
         let views = Views { newest: view.subscribe(), clock };
+        let started = clock();
+        let statements = Statements::new(clock);
+        let metrics = Metrics::new(started, &statements);
         Ok(Self(Arc::new(Shared {
-            door: SqlDoor::new(archive, views, &settings)?,
+            hot: Hot::new(settings.live.cache_bytes),
+            metrics,
+            generation: AtomicU64::new(0),
+            door: SqlDoor::new(archive, views, &settings, statements)?,
             streams: Arc::new(Semaphore::new(settings.live.streams)),
             alerts: alerts::Board::default(),
             // Ids of events must not be taken for those of an earlier process.
@@ -79,7 +93,7 @@ impl Service {
             closing: watch::Sender::new(false),
             refreshing: tokio::sync::Mutex::new(()),
             status: Mutex::new(Status::default()),
-            started: clock(),
+            started,
             settings,
             store,
             clock,
@@ -108,7 +122,8 @@ impl Service {
     pub async fn refresh(&self, now: UtcMicros) -> Result<(), StoreError> {
         let _one_at_a_time = self.0.refreshing.lock().await;
         let previous = Arc::clone(&self.0.view.borrow());
-        let read = refresh::read(self.0.store.as_ref(), &previous, now).await;
+        let reading = refresh::read(self.0.store.as_ref(), &previous, now);
+        let read = reading.instrument(tracing::debug_span!("refresh")).await;
         let mut status = self.0.status.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
             Ok(read) => {
@@ -116,7 +131,9 @@ impl Service {
                     tracing::error!("{fault}");
                 }
                 *status = Status { read_at: Some(now), faults: read.faults };
+                self.0.metrics.viewed(&read.view);
                 self.0.view.send_replace(Arc::new(read.view));
+                self.0.generation.fetch_add(1, Ordering::Release);
                 Ok(())
             }
             Err(error) => {
@@ -133,6 +150,32 @@ impl Shared {
     /// The live view, at most a few seconds old.
     pub(crate) fn view(&self) -> Arc<LiveView> {
         Arc::clone(&self.view.borrow()).fresh((self.clock)())
+    }
+
+    /// Which view an answer that is made from now on is of.
+    pub(crate) fn moment(&self) -> Moment {
+        // The generation first: it may be older than the view, never newer.
+        let generation = self.generation.load(Ordering::Acquire);
+        let shown = self.view.borrow().now;
+        let oldest = (self.clock)() - MAX_AGE_US;
+        // One that is too old is moved to the present.
+        let as_of = if shown < oldest { oldest + MAX_AGE_US } else { shown };
+        Moment { generation, as_of, oldest }
+    }
+
+    /// What the metrics look up.
+    pub(crate) fn seen(&self) -> Seen {
+        let now = (self.clock)();
+        let view = Arc::clone(&self.view.borrow());
+        let read_at = self.status.lock().unwrap_or_else(PoisonError::into_inner).read_at;
+        Seen {
+            view_age: read_at.map(|at| now.since(at).as_secs_f64()),
+            round_age: view.as_of().map(|at| now.since(at).as_secs_f64()),
+            vantages: view.vantages.len(),
+            stream_clients: self.settings.live.streams.saturating_sub(self.streams.available_permits()),
+            cache_bytes: self.hot.bytes(),
+            versions: self.door.table_versions(),
+        }
     }
 
     /// Wakes with each new view.

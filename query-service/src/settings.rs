@@ -119,11 +119,13 @@ pub struct LiveSettings {
     /// Different selections that they follow. Default 128: each takes about a megabyte for a thousand pairs, and is computed anew with
     /// every view.
     pub selections: usize,
+    /// Bytes of finished live answers that are kept until the next view. Default 64 MiB.
+    pub cache_bytes: usize,
 }
 
 impl Default for LiveSettings {
     fn default() -> Self {
-        Self { stale_after: Duration::from_secs(30), streams: 2_000, selections: 128 }
+        Self { stale_after: Duration::from_secs(30), streams: 2_000, selections: 128, cache_bytes: 64 << 20 }
     }
 }
 

@@ -46,7 +46,7 @@ impl Format {
     }
 
     /// Its media type, without parameters.
-    pub(in crate::http) fn media_type(self) -> &'static str {
+    pub(in crate::http) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Csv => "text/csv",

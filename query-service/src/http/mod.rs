@@ -4,10 +4,13 @@ mod caching;
 mod columns;
 mod dashboard;
 mod format;
+mod front;
 mod health;
+mod hot;
 mod legacy;
 mod openapi;
 mod parameters;
+mod metrics;
 mod params;
 mod problem;
 mod v1;
@@ -15,12 +18,16 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use self::format::Format;
+pub(crate) use self::hot::{Hot, Moment};
 use self::problem::Failure;
 pub(crate) use self::v1::Hub;
 use crate::service::Shared;
@@ -49,12 +56,14 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(v1::router())
         .merge(openapi::page())
         .merge(legacy::router())
+        .merge(metrics::router())
         .route("/healthz", get(health::get))
         .route("/api", any(problem::not_found))
         .route("/api/", any(problem::not_found))
         .route("/api/{*rest}", any(problem::not_found))
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(shared);
+        .layer(from_fn(front::note))
+        .with_state(Arc::clone(&shared));
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
@@ -66,7 +75,18 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let router = HEADERS.into_iter().fold(router, |router, (name, value)| {
         router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     });
-    router.layer(CompressionLayer::new()).layer(cors)
+    let router = router.layer(CompressionLayer::new().compress_when(compressed())).layer(cors);
+    // Behind one route, so that what the cache gives passes none of the layers.
+    Router::new().fallback_service(router).layer(from_fn_with_state(shared, front::front))
+}
+
+/// Which answers are compressed: not those that are compressed already, no columns, which programs read as fast as they come, and none whose
+/// handler has said which bytes it sends.
+fn compressed() -> impl Predicate {
+    DefaultPredicate::new()
+        .and(|_, _, headers: &HeaderMap, _: &Extensions| !headers.contains_key(header::ETAG))
+        .and(NotForContentType::const_new(Format::Parquet.media_type()))
+        .and(NotForContentType::const_new(Format::ArrowStream.media_type()))
 }
 
 /// Runs what takes long on a processor where it delays no other request.

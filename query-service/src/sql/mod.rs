@@ -28,6 +28,7 @@ use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tracing::Instrument;
 
 pub use error::SqlError;
 pub use feed::{ByteStream, RowStream};
@@ -36,6 +37,7 @@ pub use statement::{Description, Statement};
 
 use crate::archive::{Archive, Table};
 use crate::live_tables::Views;
+use crate::metrics::{Running, Statements};
 use crate::{Settings, SqlLimits};
 use feed::{Begun, Feeder, Whole, feed};
 use render::{Writer, parts};
@@ -56,6 +58,7 @@ pub struct SqlDoor {
     permits: Arc<Semaphore>,
     /// Places to run or to wait for one.
     places: Arc<Semaphore>,
+    statements: Statements,
     runtime: OwnRuntime,
 }
 
@@ -80,6 +83,7 @@ impl Drop for OwnRuntime {
 struct Permit {
     _place: OwnedSemaphorePermit,
     _running: OwnedSemaphorePermit,
+    _counted: Running,
 }
 
 impl SqlDoor {
@@ -87,7 +91,7 @@ impl SqlDoor {
     ///
     /// # Errors
     /// The operating system's when the threads cannot be started, or DataFusion's when the session cannot be built.
-    pub fn new(archive: Archive, live: Views, settings: &Settings) -> Result<Self, SqlError> {
+    pub(crate) fn new(archive: Archive, live: Views, settings: &Settings, statements: Statements) -> Result<Self, SqlError> {
         let limits = settings.sql.clone();
         let runtime = Builder::new_multi_thread()
             .worker_threads(limits.threads.max(1))
@@ -101,6 +105,7 @@ impl SqlDoor {
             permits: Arc::new(Semaphore::new(limits.concurrency)),
             places: Arc::new(Semaphore::new(limits.concurrency.saturating_add(limits.queue))),
             engine: Arc::new(Engine { archive, sessions, limits }),
+            statements,
             runtime: OwnRuntime(Some(runtime)),
         })
     }
@@ -131,6 +136,11 @@ impl SqlDoor {
     #[must_use]
     pub fn tables(&self) -> &[Table] {
         self.engine.sessions.tables()
+    }
+
+    /// The versions of the archive's tables that were read last.
+    pub(crate) fn table_versions(&self) -> Vec<(&'static str, i64)> {
+        self.engine.archive.versions()
     }
 
     /// Runs one statement and writes its answer; the bytes come as they are made, no faster than they are taken. An answer in JSON is cut
@@ -169,18 +179,24 @@ impl SqlDoor {
         match timeout(limit, task.join()).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(SqlError::Failed(error.to_string())),
-            Err(_) => Err(SqlError::TooSlow { limit }),
+            Err(_) => Err(self.counted(SqlError::TooSlow { limit })),
         }
+    }
+
+    fn counted(&self, error: SqlError) -> SqlError {
+        self.statements.failed(&error);
+        error
     }
 
     /// A place to run, at once or after a short wait.
     async fn admit(&self) -> Result<Permit, SqlError> {
         let limits = &self.engine.limits;
-        let busy = || SqlError::Busy { limit: limits.concurrency };
+        let busy = || self.counted(SqlError::Busy { limit: limits.concurrency });
+        let _waiting = self.statements.queued();
         let _place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
         let running = timeout(limits.queue_time, Arc::clone(&self.permits).acquire_owned()).await;
         let _running = running.map_err(|_| busy())?.map_err(|_| busy())?;
-        Ok(Permit { _place, _running })
+        Ok(Permit { _place, _running, _counted: self.statements.running() })
     }
 
     /// Starts work on the door's threads.
@@ -193,18 +209,19 @@ impl SqlDoor {
         T: Send + 'static,
         F: Future<Output = Result<T, SqlError>> + Send,
     {
-        let engine = Arc::clone(&self.engine);
+        let (engine, statements) = (Arc::clone(&self.engine), self.statements.clone());
         let Some(runtime) = &self.runtime.0 else {
             return Err(SqlError::Failed("the SQL door is closed".to_owned()));
         };
         let _inside = runtime.enter();
-        Ok(SpawnedTask::spawn(async move {
+        let work = async move {
             let _permit = permit;
             match work(Arc::clone(&engine)).await {
                 Err(SqlError::Failed(reason)) => Err(engine.blame(reason).await),
-                done => done,
+                done => done.inspect_err(|error| statements.failed(error)),
             }
-        }))
+        };
+        Ok(SpawnedTask::spawn(work.instrument(tracing::debug_span!("sql"))))
     }
 }
 
