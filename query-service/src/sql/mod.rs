@@ -9,6 +9,7 @@ mod error;
 mod feed;
 mod parse;
 mod plain;
+mod priority;
 mod render;
 mod session;
 mod statement;
@@ -97,6 +98,7 @@ impl SqlDoor {
             .worker_threads(limits.threads.max(1))
             .thread_stack_size(STACK_BYTES)
             .thread_name("cloudping-sql")
+            .on_thread_start(priority::stand_back)
             .enable_all()
             .build()
             .map_err(|error| SqlError::Failed(error.to_string()))?;
