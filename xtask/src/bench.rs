@@ -76,7 +76,22 @@ fn prepare(project: &Project, name: &str, command: &mut Command) -> Result<()> {
         command.env("CLOUDPING_TEST_PYTHON", python::ensure(project)?);
         command.env("CLOUDPING_TEST_MINISTACK", python::ensure_ministack(project)?);
     }
+    if name == "query" {
+        ensure_nginx_and_wrk()?;
+    }
     Ok(())
+}
+
+/// What the query service is measured beside, and what asks both.
+fn ensure_nginx_and_wrk() -> Result<()> {
+    // Neither of them knows `--version`.
+    let is_missing = |program: &&str| Command::new(program).arg("-v").output().is_err();
+    let missing: Vec<&str> = ["nginx", "wrk"].into_iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|name| if *name == "nginx" { "nginx-light" } else { name }).collect();
+    shell::apt_install(&packages, "the bench measures the query service beside nginx, with wrk")
 }
 
 fn benches(packages: &[Package]) -> Vec<(&str, &str)> {

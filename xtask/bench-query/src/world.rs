@@ -1,0 +1,129 @@
+//! A live store in which 36 regions measure each other, one round every ten seconds each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudping_digest::SeriesSummary;
+use cloudping_model::{Family, Pane, Protocol, TargetId, UtcMicros, VantageId};
+use cloudping_ports::{Change, Expect, Key, LiveStore, Write};
+use cloudping_schemas::catalogue::Catalogue;
+use cloudping_schemas::stored::{PaneItem, SeriesKey, SeriesTable, VantageHead, keys};
+use cloudping_testkit::MemoryStore;
+
+use crate::Result;
+
+/// How many regions there are.
+pub const REGIONS: usize = 36;
+/// From one vantage point's round to the next one's: each has one in ten seconds.
+pub const STEP: Duration = Duration::from_millis(10_000 / REGIONS as u64);
+const MINUTE: i64 = 60_000_000;
+/// Minutes that are there from the beginning.
+const MINUTES: i64 = 8;
+/// Round-trip times of a pair in each of them.
+const ROUNDS_A_MINUTE: i64 = 6;
+
+/// The ids of the regions.
+///
+/// # Errors
+/// When the built-in catalogue cannot be read.
+pub fn regions() -> Result<Vec<String>> {
+    let mut catalogue = Catalogue::built_in()?;
+    catalogue.retain(|region| region.provider == "aws" && region.endpoint.is_some());
+    let ids: Vec<String> = catalogue.regions().iter().map(|region| region.id.clone()).take(REGIONS).collect();
+    if ids.len() < REGIONS {
+        return Err(format!("the catalogue has {} regions, expected {REGIONS}", ids.len()).into());
+    }
+    Ok(ids)
+}
+
+/// The live store and what is written to it.
+pub struct World {
+    /// The store.
+    pub store: Arc<MemoryStore>,
+    vantages: Vec<Vantage>,
+    random: fastrand::Rng,
+    next: usize,
+}
+
+struct Vantage {
+    id: VantageId,
+    table: SeriesTable,
+    minutes: BTreeMap<UtcMicros, PaneItem>,
+}
+
+impl World {
+    /// A store with some minutes before `now`.
+    ///
+    /// # Errors
+    /// When an id is none, or the store refuses a write.
+    pub async fn new(now: UtcMicros) -> Result<Self> {
+        let ids = regions()?;
+        let targets = ids.iter().map(|id| TargetId::new(id)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut random = fastrand::Rng::with_seed(7);
+        let store = Arc::new(MemoryStore::new());
+        let mut vantages = Vec::new();
+        for id in &ids {
+            let mut vantage =
+                Vantage { id: VantageId::new(id)?, table: SeriesTable::default(), minutes: BTreeMap::new() };
+            for round in 0..MINUTES * ROUNDS_A_MINUTE {
+                vantage.round(&targets, now - round * (MINUTE / ROUNDS_A_MINUTE), &mut random);
+            }
+            vantage.write(&store, now).await?;
+            vantages.push(vantage);
+        }
+        Ok(Self { store, vantages, random, next: 0 })
+    }
+
+    /// The next vantage point's round at `now`.
+    ///
+    /// # Errors
+    /// When the store refuses the write.
+    pub async fn step(&mut self, now: UtcMicros) -> Result<()> {
+        let targets = self.vantages.iter().map(|vantage| TargetId::new(vantage.id.as_str()));
+        let targets = targets.collect::<std::result::Result<Vec<_>, _>>()?;
+        let vantage = &mut self.vantages[self.next % REGIONS];
+        vantage.round(&targets, now, &mut self.random);
+        vantage.write(&self.store, now).await?;
+        self.next += 1;
+        Ok(())
+    }
+}
+
+impl Vantage {
+    fn round(&mut self, targets: &[TargetId], now: UtcMicros, random: &mut fastrand::Rng) {
+        let start = now.floor(MINUTE);
+        let pane = self.minutes.entry(start).or_insert_with(|| PaneItem::starting(start));
+        for (at, target) in targets.iter().enumerate() {
+            let key = SeriesKey { target: target.clone(), protocol: Protocol::TcpConnect, family: Family::V4 };
+            let rtt_us = 1_000 + 5_000 * at as u32 + random.u32(0..2_000);
+            pane.series.entry(key).or_insert_with(SeriesSummary::new).record_rtt(now.0, rtt_us);
+        }
+    }
+
+    async fn write(&mut self, store: &MemoryStore, now: UtcMicros) -> Result<()> {
+        self.minutes.retain(|start, _| *start >= now.floor(MINUTE) - MINUTES * MINUTE);
+        let panes = keys::panes(&self.id, Pane::Minute);
+        for (start, pane) in &self.minutes {
+            put(store, Key::new(&panes, keys::pane_start(*start)), pane.encode(&mut self.table)).await?;
+        }
+        put(store, Key::new(keys::SERIES, self.id.as_str()), self.table.encode()).await?;
+        let folded = now.floor(Pane::Hour.micros());
+        let head = VantageHead {
+            watermark: now,
+            folded_until: folded,
+            hours_folded_until: folded.floor(Pane::Day.micros()),
+            ..VantageHead::default()
+        };
+        put(store, Key::new(keys::HEADS, self.id.as_str()), head.encode()).await
+    }
+}
+
+async fn put(store: &MemoryStore, key: Key, value: Vec<u8>) -> Result<()> {
+    let old = store.get(&key).await?;
+    let expect = Expect::unchanged(old.as_ref());
+    if old.is_some_and(|old| old.value == value) {
+        return Ok(());
+    }
+    Ok(store.commit(vec![Write { key, expect, change: Change::Put(value.into()) }]).await?)
+}
