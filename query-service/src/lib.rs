@@ -5,18 +5,17 @@
 //! - `archive`: the Delta tables as they are now.
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
-//! - `series`: the history of one pair, from live minutes or from the archive's samples; `rolled`: from its rollups.
+//! - `history`: what was measured in a range of time, from rollups, samples and live minutes.
 //! - `http`: the doors.
 
 mod archive;
 mod broken;
 mod functions;
+mod history;
 mod http;
 mod live_view;
 mod refresh;
 mod regimes;
-mod rolled;
-mod series;
 mod service;
 mod settings;
 mod sql;

@@ -5,6 +5,7 @@ mod broken;
 mod changes;
 mod common;
 mod doors;
+mod history;
 mod live;
 mod readings;
 mod refresh;

@@ -8,7 +8,9 @@ use axum::http::Uri;
 use cloudping_model::{Level, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_schemas::api;
 
-use super::series::{TIME, known};
+use super::past::TIME;
+use super::series::known;
+use crate::history::Subject;
 use crate::http::params::Params;
 use crate::http::problem::Failure;
 use crate::refresh;
@@ -85,7 +87,7 @@ pub(super) async fn regimes(State(shared): State<Arc<Shared>>, uri: Uri) -> Resu
     let source = params.required("source", "a vantage point's id")?.to_owned();
     let target = params.required("target", "a target's id")?.to_owned();
     let protocol: Protocol = params.protocol()?;
-    known(&shared, &source, &target)?;
+    known(&shared, &Subject { source: source.clone(), target: Some(target.clone()), protocol })?;
     let malformed = |error: cloudping_model::IdError| Failure::bad_request(error.to_string());
     let vantage = VantageId::new(&source).map_err(malformed)?;
     let pair = Pair { vantage, target: TargetId::new(&target).map_err(malformed)?, protocol };

@@ -2,7 +2,9 @@
 
 pub(super) mod audit;
 mod changes;
+mod distribution;
 mod matrix;
+mod past;
 mod regions;
 mod series;
 mod sql;
@@ -20,6 +22,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/api/v1/matrix", get(matrix::get))
         .route("/api/v1/series", get(series::get))
+        .route("/api/v1/distribution", get(distribution::get))
         .route("/api/v1/regions", get(regions::get))
         .route("/api/v1/coverage", get(regions::coverage))
         .route("/api/v1/changes", get(changes::get))

@@ -281,7 +281,7 @@ pub fn rollup_day(start: UtcMicros, source: &str, target: &str, rtts_us: &[u32])
 const JANUARY: i32 = 20_454;
 
 fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> RecordBatch {
-    let digest: LatencyDigest = rtts_us.iter().copied().collect();
+    let digest = LatencyDigest::from_unsorted(rtts_us.to_vec());
     let mean = digest.sum_us() as f64 / digest.count() as f64;
     let whole = |value: Option<u32>| Arc::new(Int32Array::from(vec![value.unwrap() as i32]));
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
@@ -311,6 +311,14 @@ fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rt
 /// The same rows, imported.
 pub fn imported(rows: &RecordBatch) -> RecordBatch {
     of_origin(rows, "csv")
+}
+
+/// The same rows, over that address family.
+pub fn of_family(rows: &RecordBatch, family: i32) -> RecordBatch {
+    let (at, _) = rows.schema_ref().column_with_name("family").unwrap();
+    let mut columns = rows.columns().to_vec();
+    columns[at] = Arc::new(Int32Array::from(vec![family; rows.num_rows()]));
+    RecordBatch::try_new(rows.schema(), columns).unwrap()
 }
 
 /// The same rows, of that origin.

@@ -1,0 +1,87 @@
+//! The shapes of what is told of the past.
+
+use serde::{Deserialize, Serialize};
+
+/// A percentile of round-trip times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// Which, such as `p99.9`.
+    pub percentile: String,
+    /// The round-trip time, ms; null when no probe was answered.
+    pub rtt_ms: Option<f64>,
+    /// Whether there are too few round-trip times to carry it (n < 10/(1-q), below the median 10/q).
+    pub low_count: bool,
+    /// By how much of the round-trip times its rank is off at most, 0 to 1; 0 where it is exact.
+    pub rank_error: f64,
+}
+
+/// The range of a [`Matrix`](super::Matrix) that was asked for by its ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MatrixRange {
+    /// Its start.
+    pub start: String,
+    /// Its end, exclusive.
+    pub end: String,
+    /// By how much of a cell's round-trip times the rank of its percentile is off at most, 0 to 1; 0 where all are exact.
+    pub error_bound: f64,
+}
+
+/// Answer of `GET /api/v1/distribution`: all round-trip times of one pair in one range.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Vantage point.
+    pub source: String,
+    /// Target.
+    pub target: String,
+    /// How the probes were made: `tcp`, `tls`, `https`, `icmp` or `udp`.
+    pub protocol: String,
+    /// The address family that was measured: 4 or 6, 4 where both were; null when nothing was sent.
+    pub family: Option<u8>,
+    /// Start of the range.
+    pub start: String,
+    /// End of the range, exclusive.
+    pub end: String,
+    /// `live` (the live store) or `archive` (the tables of samples and rollups).
+    pub answered_from: String,
+    /// Whether the network is simulated.
+    pub simulated: bool,
+    /// Whether each round-trip time was at hand, so that the histogram counts them one by one.
+    pub exact: bool,
+    /// By how much of the round-trip times the rank of any percentile here is off at most, 0 to 1; 0 where all are exact.
+    pub error_bound: f64,
+    /// Probes sent.
+    pub sent: u64,
+    /// Probes lost.
+    pub lost: u64,
+    /// Those of the lost probes that were answered, but only after something was sent again.
+    pub retransmitted: u64,
+    /// `lost / sent`; null when nothing was sent.
+    pub loss: Option<f64>,
+    /// How many round-trip times the numbers are of.
+    pub count: u64,
+    /// Least, ms.
+    pub min_ms: Option<f64>,
+    /// Greatest, ms.
+    pub max_ms: Option<f64>,
+    /// Mean, ms.
+    pub mean_ms: Option<f64>,
+    /// Population standard deviation, ms.
+    pub stddev_ms: Option<f64>,
+    /// Mean packet delay variation (RFC 5481), ms: `mean_ms` less `min_ms`.
+    pub jitter_ms: Option<f64>,
+    /// The quantile function at the percentiles that were asked for.
+    pub percentiles: Vec<Percentile>,
+    /// How many round-trip times lie where, from the least to the greatest; every one is in a bin.
+    pub bins: Vec<Bin>,
+}
+
+/// A part of a histogram.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    /// Where it begins, ms.
+    pub from_ms: f64,
+    /// Where it ends, exclusive, ms.
+    pub to_ms: f64,
+    /// How many round-trip times lie in it.
+    pub count: u64,
+}
