@@ -6,6 +6,7 @@
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
 //! - `history`: what was measured in a range of time, from rollups, samples and live minutes.
+//! - `samples`: the archive's samples as they are, by pages or all at once.
 //! - `http`: the doors.
 
 mod archive;
@@ -16,6 +17,7 @@ mod http;
 mod live_view;
 mod refresh;
 mod regimes;
+mod samples;
 mod service;
 mod settings;
 mod sql;

@@ -7,6 +7,7 @@ use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::Catalogue;
 use deltalake_core::logstore::object_store::ObjectStore;
 
+
 /// The service's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -60,6 +61,8 @@ pub struct SqlLimits {
     pub query_tokens: usize,
     /// Statements that run at the same time. Default 4.
     pub concurrency: usize,
+    /// Downloads of samples at the same time, beside the statements: they have no limit of time, since their clients set the pace. Default 2.
+    pub downloads: usize,
     /// Threads that run them. Default 2.
     pub threads: usize,
 }
@@ -74,6 +77,7 @@ impl Default for SqlLimits {
             query_bytes: 16 << 10,
             query_tokens: 2_000,
             concurrency: 4,
+            downloads: 2,
             threads: 2,
         }
     }

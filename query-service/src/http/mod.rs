@@ -7,6 +7,7 @@ mod health;
 mod legacy;
 mod params;
 mod problem;
+mod table_stream;
 mod v1;
 
 use std::sync::Arc;

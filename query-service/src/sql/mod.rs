@@ -7,6 +7,7 @@ mod error;
 mod parse;
 mod render;
 mod session;
+mod stream;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 
 pub use error::SqlError;
 pub use render::{Answer, Format};
+pub(crate) use stream::Encode;
 
 use crate::SqlLimits;
 use crate::archive::Archive;
@@ -39,6 +41,8 @@ const STACK_BYTES: usize = 128 << 20;
 pub struct SqlDoor {
     engine: Arc<Engine>,
     permits: Arc<Semaphore>,
+    /// Places for answers of any size.
+    downloads: Arc<Semaphore>,
     runtime: OwnRuntime,
 }
 
@@ -75,6 +79,7 @@ impl SqlDoor {
         let sessions = Sessions::new(&limits)?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(limits.concurrency)),
+            downloads: Arc::new(Semaphore::new(limits.downloads)),
             engine: Arc::new(Engine { archive, sessions, limits }),
             runtime: OwnRuntime(Some(runtime)),
         })
@@ -111,13 +116,19 @@ impl SqlDoor {
                 done => done,
             }
         };
+        self.within_time(self.spawn(work)?).await
+    }
+
+    /// Starts work on the door's threads; it ends when its handle is dropped.
+    fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<SpawnedTask<T>, SqlError> {
         let Some(runtime) = &self.runtime.0 else {
             return Err(SqlError::Failed("the SQL door is closed".to_owned()));
         };
         let _inside = runtime.enter();
-        let task = SpawnedTask::spawn(work);
-        drop(_inside);
-        self.within_time(task).await
+        Ok(SpawnedTask::spawn(work))
     }
 
     async fn within_time<T: Send + 'static>(&self, task: SpawnedTask<Result<T, SqlError>>) -> Result<T, SqlError> {

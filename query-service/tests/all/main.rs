@@ -9,6 +9,7 @@ mod history;
 mod live;
 mod readings;
 mod refresh;
+mod samples;
 mod sql;
 mod stream;
 mod windows;

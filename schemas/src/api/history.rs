@@ -75,6 +75,50 @@ pub struct Distribution {
     pub bins: Vec<Bin>,
 }
 
+/// Answer of `GET /api/v1/samples`: a page of samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Samples {
+    /// Whether the network is simulated.
+    pub simulated: bool,
+    /// Start of the range.
+    pub start: String,
+    /// End of the range, exclusive.
+    pub end: String,
+    /// The parameter `cursor` of the next page; null at the end.
+    pub next: Option<String>,
+    /// One entry a probe, in order of time.
+    pub samples: Vec<Sample>,
+}
+
+/// A row of the table of samples.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When the probe left, to the microsecond.
+    pub ts: String,
+    /// Vantage point.
+    pub source: String,
+    /// Target.
+    pub target: String,
+    /// How it was made: `tcp`, `tls`, `https`, `icmp` or `udp`.
+    pub protocol: String,
+    /// Address family: 4 or 6.
+    pub family: i32,
+    /// What became of it.
+    pub outcome: String,
+    /// The round-trip time, microseconds; null where there is none.
+    pub rtt_us: Option<i32>,
+    /// What user space saw of the same exchange, microseconds; null where `rtt_us` is user space's.
+    pub connect_us: Option<i32>,
+    /// SYN retransmits.
+    pub retransmits: i32,
+    /// The resolved address that was used.
+    pub address: Option<String>,
+    /// The producer's epoch.
+    pub epoch: i64,
+    /// The round within the epoch.
+    pub round: i64,
+}
+
 /// A part of a histogram.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bin {

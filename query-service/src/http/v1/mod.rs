@@ -6,6 +6,7 @@ mod distribution;
 mod matrix;
 mod past;
 mod regions;
+mod samples;
 mod series;
 mod sql;
 mod stream;
@@ -23,6 +24,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/api/v1/matrix", get(matrix::get))
         .route("/api/v1/series", get(series::get))
         .route("/api/v1/distribution", get(distribution::get))
+        .route("/api/v1/samples", get(samples::get))
         .route("/api/v1/regions", get(regions::get))
         .route("/api/v1/coverage", get(regions::coverage))
         .route("/api/v1/changes", get(changes::get))
