@@ -6,11 +6,13 @@
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
 //! - `history`: what was measured in a range of time, from rollups, samples and live minutes.
+//! - `exports`: the files that were exported for whoever reads no Delta.
 //! - `samples`: the archive's samples as they are, by pages or all at once.
 //! - `http`: the doors.
 
 mod archive;
 mod broken;
+mod exports;
 mod functions;
 mod history;
 mod http;
@@ -25,6 +27,7 @@ mod statistic;
 mod text;
 
 pub use archive::ArchiveError;
+pub use exports::{Exports, SignLinks};
 pub use service::{Service, SetupError, serve};
 pub use settings::{LiveSettings, Settings, SqlLimits};
 pub use sql::SqlError;

@@ -7,6 +7,7 @@ use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::Catalogue;
 use deltalake_core::logstore::object_store::ObjectStore;
 
+use crate::exports::Exports;
 
 /// The service's settings.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Settings {
     pub tables_url: String,
     /// The storage whose root is that of the address' host; `None` where the tables are in a folder of this machine.
     pub tables_storage: Option<Arc<dyn ObjectStore>>,
+    /// The export that is handed out, if there is one.
+    pub exports: Option<Exports>,
     /// Bounds of the SQL door.
     pub sql: SqlLimits,
     /// Timing of the live view.
@@ -37,6 +40,7 @@ impl Settings {
             vantages,
             tables_url: tables_url.into(),
             tables_storage: None,
+            exports: None,
             sql: SqlLimits::default(),
             live: LiveSettings::default(),
         }

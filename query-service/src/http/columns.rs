@@ -7,6 +7,11 @@ pub(in crate::http) fn text(name: &str) -> Field {
     Field::new(name, DataType::Utf8, false)
 }
 
+/// A text, or none.
+pub(in crate::http) fn optional_text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
 /// A whole number; there is always one.
 pub(in crate::http) fn count(name: &str) -> Field {
     Field::new(name, DataType::UInt64, false)

@@ -16,6 +16,7 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::routing::{any, get};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -62,7 +63,14 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let router = HEADERS.into_iter().fold(router, |router, (name, value)| {
         router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     });
-    router.layer(CompressionLayer::new()).layer(cors)
+    router.layer(CompressionLayer::new().compress_when(compressible())).layer(cors)
+}
+
+/// Bytes that are small already go out as they are, and their ETag is of them.
+fn compressible() -> impl Predicate {
+    let packed = |media_type| NotForContentType::const_new(media_type);
+    let packed = packed("application/vnd.apache.parquet").and(packed("application/gzip"));
+    DefaultPredicate::new().and(packed)
 }
 
 /// Runs what takes long on a processor where it delays no other request.

@@ -5,6 +5,7 @@ mod broken;
 mod changes;
 mod common;
 mod doors;
+mod exports;
 mod history;
 mod live;
 mod readings;

@@ -129,3 +129,43 @@ pub struct Bin {
     /// How many round-trip times lie in it.
     pub count: u64,
 }
+
+/// Answer of `GET /api/v1/exports`: the files of the export that the service hands out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportFiles {
+    /// Whether any row was measured on a simulated network.
+    pub simulated: bool,
+    /// `cloudping-export/1`.
+    pub format: String,
+    /// The SPDX identifier of the data's licence.
+    pub license: String,
+    /// One entry a file, table by table, in the order of time.
+    pub files: Vec<ExportFile>,
+}
+
+/// A file of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportFile {
+    /// The table's name.
+    pub table: String,
+    /// Its folder below the table's, such as `date=2026-03-01`; empty where the table has no partitions.
+    pub partition: String,
+    /// `parquet` or `csv.gz`.
+    pub format: String,
+    /// 1, and one more each time that its rows had changed when they were exported again.
+    pub revision: u32,
+    /// Its path below the export's folder.
+    pub path: String,
+    /// Where it is, from the service's root.
+    pub url: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// The least time of its rows; null in a table without a time.
+    pub first_ts: Option<String>,
+    /// The greatest time of its rows.
+    pub last_ts: Option<String>,
+    /// The SHA-256 of its bytes, in hexadecimal: also its ETag.
+    pub sha256: String,
+}

@@ -3,6 +3,7 @@
 pub(super) mod audit;
 mod changes;
 mod distribution;
+mod exports;
 mod matrix;
 mod past;
 mod regions;
@@ -25,6 +26,8 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/api/v1/series", get(series::get))
         .route("/api/v1/distribution", get(distribution::get))
         .route("/api/v1/samples", get(samples::get))
+        .route("/api/v1/exports", get(exports::list))
+        .route("/api/v1/exports/{*path}", get(exports::file))
         .route("/api/v1/regions", get(regions::get))
         .route("/api/v1/coverage", get(regions::coverage))
         .route("/api/v1/changes", get(changes::get))
