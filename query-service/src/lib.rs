@@ -2,6 +2,7 @@
 //!
 //! - `live_view`: an immutable picture of all windows at one moment; `refresh` reads the next one from the live store.
 //! - `regimes`: the levels of one pair, from one route step to the next.
+//! - `past_changes`: the route steps that the archive keeps.
 //! - `archive`: the Delta tables as they are now.
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
@@ -17,6 +18,7 @@ mod functions;
 mod history;
 mod http;
 mod live_view;
+mod past_changes;
 mod refresh;
 mod regimes;
 mod samples;

@@ -53,7 +53,7 @@ async fn pages_go_on_where_they_ended() {
     );
     for limit in [1, 70, 299, 300] {
         let limit_pages = if limit == 1 {
-            format!("{PAIR}&start=2025-12-31T00:00:00Z&end=2025-12-31T14:00:00Z")
+            format!("{PAIR}&start=2025-12-31T00:00:00Z&end=2025-12-31T12:30:00Z")
         } else {
             format!("{PAIR}{DAYS}")
         };

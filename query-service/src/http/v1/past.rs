@@ -17,7 +17,7 @@ use crate::sql::SqlError;
 use crate::statistic::Statistic;
 use crate::text::{millis, parse_rfc3339, rfc3339};
 
-pub(super) const TIME: &str = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
+const TIME: &str = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
 /// The most percentiles of an answer.
 const MAX_PERCENTILES: usize = 200;
 /// A range that ended so long ago is taken to be closed. What comes later still reaches the archive, so that its answers may yet

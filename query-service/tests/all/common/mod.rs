@@ -131,7 +131,8 @@ impl World {
     }
 
     pub async fn append(&self, table: &str, batch: RecordBatch) {
-        let partition = if table == tables::ROLLUP_1D { tables::MONTH } else { tables::PARTITION };
+        let partition =
+            if [tables::ROLLUP_1D, tables::CHANGES].contains(&table) { tables::MONTH } else { tables::PARTITION };
         let path = self.folder.path().join("tables").join(table);
         std::fs::create_dir_all(&path).unwrap();
         let url = format!("file://{}", path.display()).parse().unwrap();
