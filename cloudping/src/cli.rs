@@ -117,6 +117,10 @@ pub struct UpArgs {
     /// stream is away [default: data/aws-planet, data/aws-world]
     #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// The folder of the export that `GET /api/v1/exports` hands out, as `cloudping rollup export DIR` writes it
+    /// [default: export, where the data is]
+    #[arg(long, value_name = "DIR")]
+    pub exports: Option<PathBuf>,
     /// Address of the dashboard and the API
     #[arg(long, env = "CLOUDPING_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDR:PORT")]
     pub listen: SocketAddr,

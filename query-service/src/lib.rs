@@ -4,27 +4,32 @@
 //! - `live_tables`: the same as tables of SQL.
 //! - `noise`: by how much a number may be off by chance.
 //! - `regimes`: the levels of one pair, from one route step to the next.
+//! - `past_changes`: the route steps that the archive keeps.
 //! - `archive`: the Delta tables as they are now.
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
-//! - `series`: the history of one pair, from live minutes or from the archive's samples; `rolled`: from its rollups.
 //! - `alerts`: rules held against the live view, and who is told.
-//! - `http`: the doors; `serve`: the connections to them.
 //! - `metrics`: what the service counts of itself.
+//! - `history`: what was measured in a range of time, from rollups, samples and live minutes.
+//! - `exports`: the files that were exported for whoever reads no Delta.
+//! - `samples`: the archive's samples as they are, by pages or all at once.
+//! - `http`: the doors; `serve`: the connections to them.
 
 mod alerts;
 mod archive;
 mod broken;
+mod exports;
 mod functions;
+mod history;
 mod http;
 mod live_tables;
 mod live_view;
-mod noise;
 mod metrics;
+mod noise;
+mod past_changes;
 mod refresh;
 mod regimes;
-mod rolled;
-mod series;
+mod samples;
 mod serve;
 mod service;
 mod settings;
@@ -34,6 +39,7 @@ mod text;
 
 pub use alerts::{AlertFileError, Alerts, Webhooks};
 pub use archive::ArchiveError;
+pub use exports::{Exports, SignLinks};
 pub use serve::serve;
 pub use service::{Service, SetupError};
 pub use settings::{ConnectionLimits, HistoryKeys, LegacyHistory, LiveSettings, Settings, SqlLimits};

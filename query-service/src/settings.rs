@@ -1,7 +1,7 @@
 //! What the service is told when it starts.
 
-use std::path::PathBuf;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::Catalogue;
 use deltalake_core::logstore::object_store::ObjectStore;
+
+use crate::exports::Exports;
 
 /// The service's settings.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub struct Settings {
     pub tables_url: String,
     /// The storage whose root is that of the address' host; `None` where the tables are in a folder of this machine.
     pub tables_storage: Option<Arc<dyn ObjectStore>>,
+    /// The export that is handed out, if there is one.
+    pub exports: Option<Exports>,
     /// Bounds of the SQL door.
     pub sql: SqlLimits,
     /// Timing of the live view.
@@ -43,6 +47,7 @@ impl Settings {
             vantages,
             tables_url: tables_url.into(),
             tables_storage: None,
+            exports: None,
             sql: SqlLimits::default(),
             live: LiveSettings::default(),
             connections: ConnectionLimits::default(),
@@ -83,6 +88,8 @@ pub struct SqlLimits {
     pub queue: usize,
     /// How long they wait. Default 2 s.
     pub queue_time: Duration,
+    /// Downloads of samples at the same time, beside the statements: they have no limit of time, since their clients set the pace. Default 2.
+    pub downloads: usize,
     /// Threads that run them. Default 2.
     pub threads: usize,
 }
@@ -104,6 +111,7 @@ impl Default for SqlLimits {
             concurrency: 4,
             queue: 8,
             queue_time: Duration::from_secs(2),
+            downloads: 2,
             threads: 2,
         }
     }

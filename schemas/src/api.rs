@@ -15,6 +15,10 @@ pub use sql::{SqlRequest, SqlValue};
 mod live;
 pub use live::*;
 
+mod history;
+
+pub use history::*;
+
 /// Answer of `GET /api/v1/regions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Regions {
@@ -69,8 +73,11 @@ pub struct Vantage {
 /// Answer of `GET /api/v1/matrix`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Matrix {
-    /// The rolling window: `5m`, `1h`, `1d`, `7d`, `30d` or `365d`.
+    /// The rolling window: `5m`, `1h`, `1d`, `7d`, `30d` or `365d`; `range` where a range was asked for.
     pub window: String,
+    /// The range that was asked for, in whole minutes; absent for a rolling window.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub range: Option<MatrixRange>,
     /// The percentile, such as `p50`.
     pub percentile: String,
     /// How the probes were made: `tcp`, `tls`, `https`, `icmp` or `udp`.
@@ -145,8 +152,11 @@ pub struct Series {
     pub end: String,
     /// Length of a window in seconds.
     pub step_seconds: i64,
-    /// `live` (minute windows of the live store) or `archive` (the table of samples).
+    /// `live` (minute windows of the live store) or `archive` (the tables of samples and rollups).
     pub answered_from: String,
+    /// By how much of a window's round-trip times the rank of any percentile here is off at most, 0 to 1; 0 where all are exact.
+    #[serde(default)]
+    pub error_bound: f64,
     /// Whether the network is simulated.
     pub simulated: bool,
     /// One entry for each window with data.
@@ -169,6 +179,9 @@ pub struct SeriesPoint {
     pub count: u64,
     /// Whether `count` is too small to carry the p99 (n < 1000).
     pub low_count: bool,
+    /// The address family that was measured: 4 or 6. Where a window has both, 4.
+    #[serde(default)]
+    pub family: u8,
     /// Least, ms.
     pub min_ms: Option<f64>,
     /// 10th percentile, ms.
@@ -193,6 +206,9 @@ pub struct SeriesPoint {
     /// Mean packet delay variation (RFC 5481), ms: `mean_ms` less `min_ms`.
     #[serde(default)]
     pub jitter_ms: Option<f64>,
+    /// The percentiles that were asked for, in that order.
+    #[serde(default)]
+    pub percentiles: Vec<Percentile>,
 }
 
 /// Answer of `GET /api/v1/coverage`: the ledger of what was received.

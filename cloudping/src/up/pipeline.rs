@@ -9,7 +9,7 @@ use std::time::Duration;
 use cloudping_producers::producer;
 use cloudping_producers::spool::{DEFAULT_BYTES, Spool};
 use cloudping_producers::{gaps, measure, sockets, targets};
-use cloudping_query_service::{Service, Settings};
+use cloudping_query_service::{Exports, Service, Settings};
 use cloudping_stream_processor::{Surroundings, WorkerSettings, consume};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -164,6 +164,8 @@ fn service(plan: &Plan, stores: &Stores, network: &Network) -> Result<Service, F
     let simulated = plan.planet.is_some();
     let mut settings = Settings::new(simulated, plan.catalogue.clone(), vantages, &stores.archive.url);
     settings.tables_storage = stores.archive.storage.clone();
+    let exports = std::path::absolute(&plan.exports).map_err(Failure::runtime)?;
+    settings.exports = Some(Exports::in_directory(&exports).map_err(Failure::setting)?);
     settings.live.stale_after = settings.live.stale_after.max(plan.interval * 3 + plan.timeout);
     Service::new(settings, stores.store.clone(), clock::now).map_err(Failure::runtime)
 }

@@ -59,6 +59,8 @@ pub struct Plan {
     pub ingest: Option<SocketAddr>,
     /// The file of alert rules, if there is one.
     pub alerts: Option<PathBuf>,
+    /// The folder of the export that is handed out; it need not be there.
+    pub exports: PathBuf,
     /// Time of a round.
     pub interval: Duration,
     /// Patience of a probe.
@@ -105,6 +107,7 @@ impl Plan {
         let vantage = args.vantage.as_deref().unwrap_or(DEFAULT_VANTAGE);
         let vantage = VantageId::new(vantage).map_err(|error| Failure::setting(format!("--vantage: {error}")))?;
         let default_data = default_data(args.aws.aws, args.planet);
+        let data = args.data.unwrap_or_else(|| PathBuf::from(default_data));
         Ok(Self {
             backend,
             #[cfg(feature = "aws")]
@@ -113,7 +116,8 @@ impl Plan {
             own,
             planet,
             vantage,
-            data: args.data.unwrap_or_else(|| PathBuf::from(default_data)),
+            exports: args.exports.unwrap_or_else(|| data.join("export")),
+            data,
             listen: args.listen,
             ingest: args.ingest,
             alerts: args.alerts,

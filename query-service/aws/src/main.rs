@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
-use cloudping_backend_aws::{DynamoStore, SnsTopics, s3_objects};
+use cloudping_backend_aws::{DynamoStore, SnsTopics, presigned_get, s3_client, s3_objects};
 use cloudping_environment::now;
 use cloudping_ports::{Key, LiveStore};
-use cloudping_query_service::{Alerts, Service, serve};
+use cloudping_query_service::{Alerts, Exports, Service, SignLinks, serve};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{NetworkMark, PLANET, keys};
 use cloudping_telemetry::logging;
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -70,7 +71,12 @@ async fn service(settings: &Settings) -> Result<Service, Box<dyn Error + Send + 
     let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&own), &settings.table);
     let simulated = simulated(&store).await?;
     let mut of_service = cloudping_query_service::Settings::new(simulated, catalogue, settings.vantages.clone(), url);
-    of_service.tables_storage = Some(s3_objects(&own, &settings.bucket).await?);
+    let storage = s3_objects(&own, &settings.bucket).await?;
+    of_service.exports = settings.exports.as_ref().map(|folder| {
+        let links = Links { client: s3_client(&own), bucket: settings.bucket.clone(), folder: folder.clone() };
+        Exports::in_storage(Arc::clone(&storage), folder, Some(Arc::new(links)))
+    });
+    of_service.tables_storage = Some(storage);
     of_service.live.stale_after = of_service.live.stale_after.max(settings.interval * ROUNDS_MISSED);
     Ok(Service::new(of_service, Arc::new(store), now)?)
 }
@@ -87,6 +93,21 @@ async fn alerts(settings: &Settings) -> Result<Option<Alerts>, Box<dyn Error + S
 async fn watch_alerts(service: Service, alerts: Option<Alerts>, shutdown: watch::Receiver<bool>) {
     if let Some(alerts) = alerts {
         service.watch_alerts(alerts, shutdown).await;
+    }
+}
+
+/// Links to the files of an export in the bucket.
+#[derive(Debug)]
+struct Links {
+    client: aws_sdk_s3::Client,
+    bucket: String,
+    folder: String,
+}
+
+impl SignLinks for Links {
+    fn link(&self, path: String, lasts: Duration) -> BoxFuture<'_, Result<String, Box<dyn Error + Send + Sync>>> {
+        let key = if self.folder.is_empty() { path } else { format!("{}/{path}", self.folder) };
+        Box::pin(async move { Ok(presigned_get(&self.client, &self.bucket, &key, lasts).await?) })
     }
 }
 

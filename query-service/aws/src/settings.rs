@@ -16,6 +16,8 @@ pub struct Settings {
     pub bucket: String,
     /// `CLOUDPING_PREFIX`: what the keys of the tables begin with, without slashes at its ends. Default `tables`.
     pub prefix: String,
+    /// `CLOUDPING_EXPORTS`: the folder in the bucket of an export that is handed out by signed links, without slashes at its ends. Default none.
+    pub exports: Option<String>,
     /// `CLOUDPING_LISTEN`: where it listens, address and port. Default `0.0.0.0:8080`; port 0 is any that is free.
     pub listen: SocketAddr,
     /// `CLOUDPING_VANTAGES`: who is meant to measure, separated by commas. Default none; whoever has measured is shown all the same.
@@ -38,6 +40,7 @@ impl Settings {
         let table = variables.required("CLOUDPING_TABLE", "the name of a DynamoDB table");
         let bucket = variables.required("CLOUDPING_BUCKET", "the name of an S3 bucket");
         let prefix = variables.prefix("CLOUDPING_PREFIX", "tables");
+        let exports = variables.given("CLOUDPING_EXPORTS").map(|folder| folder.trim_matches('/').to_owned());
         let everywhere = SocketAddr::from(([0, 0, 0, 0], 8080));
         let listen = variables.parsed("CLOUDPING_LISTEN", everywhere, "an address and a port such as 0.0.0.0:8080");
         let mut vantages = Vec::new();
@@ -52,7 +55,7 @@ impl Settings {
         let refresh = variables.number("CLOUDPING_REFRESH_MS", 1_000, 100..=5_000, "milliseconds");
         let [interval, refresh] = [interval, refresh].map(Duration::from_millis);
         let alerts = variables.given("CLOUDPING_ALERTS").filter(|file| !file.is_empty()).map(PathBuf::from);
-        variables.settings(Self { table, bucket, prefix, listen, vantages, interval, refresh, alerts })
+        variables.settings(Self { table, bucket, prefix, exports, listen, vantages, interval, refresh, alerts })
     }
 }
 

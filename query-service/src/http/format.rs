@@ -137,9 +137,22 @@ pub(in crate::http) fn respond<W: Serialize, R: Row>(
     whole: &W,
     rows: &[R],
 ) -> Result<Response, Failure> {
+    respond_with(format, whole, rows, R::columns())
+}
+
+/// [`respond`] for rows whose columns depend on what was asked for.
+///
+/// # Errors
+/// Those of [`respond`].
+pub(in crate::http) fn respond_with<W: Serialize, R: Serialize>(
+    format: Format,
+    whole: &W,
+    rows: &[R],
+    columns: Fields,
+) -> Result<Response, Failure> {
     let body = match format {
         Format::Json => serde_json::to_vec(whole).map_err(|error| Failure::internal(&error.to_string()))?,
-        other => table(rows)
+        other => table(rows, columns)
             .map_err(ParquetError::from)
             .and_then(|table| encode(other, &table))
             .map_err(|error| Failure::internal(&error.to_string()))?,
@@ -148,8 +161,8 @@ pub(in crate::http) fn respond<W: Serialize, R: Row>(
 }
 
 /// The rows as columns.
-fn table<R: Row>(rows: &[R]) -> Result<RecordBatch, ArrowError> {
-    let schema: SchemaRef = Arc::new(Schema::new(R::columns()));
+fn table<R: Serialize>(rows: &[R], columns: Fields) -> Result<RecordBatch, ArrowError> {
+    let schema: SchemaRef = Arc::new(Schema::new(columns));
     let mut decoder = ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(rows.len().max(1)).build_decoder()?;
     decoder.serialize(rows)?;
     Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema)))

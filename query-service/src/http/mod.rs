@@ -8,11 +8,12 @@ mod front;
 mod health;
 mod hot;
 mod legacy;
+mod metrics;
 mod openapi;
 mod parameters;
-mod metrics;
 mod params;
 mod problem;
+mod table_stream;
 mod v1;
 
 use std::sync::Arc;
@@ -86,6 +87,7 @@ fn compressed() -> impl Predicate {
     DefaultPredicate::new()
         .and(|_, _, headers: &HeaderMap, _: &Extensions| !headers.contains_key(header::ETAG))
         .and(NotForContentType::const_new(Format::Parquet.media_type()))
+        .and(NotForContentType::const_new("application/gzip"))
         .and(NotForContentType::const_new(Format::ArrowStream.media_type()))
 }
 

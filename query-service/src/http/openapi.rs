@@ -87,6 +87,7 @@ fn file(name: &str) -> Response {
 /// Adds what holds for every operation: its problems, and the other forms of an answer that `format` offers.
 fn complete(document: &mut Value) {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let paths = paths.map(named_parts);
     let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
     for operation in operations.flat_map(|item| item.values_mut()).filter(|operation| operation.is_object()) {
         let formats = formats(operation);
@@ -98,6 +99,12 @@ fn complete(document: &mut Value) {
         }
         add_problems(responses, !formats.is_empty());
     }
+}
+
+/// Axum marks a part of a path that may hold slashes; OpenAPI knows no such mark.
+fn named_parts(paths: &mut Map<String, Value>) -> &mut Map<String, Value> {
+    *paths = std::mem::take(paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    paths
 }
 
 /// The words that an operation's `format` may be.

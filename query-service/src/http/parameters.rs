@@ -198,6 +198,23 @@ pub(in crate::http) const FORMAT: Parameter = Parameter {
     shape: Shape::OneOf(&["json", "csv", "ndjson", "arrow", "parquet"]),
 };
 
+pub(in crate::http) const EXACT: Parameter = Parameter {
+    name: "exact",
+    about: "Whether to count every sample, also where rollups hold them merged. Default `false`.",
+    example: "true",
+    required: false,
+    shape: Shape::OneOf(&["true", "false"]),
+};
+pub(in crate::http) const PERCENTILES: Parameter = Parameter {
+    name: "percentiles",
+    about: "Up to 200 different percentiles, with commas between them.",
+    example: "p50,p99.9",
+    required: false,
+    shape: Shape::Pattern(
+        r"^p(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,5})?)(,p(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,5})?))*$",
+    ),
+};
+
 /// A form that only regions have.
 pub(in crate::http) const GEOJSON: &str = "geojson";
 pub(in crate::http) const GEOJSON_TYPE: &str = "application/geo+json";

@@ -5,6 +5,7 @@
 //! settings, no plans (which would show the server's paths).
 
 mod catalog;
+mod download;
 mod error;
 mod feed;
 mod parse;
@@ -31,6 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::Instrument;
 
+pub(crate) use download::Encode;
 pub use error::SqlError;
 pub use feed::{ByteStream, RowStream};
 pub use render::Format;
@@ -60,6 +62,8 @@ pub struct SqlDoor {
     /// Places to run or to wait for one.
     places: Arc<Semaphore>,
     statements: Statements,
+    /// Places for answers of any size.
+    downloads: Arc<Semaphore>,
     runtime: OwnRuntime,
 }
 
@@ -92,7 +96,12 @@ impl SqlDoor {
     ///
     /// # Errors
     /// The operating system's when the threads cannot be started, or DataFusion's when the session cannot be built.
-    pub(crate) fn new(archive: Archive, live: Views, settings: &Settings, statements: Statements) -> Result<Self, SqlError> {
+    pub(crate) fn new(
+        archive: Archive,
+        live: Views,
+        settings: &Settings,
+        statements: Statements,
+    ) -> Result<Self, SqlError> {
         let limits = settings.sql.clone();
         let runtime = Builder::new_multi_thread()
             .worker_threads(limits.threads.max(1))
@@ -106,6 +115,7 @@ impl SqlDoor {
         Ok(Self {
             permits: Arc::new(Semaphore::new(limits.concurrency)),
             places: Arc::new(Semaphore::new(limits.concurrency.saturating_add(limits.queue))),
+            downloads: Arc::new(Semaphore::new(limits.downloads)),
             engine: Arc::new(Engine { archive, sessions, limits }),
             statements,
             runtime: OwnRuntime(Some(runtime)),
@@ -202,12 +212,13 @@ impl SqlDoor {
     }
 
     /// Starts work on the door's threads.
-    fn spawn<T, F>(
+    fn spawn<P, T, F>(
         &self,
-        permit: Permit,
+        permit: P,
         work: impl FnOnce(Arc<Engine>) -> F + Send + 'static,
     ) -> Result<SpawnedTask<Result<T, SqlError>>, SqlError>
     where
+        P: Send + 'static,
         T: Send + 'static,
         F: Future<Output = Result<T, SqlError>> + Send,
     {

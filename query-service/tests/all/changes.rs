@@ -1,10 +1,16 @@
 //! Route changes, the levels between them, and the audits.
 
+use std::sync::Arc;
+
 use crate::common::*;
+use arrow::array::{
+    ArrayRef, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use cloudping_digest::{Counts, SeriesSummary};
 use cloudping_model::{Family, Pane, Protocol};
 use cloudping_ports::Key;
 use cloudping_schemas::stored::{AuditItem, AuditQuantile, Regime, RegimesItem, keys};
+use cloudping_schemas::tables;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -47,6 +53,83 @@ async fn changes_are_told_newest_first() {
         let problem = world.get(&format!("/api/v1/changes?{query}")).await.problem(400);
         assert!(problem.starts_with(detail), "{problem}");
     }
+}
+
+/// Rows of the archive's table.
+fn archived(changes: &[cloudping_model::RouteChange]) -> RecordBatch {
+    let schema = tables::changes();
+    let columns = schema.fields().iter().map(|field| -> ArrayRef {
+        let times = |get: fn(&cloudping_model::RouteChange) -> i64| -> ArrayRef {
+            Arc::new(TimestampMicrosecondArray::from_iter_values(changes.iter().map(get)).with_timezone("UTC"))
+        };
+        let text = |get: fn(&cloudping_model::RouteChange) -> &str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(changes.iter().map(get)))
+        };
+        let percentile = |at: usize| -> ArrayRef {
+            Arc::new(
+                changes.iter().map(|change| change.ended.percentiles_us.map(|all| all[at])).collect::<Float64Array>(),
+            )
+        };
+        match field.name().as_str() {
+            // 2025-12-01.
+            "month" => Arc::new(Date32Array::from(vec![20_454 - 31; changes.len()])),
+            "minute" => times(|change| change.minute.0),
+            "found_at" => times(|change| change.found_at.0),
+            "ended_since" => times(|change| change.ended.since.0),
+            "source" => text(|change| change.vantage.as_str()),
+            "target" => text(|change| change.target.as_str()),
+            "protocol" => text(|change| change.protocol.name()),
+            "family" => Arc::new(Int32Array::from(vec![4; changes.len()])),
+            "before_us" => Arc::new(Int32Array::from(vec![68_000; changes.len()])),
+            "after_us" => Arc::new(Int32Array::from(vec![80_500; changes.len()])),
+            "score" => Arc::new(Float64Array::from(vec![2.5; changes.len()])),
+            "ended_count" => Arc::new(Int64Array::from(vec![86_400; changes.len()])),
+            "ended_p10_us" => percentile(0),
+            "ended_p50_us" => percentile(1),
+            "ended_p90_us" => percentile(2),
+            _ => percentile(3),
+        }
+    });
+    RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()
+}
+
+#[tokio::test]
+async fn changes_of_all_history_are_the_live_stores_and_the_archives() {
+    let world = World::new();
+    world.fill().await;
+    let [old, both] = [20, 8].map(|days| change_at(NOON - days * DAY, "us-east-1", "eu-west-1"));
+    world.change(&both).await;
+    let mut silent = change_at(NOON - 9 * DAY, "eu-west-1", "us-east-1");
+    silent.ended.percentiles_us = None;
+    world.append(tables::CHANGES, archived(&[both.clone(), old, silent])).await;
+    let path = |query: &str| format!("/api/v1/changes?start=2025-12-01T00:00:00Z&end=2026-01-01T00:00:00Z{query}");
+    let minutes = async |query: &str| {
+        let answer = world.get(&path(query)).await.ok();
+        let minutes = answer["changes"].as_array().unwrap().iter().map(|change| change["minute"].clone());
+        minutes.map(|minute| minute.as_str().unwrap()[5..10].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(minutes("").await, ["12-25", "12-24", "12-13"]);
+    assert_eq!(minutes("&limit=2").await, ["12-25", "12-24"]);
+    assert_eq!(minutes("&target=eu-west-1").await, ["12-25", "12-13"]);
+    assert_eq!(minutes("&protocol=tls").await, [""; 0]);
+    let changes = world.get(&path("")).await.ok();
+    let (live, archived) = (&changes["changes"][0], &changes["changes"][2]);
+    for field in ["before_ms", "after_ms", "delta_ms", "score", "family", "protocol", "source"] {
+        assert_eq!(live[field], archived[field], "{field}");
+    }
+    assert_eq!(live["ended"]["p99_ms"], archived["ended"]["p99_ms"]);
+    assert_eq!(changes["changes"][1]["ended"]["p50_ms"], Value::Null);
+    let csv = world.get(&path("&format=csv")).await;
+    let mut lines = csv.body.lines();
+    assert_eq!(
+        lines.next().unwrap(),
+        "source,target,protocol,family,minute,found_at,before_ms,after_ms,delta_ms,score,ended_since,ended_count,\
+         ended_p10_ms,ended_p50_ms,ended_p90_ms,ended_p99_ms"
+    );
+    assert!(lines.next().unwrap().starts_with("us-east-1,eu-west-1,tcp,4,2025-12-25T12:00:00.000Z,"), "{}", csv.body);
+    let regimes = world.get("/api/v1/regimes?source=us-east-1&target=eu-west-1&format=csv").await;
+    assert_eq!(regimes.body.lines().next(), Some("since,until,count,p10_ms,p50_ms,p90_ms,p99_ms"));
+    assert_eq!(regimes.body.lines().count(), 2);
 }
 
 #[tokio::test]

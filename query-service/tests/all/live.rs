@@ -115,7 +115,10 @@ async fn bad_parameters_are_named() {
             "percentile is \"p101\", expected p0 to p100 (such as p50 or p99.9), mean, min, max or jitter",
         ),
         ("window=2h", "window is \"2h\", expected 5m, 1h, 1d, 7d, 30d or 365d"),
-        ("from=a", "unknown parameter \"from\", expected percentile, window, protocol, source, target, format"),
+        (
+            "from=a",
+            "unknown parameter \"from\", expected percentile, window, protocol, source, target, start, end, exact, format",
+        ),
         ("window=5m&window=1h", "window is given twice, expected once"),
         ("protocol=ping", "protocol is \"ping\", expected tcp, tls, https, icmp or udp"),
         ("format=xml", "format is \"xml\", expected one of json, csv, ndjson, arrow, parquet"),

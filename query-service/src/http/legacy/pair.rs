@@ -6,10 +6,9 @@ use cloudping_model::{Protocol, UtcMicros};
 
 use super::error::Refusal;
 use super::names::{DAY_US, two_decimals};
-use crate::http::v1::series::points;
-use crate::series::Span;
+use crate::history::{Span, Subject};
+use crate::http::v1::past;
 use crate::service::Shared;
-use crate::text::parse_rfc3339;
 
 const HOUR_US: i64 = DAY_US / 24;
 /// Longer ranges are answered by day.
@@ -29,18 +28,11 @@ pub(super) async fn means(
         return Ok(Vec::new());
     }
     let step_us = if (end - start.0).0 <= HOURLY_US { HOUR_US } else { DAY_US };
-    let span = Span {
-        source: from.to_owned(),
-        target: to.to_owned(),
-        protocol: Protocol::TcpConnect,
-        start: (start + (step_us - 1)).floor(step_us),
-        end: end.floor(step_us) + step_us,
-        step_us,
-    };
+    let pair = Subject { source: from.to_owned(), target: Some(to.to_owned()), protocol: Protocol::TcpConnect };
+    let span = Span { start: (start + (step_us - 1)).floor(step_us), end: end.floor(step_us) + step_us, step_us };
     if span.end <= span.start {
         return Ok(Vec::new());
     }
-    let points = points(shared, &span, (shared.clock)()).await?;
-    let means = points.iter().filter_map(|point| Some((parse_rfc3339(&point.time)?, two_decimals(point.mean_ms?))));
-    Ok(means.collect())
+    let means = past::means(shared, pair, span).await?;
+    Ok(means.into_iter().filter_map(|(at, mean)| Some((at, two_decimals(mean?)))).collect())
 }

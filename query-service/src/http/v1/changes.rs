@@ -1,20 +1,30 @@
 //! `GET /api/v1/changes` and `GET /api/v1/regimes`: lasting steps in the level of a pair, and what was measured between them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::Json;
+use arrow::datatypes::Fields;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 use cloudping_model::{Level, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_schemas::api;
+use serde::Serialize;
 
-use super::series::{TIME, known};
-use crate::http::parameters::{END, LIMIT, PROTOCOL, SOURCE, START, TARGET, THE_SOURCE, THE_TARGET, parameters};
+use super::past;
+use super::series::known;
+use crate::history::Subject;
+use crate::http::columns::{count, number, text, time};
+use crate::http::format::{Format, Row, respond};
+use crate::http::parameters::{
+    END, FORMAT, LIMIT, PROTOCOL, SOURCE, START, TARGET, THE_SOURCE, THE_TARGET, parameters,
+};
 use crate::http::problem::Failure;
+use crate::past_changes::{self, WantedChanges};
 use crate::refresh;
 use crate::regimes::{self, Pair};
 use crate::service::Shared;
-use crate::text::{millis, parse_rfc3339, rfc3339};
+use crate::text::{millis, rfc3339};
 
 parameters! {
     /// Parameters of `changes`.
@@ -25,39 +35,105 @@ parameters! {
         START.about("Where the range starts, by RFC 3339. Default seven days before its end."),
         END,
         LIMIT.about("The most changes of an answer. Default 100."),
+        FORMAT,
 }
 parameters! {
     /// Parameters of `regimes`.
-    RegimesParams: THE_SOURCE, THE_TARGET, PROTOCOL
+    RegimesParams: THE_SOURCE, THE_TARGET, PROTOCOL, FORMAT
 }
 
 /// The range unless it is asked for.
 const DEFAULT_RANGE_US: i64 = 7 * 86_400_000_000;
 const DEFAULT_LIMIT: usize = 100;
 
+/// The live store has the newest of the changes for a long time, and the archive all but the newest.
+const LIVE_US: i64 = 86_400_000_000;
+
 /// Lasting steps in the level of pairs.
 #[utoipa::path(get, path = "/api/v1/changes", tag = "history", params(ChangesParams), responses(
     (status = 200, description = "The changes, the newest first.", body = api::RouteChanges),
 ))]
-pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<api::RouteChanges>, Failure> {
+pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
     let params = ChangesParams::read(&uri)?;
+    let format = Format::asked(&params, &headers)?;
     // Unlike a number, a step of any protocol can stand beside others.
     let protocol = params.get("protocol").map(|_| params.protocol()).transpose()?;
-    let end = params.parse("end", (shared.clock)() + 1, TIME, parse_rfc3339)?;
-    let start = params.parse("start", end - DEFAULT_RANGE_US, TIME, parse_rfc3339)?;
-    if start >= end {
-        let (start, end) = (rfc3339(start), rfc3339(end));
-        return Err(Failure::bad_request(format!("start is {start}, expected a time before end, {end}")));
-    }
+    let now = (shared.clock)();
+    let (start, end) = past::range(&params, now + 1, DEFAULT_RANGE_US)?;
     let limit = params.limit(DEFAULT_LIMIT)?;
-    let wanted = |name: &str, id: &str| params.get(name).is_none_or(|wanted| wanted == id);
+    let [source, target] = ["source", "target"].map(|name| params.get(name).map(str::to_owned));
+    let wanted = WantedChanges { source, target, protocol, range: start..end, limit };
+    let found = found(&shared, wanted, now).await?;
+    let answer = answer(found.iter().collect(), limit, shared.settings.simulated);
+    let rows: Vec<_> = answer.changes.iter().map(Flat::of).collect();
+    respond(format, &answer, &rows)
+}
+
+/// Those of the live store, and those of the archive that it does not have.
+async fn found(shared: &Shared, wanted: WantedChanges, now: UtcMicros) -> Result<Vec<RouteChange>, Failure> {
     let mut found = Vec::new();
-    for id in shared.view().vantages.keys().filter(|id| wanted("source", id.as_str())) {
-        found.extend(refresh::changes(shared.store.as_ref(), id, start..end).await?);
+    for id in shared.view().vantages.keys() {
+        found.extend(refresh::changes(shared.store.as_ref(), id, wanted.range.clone()).await?);
     }
-    found.retain(|change| wanted("target", change.target.as_str()));
-    found.retain(|change| protocol.is_none_or(|protocol| protocol == change.protocol));
-    Ok(Json(answer(found.iter().collect(), limit, shared.settings.simulated)))
+    found.retain(|change| wanted.has(change));
+    if wanted.range.start < now - LIVE_US {
+        let archived = shared.door.run(async move |session| past_changes::archived(&session, &wanted).await).await?;
+        let of = |change: &RouteChange| {
+            let series =
+                (change.vantage.clone(), change.target.clone(), change.protocol.name(), change.family.number());
+            (series, change.minute)
+        };
+        let live: HashSet<_> = found.iter().map(of).collect();
+        found.extend(archived.into_iter().filter(|change| !live.contains(&of(change))));
+    }
+    Ok(found)
+}
+
+/// A change as a row: the level that ended has columns of its own.
+#[derive(Serialize)]
+struct Flat<'a> {
+    #[serde(flatten)]
+    change: &'a api::RouteChange,
+    ended_since: &'a str,
+    ended_count: u64,
+    ended_p10_ms: Option<f64>,
+    ended_p50_ms: Option<f64>,
+    ended_p90_ms: Option<f64>,
+    ended_p99_ms: Option<f64>,
+}
+
+impl<'a> Flat<'a> {
+    fn of(change: &'a api::RouteChange) -> Self {
+        let ended = &change.ended;
+        Self {
+            change,
+            ended_since: &ended.since,
+            ended_count: ended.count,
+            ended_p10_ms: ended.p10_ms,
+            ended_p50_ms: ended.p50_ms,
+            ended_p90_ms: ended.p90_ms,
+            ended_p99_ms: ended.p99_ms,
+        }
+    }
+}
+
+impl Row for Flat<'_> {
+    fn columns() -> Fields {
+        let mut columns = vec![text("source"), text("target"), text("protocol"), count("family"), time("minute")];
+        columns.push(time("found_at"));
+        columns.extend(["before_ms", "after_ms", "delta_ms", "score"].map(number));
+        columns.extend([time("ended_since"), count("ended_count")]);
+        columns.extend(["ended_p10_ms", "ended_p50_ms", "ended_p90_ms", "ended_p99_ms"].map(number));
+        Fields::from(columns)
+    }
+}
+
+impl Row for api::Regime {
+    fn columns() -> Fields {
+        let mut columns = vec![time("since"), time("until"), count("count")];
+        columns.extend(["p10_ms", "p50_ms", "p90_ms", "p99_ms"].map(number));
+        Fields::from(columns)
+    }
 }
 
 /// The newest of these, at most so many.
@@ -102,17 +178,23 @@ fn regime(level: &Level, until: Option<UtcMicros>) -> api::Regime {
     (status = 200, description = "The levels, the oldest first.", body = api::Regimes),
     (status = 404, description = "Nobody measures from or to there."),
 ))]
-pub(super) async fn regimes(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<api::Regimes>, Failure> {
+pub(super) async fn regimes(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let params = RegimesParams::read(&uri)?;
+    let format = Format::asked(&params, &headers)?;
     let source = params.required("source", "a vantage point's id")?.to_owned();
     let target = params.required("target", "a target's id")?.to_owned();
     let protocol: Protocol = params.protocol()?;
-    known(&shared, &source, &target)?;
+    known(&shared, &Subject { source: source.clone(), target: Some(target.clone()), protocol })?;
     let malformed = |error: cloudping_model::IdError| Failure::bad_request(error.to_string());
     let vantage = VantageId::new(&source).map_err(malformed)?;
     let pair = Pair { vantage, target: TargetId::new(&target).map_err(malformed)?, protocol };
     let levels = regimes::read(shared.store.as_ref(), &pair).await?;
     let regimes = levels.iter().map(|(level, until)| regime(level, *until)).collect();
     let (simulated, protocol) = (shared.settings.simulated, protocol.name().to_owned());
-    Ok(Json(api::Regimes { source, target, protocol, simulated, regimes }))
+    let answer = api::Regimes { source, target, protocol, simulated, regimes };
+    respond(format, &answer, &answer.regimes)
 }

@@ -20,11 +20,15 @@ mod badge;
 mod changes;
 mod coverage;
 mod diff;
+mod distribution;
 mod ends;
+mod exports;
 mod matrix;
 mod nearest;
+pub(super) mod past;
 mod rank;
 mod regions;
+mod samples;
 pub(super) mod series;
 mod sql;
 mod stream;
@@ -56,6 +60,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(diff::get))
         .routes(routes!(badge::get))
         .routes(routes!(series::get))
+        .routes(routes!(distribution::get))
+        .routes(routes!(samples::get))
+        .routes(routes!(exports::list))
+        .routes(routes!(exports::file))
         .routes(routes!(regions::get))
         .routes(routes!(coverage::get))
         .routes(routes!(coverage::pairs))

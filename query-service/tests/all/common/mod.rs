@@ -131,7 +131,8 @@ impl World {
     }
 
     pub async fn append(&self, table: &str, batch: RecordBatch) {
-        let partition = if table == tables::ROLLUP_1D { tables::MONTH } else { tables::PARTITION };
+        let partition =
+            if [tables::ROLLUP_1D, tables::CHANGES].contains(&table) { tables::MONTH } else { tables::PARTITION };
         let path = self.folder.path().join("tables").join(table);
         std::fs::create_dir_all(&path).unwrap();
         let url = format!("file://{}", path.display()).parse().unwrap();
@@ -281,7 +282,7 @@ pub fn rollup_day(start: UtcMicros, source: &str, target: &str, rtts_us: &[u32])
 const JANUARY: i32 = 20_454;
 
 fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rtts_us: &[u32]) -> RecordBatch {
-    let digest: LatencyDigest = rtts_us.iter().copied().collect();
+    let digest = LatencyDigest::from_unsorted(rtts_us.to_vec());
     let mean = digest.sum_us() as f64 / digest.count() as f64;
     let whole = |value: Option<u32>| Arc::new(Int32Array::from(vec![value.unwrap() as i32]));
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
@@ -311,6 +312,14 @@ fn rollup_of(schema: SchemaRef, start: UtcMicros, source: &str, target: &str, rt
 /// The same rows, imported.
 pub fn imported(rows: &RecordBatch) -> RecordBatch {
     of_origin(rows, "csv")
+}
+
+/// The same rows, over that address family.
+pub fn of_family(rows: &RecordBatch, family: i32) -> RecordBatch {
+    let (at, _) = rows.schema_ref().column_with_name("family").unwrap();
+    let mut columns = rows.columns().to_vec();
+    columns[at] = Arc::new(Int32Array::from(vec![family; rows.num_rows()]));
+    RecordBatch::try_new(rows.schema(), columns).unwrap()
 }
 
 /// The same rows, of that origin.
