@@ -27,6 +27,8 @@ pub const LEASES: &str = "leases";
 pub const WORKERS: &str = "workers";
 /// The partition of the keys that the ingest door knows, one item under each vantage point's id.
 pub const INGEST_KEYS: &str = "ingest-keys";
+/// The partition of the keys by which the query service is asked, one item under each key's id.
+pub const API_KEYS: &str = "api-keys";
 /// The partition, and the sort key, of the [`NetworkMark`](super::NetworkMark).
 pub const NETWORK: &str = "network";
 /// The partition of the alerts that are not at rest: one item under each rule's name, source and target.
@@ -53,6 +55,12 @@ pub fn changes(vantage: &VantageId) -> String {
 #[must_use]
 pub fn ingest_seen(vantage: &VantageId) -> String {
     format!("ingest-seen/{vantage}")
+}
+
+/// The partition of what was asked by a key of the query service: one item under the start of each day.
+#[must_use]
+pub fn api_key_usage(id: &str) -> String {
+    format!("api-key-usage/{id}")
 }
 
 /// The sort key of the route changes of a minute that were found at another; sort keys order as the minutes of the changes do.
@@ -96,6 +104,7 @@ pub fn expires_at(partition: &str, sort: &str) -> Option<i64> {
             _ => return None,
         },
         Some(("changes", _)) => YEAR_KEPT_DAYS + SILENCE_DAYS,
+        Some(("api-key-usage", _)) => YEAR_KEPT_DAYS,
         // The door refuses by the clock what is older than some minutes.
         Some(("ingest-seen", _)) => 2,
         None if partition == AUDITS => SILENCE_DAYS + 3,
@@ -121,6 +130,7 @@ mod tests {
         let (at, day) = (UtcMicros(1_767_225_600_000_000), 86_400);
         let sort = pane_start(at);
         let rest = |partition: &str, sort: &str| Some((expires_at(partition, sort)? - 1_767_225_600) / day);
+        assert_eq!(rest(&api_key_usage("00ff"), &sort), Some(397));
         let panes = Pane::ALL.map(|pane| rest(&panes(&vantage, pane), &sort));
         assert_eq!(panes, [Some(15), Some(17), Some(411)]);
         assert_eq!(rest(&changes(&vantage), &change(at, at + 60_000_000)), Some(411));
@@ -135,6 +145,7 @@ mod tests {
             LEASES,
             WORKERS,
             INGEST_KEYS,
+            API_KEYS,
             ALERTS,
             NOTICES,
             DEAD_LETTERS,

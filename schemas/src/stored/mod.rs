@@ -1,6 +1,7 @@
 //! The items of the live store, and the keys they are stored under.
 
 mod alert;
+mod api_key;
 mod audit;
 mod dead_letter;
 mod head;
@@ -13,6 +14,7 @@ mod series;
 mod watch;
 
 pub use alert::{AlertEpisode, AlertPhase, AlertState, NoticeItem};
+pub use api_key::{ApiKey, ApiKeyUsage, ApiRate};
 pub use audit::{AuditItem, AuditQuantile};
 pub use dead_letter::DeadLetter;
 pub use head::{EpochRounds, LedgerHour, SeenEpoch, VantageHead, missing_rounds};

@@ -121,6 +121,11 @@ fn golden_bytes_are_read_and_written_unchanged() {
     let seen = IngestSeen { requests: vec![[7; 16], std::array::from_fn(|at| at as u8)] };
     let bytes = golden("ingest-seen-v1.hex", &seen.encode());
     assert_eq!(IngestSeen::decode(&bytes).unwrap(), seen);
+    let bytes = golden("api-key-v1.hex", &api_key().encode());
+    assert_eq!(ApiKey::decode(&bytes).unwrap(), api_key());
+    let usage = ApiKeyUsage { requests: 5_000, sql_us: 1_250_000, last_used: UtcMicros(1_767_225_600_000_000) };
+    let bytes = golden("api-key-usage-v1.hex", &usage.encode());
+    assert_eq!(ApiKeyUsage::decode(&bytes).unwrap(), usage);
     let bytes = golden("dead-letter-v1.hex", &letter().encode());
     assert_eq!(DeadLetter::decode(&bytes).unwrap(), letter());
 }
@@ -143,6 +148,21 @@ fn ingest_keys() -> IngestKeys {
     let keys =
         vec![key([1; 32], Some(1_767_225_660_000_000), "first"), key(std::array::from_fn(|at| at as u8), None, "")];
     IngestKeys { keys }
+}
+
+fn api_key() -> ApiKey {
+    ApiKey {
+        hash: std::array::from_fn(|at| at as u8),
+        name: "grafana".to_owned(),
+        scopes: vec!["read".to_owned(), "sql".to_owned()],
+        created_at: UtcMicros(1_767_225_600_000_000),
+        expires_at: Some(UtcMicros(1_798_761_600_000_000)),
+        revoked_at: None,
+        light: Some(ApiRate { requests: 600, window_us: 60_000_000 }),
+        heavy: None,
+        requests_a_day: Some(100_000),
+        sql_seconds_a_day: Some(0),
+    }
 }
 
 fn change(target: &str) -> RouteChange {
@@ -210,6 +230,9 @@ fn errors_name_the_field() {
     let item = wire::IngestKeys { schema_version: 1, keys: vec![wire::IngestKey::default()] };
     let error = IngestKeys::decode(&item.encode_to_vec()).unwrap_err().to_string();
     assert_eq!(error, "stored ingest keys: fingerprint is 0 bytes, expected 32 bytes");
+    let item = wire::ApiKey { schema_version: 1, ..wire::ApiKey::default() };
+    let error = ApiKey::decode(&item.encode_to_vec()).unwrap_err().to_string();
+    assert_eq!(error, "stored API key: hash is 0 bytes, expected 32 bytes");
     let error = PaneItem::decode(b"\xff", &SeriesTable::default()).unwrap_err().to_string();
     assert!(error.starts_with("stored pane: "), "{error}");
 }

@@ -223,13 +223,14 @@ async fn set_places(store: &dyn LiveStore, places: &Places) -> Result<(), Failur
     Ok(())
 }
 
-/// Copies what no round tells: keys of vantage points, requests that were taken, audits, alerts, dead letters; and the route changes that wait for the
+/// Copies what no round tells: keys of vantage points and of those who ask, requests that were taken, audits, alerts, dead letters; and the route changes that wait for the
 /// log, in the place of those found now, which the log had from the old store. Without an old store all of them wait.
 async fn take_over(old: &LocalStore, new: &LocalStore) -> Result<(), Failure> {
     let ingest = list(old, keys::INGEST_KEYS).await?;
     let seen = ingest.iter().filter_map(|(key, _)| VantageId::new(&key.sort).ok()).map(|id| keys::ingest_seen(&id));
     let mut partitions: Vec<String> = seen.collect();
-    let kept = [keys::INGEST_KEYS, keys::NETWORK, keys::AUDITS, keys::ALERTS, keys::NOTICES, keys::DEAD_LETTERS];
+    partitions.extend(list(old, keys::API_KEYS).await?.iter().map(|(key, _)| keys::api_key_usage(&key.sort)));
+    let kept = [keys::INGEST_KEYS, keys::API_KEYS, keys::NETWORK, keys::AUDITS, keys::ALERTS, keys::NOTICES, keys::DEAD_LETTERS];
     partitions.extend(kept.map(str::to_owned));
     if !list(old, keys::HEADS).await?.is_empty() {
         for (key, item) in list(new, keys::OUTBOX).await? {
