@@ -1,5 +1,6 @@
 //! Answers from the live store and the archive over HTTP: matrix, series, coverage, SQL, a stream of changes, the dashboard.
 //!
+//! - `access`: who may ask how much.
 //! - `live_view`: an immutable picture of all windows at one moment; `refresh` reads the next one from the live store.
 //! - `live_tables`: the same as tables of SQL.
 //! - `noise`: by how much a number may be off by chance.
@@ -15,6 +16,7 @@
 //! - `samples`: the archive's samples as they are, by pages or all at once.
 //! - `http`: the doors; `serve`: the connections to them.
 
+pub mod access;
 mod alerts;
 mod archive;
 mod broken;

@@ -19,10 +19,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
+use crate::access::Gate;
+use crate::access::keys::KeyError;
 use crate::{ConnectionLimits, Service};
 
 /// How long requests may still run after the shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How often the store is told what was asked by each key.
+const USAGE_PAUSE: Duration = Duration::from_secs(15);
 /// After the system could open no connection: it may have no more files for a while.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How HTTP/2 begins.
@@ -35,7 +39,7 @@ const STREAMS: u32 = 100;
 const HEAD_BYTES: usize = 64 << 10;
 
 /// Serves until `shutdown` ends; then streams are closed, and other requests may run for five more seconds. A handler finds the client's
-/// address as [`ConnectInfo<SocketAddr>`].
+/// address as [`ConnectInfo<SocketAddr>`]. Meanwhile and at the end the live store is told what was asked by each key.
 ///
 /// # Errors
 /// None; the listener's are waited out.
@@ -52,6 +56,7 @@ pub async fn serve(
         places: Arc::new(Semaphore::new(shared.settings.connections.count)),
         closing: shared.closing(),
     };
+    let telling = tokio::spawn(tell_usage(service.gate(), shared.closing()));
     tokio::select! {
         () = accepting.run(listener, &mut connections) => {}
         () = shutdown => {}
@@ -59,7 +64,22 @@ pub async fn serve(
     shared.close();
     // What still runs then is ended with the set.
     let _ = timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = telling.await;
+    told(service.gate().flush().await);
     Ok(())
+}
+
+/// Tells the store now and then what was asked by each key. A telling that has begun is ended.
+async fn tell_usage(gate: Gate, mut closing: watch::Receiver<bool>) {
+    while timeout(USAGE_PAUSE, closed(&mut closing)).await.is_err() {
+        told(gate.flush().await);
+    }
+}
+
+fn told(flushed: Result<(), KeyError>) {
+    if let Err(error) = flushed {
+        tracing::warn!(%error, "what was asked by keys is not written down yet");
+    }
 }
 
 /// What each connection gets.

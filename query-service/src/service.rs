@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
 use crate::Settings;
+use crate::access::Gate;
 use crate::alerts::{self, Alerts};
 use crate::archive::{Archive, ArchiveError};
 use crate::http::{self, Hot, Moment};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn LiveStore>,
     pub(crate) clock: fn() -> UtcMicros,
     pub(crate) door: SqlDoor,
+    pub(crate) gate: Gate,
     /// Places for clients of the stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) alerts: alerts::Board,
@@ -85,6 +87,7 @@ impl Service {
             metrics,
             generation: AtomicU64::new(0),
             door: SqlDoor::new(archive, views, &settings, statements)?,
+            gate: Gate::new(settings.access.clone(), Arc::clone(&store), clock),
             streams: Arc::new(Semaphore::new(settings.live.streams)),
             alerts: alerts::Board::default(),
             // Ids of events must not be taken for those of an earlier process.
@@ -113,6 +116,12 @@ impl Service {
     /// in the live store for the next service.
     pub async fn watch_alerts(&self, alerts: Alerts, shutdown: watch::Receiver<bool>) {
         alerts::run(Arc::clone(&self.0), alerts, shutdown).await;
+    }
+
+    /// The gate, for doors beside the router.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        self.0.gate.clone()
     }
 
     /// Reads what has changed in the live store and shows it. Call it after each commit and at least once a second: windows end at `now`.

@@ -11,6 +11,7 @@ use cloudping_schemas::catalogue::Catalogue;
 use deltalake_core::logstore::object_store::ObjectStore;
 
 use crate::exports::Exports;
+use crate::access::AccessSettings;
 
 /// The service's settings.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Settings {
     pub connections: ConnectionLimits,
     /// Whether `/history` of the legacy API wants a key. Default open.
     pub legacy_history_key: LegacyHistory,
+    /// Who may ask how much.
+    pub access: AccessSettings,
 }
 
 impl Settings {
@@ -52,6 +55,7 @@ impl Settings {
             live: LiveSettings::default(),
             connections: ConnectionLimits::default(),
             legacy_history_key: LegacyHistory::default(),
+            access: AccessSettings::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The doors over HTTP. Every error is problem JSON (RFC 9457), except on the legacy surface, which has its own form.
 
+mod access;
+mod access_log;
 mod caching;
 mod columns;
 mod dashboard;
@@ -17,6 +19,7 @@ mod table_stream;
 mod v1;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -24,7 +27,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::format::Format;
@@ -40,6 +43,9 @@ const CONTENT_SECURITY_POLICY: &str =
 /// On every answer, whatever its format: whether the network that it tells of is simulated.
 const SIMULATED: HeaderName = HeaderName::from_static("cloudping-simulated");
 
+/// How long a browser need not ask again whether it may send such a request.
+const PREFLIGHT_KEPT: Duration = Duration::from_secs(3_600);
+
 /// Headers of every answer that does not set them itself.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -53,6 +59,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
 /// Every route.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let simulated = shared.settings.simulated;
+    let gate = from_fn_with_state(Arc::clone(&shared), access::gate);
+    let log = from_fn_with_state(Arc::clone(&shared), access_log::log);
     let answers = Router::new()
         .merge(v1::router())
         .merge(openapi::page())
@@ -68,7 +76,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers(Any)
+        // A wildcard would leave out Authorization.
+        .allow_headers(AllowHeaders::mirror_request())
+        .max_age(PREFLIGHT_KEPT)
         .expose_headers(Any);
     let router = answers.merge(dashboard::router());
     let simulated = HeaderValue::from_static(if simulated { "true" } else { "false" });
@@ -78,7 +88,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     });
     let router = router.layer(CompressionLayer::new().compress_when(compressed())).layer(cors);
     // Behind one route, so that what the cache gives passes none of the layers.
-    Router::new().fallback_service(router).layer(from_fn_with_state(shared, front::front))
+    Router::new().fallback_service(router).layer(from_fn_with_state(shared, front::front)).layer(gate).layer(log)
 }
 
 /// Which answers are compressed: not those that are compressed already, no columns, which programs read as fast as they come, and none whose
@@ -89,6 +99,15 @@ fn compressed() -> impl Predicate {
         .and(NotForContentType::const_new(Format::Parquet.media_type()))
         .and(NotForContentType::const_new("application/gzip"))
         .and(NotForContentType::const_new(Format::ArrowStream.media_type()))
+}
+
+/// Gives an answer that comes from before the layers what they give to every other.
+fn adorn(headers: &mut HeaderMap, simulated: bool) {
+    let simulated = (SIMULATED, if simulated { "true" } else { "false" });
+    let cors = [header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_EXPOSE_HEADERS].map(|name| (name, "*"));
+    for (name, value) in HEADERS.into_iter().chain([simulated]).chain(cors) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// Runs what takes long on a processor where it delays no other request.

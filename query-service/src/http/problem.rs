@@ -4,7 +4,9 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cloudping_ports::StoreError;
 use cloudping_schemas::api::Problem;
+use serde::Serialize;
 
+use super::access_log::request_id;
 use crate::refresh::ReadError;
 use crate::sql::SqlError;
 
@@ -33,9 +35,18 @@ impl Failure {
 
     /// A fault of the server's; its text goes to the log.
     pub(in crate::http) fn internal(reason: &str) -> Self {
-        tracing::error!("{reason}");
+        tracing::error!(request_id = request_id(), "{reason}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server could not answer; its log says why")
     }
+}
+
+/// A problem, and the request in whose place in the log more may stand.
+#[derive(Serialize)]
+struct OfRequest {
+    #[serde(flatten)]
+    problem: Problem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 impl IntoResponse for Failure {
@@ -46,6 +57,7 @@ impl IntoResponse for Failure {
             status: self.status.as_u16(),
             detail: self.detail,
         };
+        let problem = OfRequest { problem, request_id: request_id() };
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

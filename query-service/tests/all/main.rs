@@ -1,6 +1,8 @@
 //! The service through its doors. One program, so that the engine is linked once.
 
 mod alerts;
+mod access;
+mod access_log;
 mod archive;
 mod broken;
 mod caching;
