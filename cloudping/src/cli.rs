@@ -10,10 +10,12 @@ use cloudping_schemas::catalogue::EndpointSetting;
 use crate::alerts::AlertsArgs;
 use crate::doctor::DoctorArgs;
 use crate::ingest_key::IngestKeyArgs;
+use crate::key::KeyArgs;
 use crate::nearest::NearestArgs;
 use crate::probe::ProbeArgs;
 use crate::rollup::RollupArgs;
 use crate::targets::TargetsArgs;
+use crate::up::AccessArgs;
 
 /// In `--help`: what a binary built without the feature knows to be missing.
 const AWS: &str = "AWS (in a cloudping built with --features aws)";
@@ -54,6 +56,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make, register, list and revoke the keys by which vantage points elsewhere send their rounds
     IngestKey(IngestKeyArgs),
+    /// Make, list, show and revoke the keys of those who ask the API
+    Key(KeyArgs),
     /// Measure round-trip times from here
     Probe(ProbeArgs),
     /// Answer the UDP probes of other cloudpings (STAMP)
@@ -146,6 +150,9 @@ pub struct UpArgs {
     /// How late a round may be: hours are folded this long after their end, and later rounds are counted as late
     #[arg(long, value_parser = humantime::parse_duration, default_value = "15m", value_name = "TIME")]
     pub allowed_lateness: Duration,
+    /// Who may ask how much
+    #[command(flatten)]
+    pub access: AccessArgs,
     /// Where on AWS
     #[command(flatten)]
     pub aws: AwsArgs,
@@ -206,7 +213,7 @@ pub enum Format {
 /// Which running cloudping to ask.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
-    /// Address of the running cloudping
+    /// Address of the running cloudping. Where it wants a key, CLOUDPING_KEY has it
     #[arg(long, env = "CLOUDPING_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     pub url: String,
     /// table in a terminal, json in a pipe, unless given

@@ -131,14 +131,16 @@ pub fn run(args: IngestKeyArgs) -> Result<(), Failure> {
     }
 }
 
+/// The live store on DynamoDB.
 #[cfg(feature = "aws")]
-async fn on_aws(table: &str) -> Result<Box<dyn LiveStore>, Failure> {
+pub async fn on_aws(table: &str) -> Result<Box<dyn LiveStore>, Failure> {
     let clients = crate::aws::Clients::from_settings().await;
     Ok(Box::new(cloudping_backend_aws::DynamoStore::new(clients.dynamodb, table)))
 }
 
+/// The live store on DynamoDB, which this binary does not have.
 #[cfg(not(feature = "aws"))]
-async fn on_aws(_table: &str) -> Result<Box<dyn LiveStore>, Failure> {
+pub async fn on_aws(_table: &str) -> Result<Box<dyn LiveStore>, Failure> {
     Err(crate::failure::built_without_aws())
 }
 

@@ -10,6 +10,7 @@ mod clock;
 mod doctor;
 mod failure;
 mod ingest_key;
+mod key;
 mod matrix;
 mod nearest;
 mod output;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(*args),
         Command::Doctor(args) => doctor::run(args),
         Command::IngestKey(args) => ingest_key::run(args),
+        Command::Key(args) => key::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Reflect(args) => reflect::run(&args),
         Command::Nearest(args) => nearest::run(args),
@@ -57,7 +59,8 @@ fn main() -> ExitCode {
 
 /// What is logged unless `RUST_LOG` says otherwise. The Delta kernel (`buoyant_kernel`) logs as errors what its callers handle, and Delta's transactions
 /// warn whenever two writers meet, which is their usual course here.
-const DEFAULT_FILTER: &str = "warn,cloudping=info,buoyant_kernel=off,deltalake_core::kernel::transaction=error";
+const DEFAULT_FILTER: &str =
+    "warn,cloudping=info,access=info,buoyant_kernel=off,deltalake_core::kernel::transaction=error";
 
 /// Logs go to standard error; `RUST_LOG` chooses what.
 fn start_logging() {

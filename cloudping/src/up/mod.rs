@@ -4,6 +4,7 @@
 //! starts the components and stops them in order, [`parts`] notices one that breaks off, [`archiving`] writes the log to Parquet now and then, [`upkeep`] keeps the
 //! tables in shape.
 
+mod access;
 mod alerting;
 mod archiving;
 mod auditing;
@@ -25,6 +26,7 @@ use std::net::TcpListener;
 
 use crate::cli::UpArgs;
 use crate::failure::Failure;
+pub use access::AccessArgs;
 use plan::Plan;
 pub use plan::default_data;
 use stores::Stores;

@@ -167,6 +167,7 @@ fn service(plan: &Plan, stores: &Stores, network: &Network) -> Result<Service, F
     let exports = std::path::absolute(&plan.exports).map_err(Failure::runtime)?;
     settings.exports = Some(Exports::in_directory(&exports).map_err(Failure::setting)?);
     settings.live.stale_after = settings.live.stale_after.max(plan.interval * 3 + plan.timeout);
+    settings.access = plan.access.clone();
     Service::new(settings, stores.store.clone(), clock::now).map_err(Failure::runtime)
 }
 

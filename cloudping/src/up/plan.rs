@@ -7,6 +7,7 @@ use std::time::Duration;
 use cloudping_model::VantageId;
 use cloudping_planet::scenario::Scenario;
 use cloudping_producers::target_file::TargetFile;
+use cloudping_query_service::access::AccessSettings;
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
@@ -69,6 +70,8 @@ pub struct Plan {
     pub archive_every: Duration,
     /// How late a round may be before it is counted as late.
     pub allowed_lateness: Duration,
+    /// Who may ask how much.
+    pub access: AccessSettings,
 }
 
 /// How the simulated network behaves.
@@ -93,6 +96,7 @@ impl Plan {
         within("--allowed-lateness", args.allowed_lateness, Duration::ZERO, most_lateness)?;
         let catalogue = catalogue(&args)?;
         let own = own::read(&args, &catalogue)?;
+        let access = args.access.settings()?;
         let backend = backend(&args)?;
         let planet = match args.planet {
             true => Some(planet_plan(args.scenario)?),
@@ -125,6 +129,7 @@ impl Plan {
             timeout: args.timeout,
             archive_every: args.archive_every,
             allowed_lateness: args.allowed_lateness,
+            access,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The query service on AWS: the live store on DynamoDB, the archive on S3, its doors on one port. A container runs it; SIGTERM or Ctrl-C ends
 //! it in order.
 
+mod access;
 mod settings;
 
 use std::error::Error;
@@ -78,6 +79,7 @@ async fn service(settings: &Settings) -> Result<Service, Box<dyn Error + Send + 
     });
     of_service.tables_storage = Some(storage);
     of_service.live.stale_after = of_service.live.stale_after.max(settings.interval * ROUNDS_MISSED);
+    of_service.access = settings.access.clone();
     Ok(Service::new(of_service, Arc::new(store), now)?)
 }
 

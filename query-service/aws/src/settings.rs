@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use cloudping_environment::{Faults, Variables};
 use cloudping_model::VantageId;
+use cloudping_query_service::access::AccessSettings;
+
+use crate::access;
 
 /// What the program was deployed with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `CLOUDPING_TABLE`: the DynamoDB table of the live store.
     pub table: String,
@@ -28,6 +31,8 @@ pub struct Settings {
     pub refresh: Duration,
     /// `CLOUDPING_ALERTS`: the file of alert rules. Default none.
     pub alerts: Option<PathBuf>,
+    /// Who may ask how much: the variables that [`access::read`] names.
+    pub access: AccessSettings,
 }
 
 impl Settings {
@@ -54,8 +59,9 @@ impl Settings {
         let interval = variables.number("CLOUDPING_INTERVAL_MS", 10_000, 100..=540_000, "milliseconds");
         let refresh = variables.number("CLOUDPING_REFRESH_MS", 1_000, 100..=5_000, "milliseconds");
         let [interval, refresh] = [interval, refresh].map(Duration::from_millis);
+        let access = access::read(&mut variables);
         let alerts = variables.given("CLOUDPING_ALERTS").filter(|file| !file.is_empty()).map(PathBuf::from);
-        variables.settings(Self { table, bucket, prefix, exports, listen, vantages, interval, refresh, alerts })
+        variables.settings(Self { table, bucket, prefix, exports, listen, vantages, interval, refresh, alerts, access })
     }
 }
 
