@@ -14,12 +14,14 @@
 //! - `history`: what was measured in a range of time, from rollups, samples and live minutes.
 //! - `exports`: the files that were exported for whoever reads no Delta.
 //! - `samples`: the archive's samples as they are, by pages or all at once.
+//! - `doorkeeper`: who may use the doors beside HTTP, which are crates of their own.
 //! - `http`: the doors; `serve`: the connections to them.
 
 pub mod access;
 mod alerts;
 mod archive;
 mod broken;
+mod doorkeeper;
 mod exports;
 mod functions;
 mod history;
@@ -40,9 +42,10 @@ mod statistic;
 mod text;
 
 pub use alerts::{AlertFileError, Alerts, Webhooks};
-pub use archive::ArchiveError;
+pub use archive::{ArchiveError, Table};
+pub use doorkeeper::{Doorkeeper, Everyone};
 pub use exports::{Exports, SignLinks};
 pub use serve::serve;
 pub use service::{Service, SetupError};
 pub use settings::{ConnectionLimits, HistoryKeys, LegacyHistory, LiveSettings, Settings, SqlLimits};
-pub use sql::SqlError;
+pub use sql::{Description, RowStream, SqlDoor, SqlError, Statement, Tongue};

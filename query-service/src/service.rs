@@ -124,6 +124,24 @@ impl Service {
         self.0.gate.clone()
     }
 
+    /// The SQL that the doors beside HTTP offer too.
+    #[must_use]
+    pub fn sql(&self) -> &SqlDoor {
+        &self.0.door
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> UtcMicros {
+        (self.0.clock)()
+    }
+
+    /// Whether the network that the service tells of is simulated.
+    #[must_use]
+    pub fn simulated(&self) -> bool {
+        self.0.settings.simulated
+    }
+
     /// Reads what has changed in the live store and shows it. Call it after each commit and at least once a second: windows end at `now`.
     ///
     /// # Errors

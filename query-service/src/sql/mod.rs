@@ -14,6 +14,7 @@ mod priority;
 mod render;
 mod session;
 mod statement;
+mod tongue;
 mod width;
 
 use std::future::Future;
@@ -37,6 +38,7 @@ pub use error::SqlError;
 pub use feed::{ByteStream, RowStream};
 pub use render::Format;
 pub use statement::{Description, Statement};
+pub use tongue::Tongue;
 
 use crate::archive::{Archive, Table};
 use crate::live_tables::Views;
@@ -128,9 +130,22 @@ impl SqlDoor {
     /// # Errors
     /// [`SqlError`], which says what the user can do about it; so do those of the stream.
     pub async fn stream(&self, statement: impl Into<Statement>, now: UtcMicros) -> Result<RowStream, SqlError> {
-        let statement = statement.into();
+        self.stream_in(None, statement.into(), now).await
+    }
+
+    /// [`stream`](Self::stream) of a statement in another tongue.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stream_in(
+        &self,
+        tongue: Option<Arc<dyn Tongue>>,
+        statement: Statement,
+        now: UtcMicros,
+    ) -> Result<RowStream, SqlError> {
         let permit = self.admit().await?;
-        let start = |feeder| self.spawn(permit, move |engine| async move { engine.rows(statement, now, feeder).await });
+        let work = |feeder| move |engine: Arc<Engine>| async move { engine.rows(tongue, statement, now, feeder).await };
+        let start = |feeder| self.spawn(permit, work(feeder));
         let (schema, rows) = feed(&self.engine.limits, start).await?;
         Ok(RowStream::new(schema, rows))
     }
@@ -140,8 +155,23 @@ impl SqlDoor {
     /// # Errors
     /// [`SqlError`], which says what the user can do about it.
     pub async fn describe(&self, text: &str, now: UtcMicros) -> Result<Description, SqlError> {
+        self.describe_in(None, text, now).await
+    }
+
+    /// [`describe`](Self::describe) of a statement in another tongue.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn describe_in(
+        &self,
+        tongue: Option<Arc<dyn Tongue>>,
+        text: &str,
+        now: UtcMicros,
+    ) -> Result<Description, SqlError> {
         let (text, engine) = (text.to_owned(), Arc::clone(&self.engine));
-        self.run(move |session| async move { described(&session, &text, &engine.limits, now).await }).await
+        let described =
+            move |session| async move { described(&session, tongue.as_deref(), &text, &engine.limits, now).await };
+        self.run(described).await
     }
 
     /// The tables that statements may read.
@@ -252,21 +282,28 @@ impl Engine {
     }
 
     /// Plans a statement, and begins to run it.
-    async fn begin(&self, statement: Statement, now: UtcMicros) -> Result<SendableRecordBatchStream, SqlError> {
+    async fn begin(
+        &self,
+        tongue: Option<&dyn Tongue>,
+        statement: Statement,
+        now: UtcMicros,
+    ) -> Result<SendableRecordBatchStream, SqlError> {
         let session = self.sessions.open(&self.archive).await?;
-        let plan = planned(&session, statement, &self.limits, now).await?;
+        let plan = planned(&session, tongue, statement, &self.limits, now).await?;
         Ok(plan.execute_stream().await?)
     }
 
     /// Makes the rows of an answer.
     async fn rows(
         &self,
+        tongue: Option<Arc<dyn Tongue>>,
         statement: Statement,
         now: UtcMicros,
         mut feeder: Feeder<SchemaRef, RecordBatch>,
     ) -> Result<(), SqlError> {
         let mut bounds = Bounds::new(&statement, &self.limits);
-        let mut batches = feeder.within(self.begin(statement, now)).await??;
+        let begun = self.begin(tongue.as_deref(), statement, now);
+        let mut batches = feeder.within(begun).await??;
         let schema = plain::schema(&batches.schema());
         feeder.head(Arc::clone(&schema));
         while let Some(batch) = feeder.within(batches.next()).await? {
@@ -289,7 +326,7 @@ impl Engine {
     ) -> Result<(), SqlError> {
         let started = clock();
         let mut bounds = Bounds::new(&statement, &self.limits);
-        let mut batches = feeder.within(self.begin(statement, started)).await??;
+        let mut batches = feeder.within(self.begin(None, statement, started)).await??;
         let schema = plain::schema(&batches.schema());
         let mut writer = Writer::new(format, &schema, &self.limits)?;
         let mut begun = Some(Vec::new());

@@ -31,9 +31,14 @@ pub(super) fn parse(text: &str, limits: &SqlLimits) -> Result<Statement, SqlErro
         Err(payload) => resume_unwind(payload),
     };
     match (statements.pop_front(), statements.is_empty()) {
-        (Some(statement), true) if reads(&statement) => Ok(statement),
+        (Some(statement), true) => reading(statement),
         _ => Err(SqlError::NotReading),
     }
+}
+
+/// The statement, if it is one that reads.
+pub(super) fn reading(statement: Statement) -> Result<Statement, SqlError> {
+    if reads(&statement) { Ok(statement) } else { Err(SqlError::NotReading) }
 }
 
 /// Refuses what would be planned for too long.

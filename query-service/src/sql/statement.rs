@@ -1,17 +1,19 @@
 //! What is asked, and what is known of the answer before it is run.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use cloudping_model::UtcMicros;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::{DescribeTable, LogicalPlan};
+use datafusion::logical_expr::{DescribeTable, Expr, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
-use super::parse::parse;
-use super::{SqlError, plain, width};
+use super::parse::{parse, reading};
+use super::{SqlError, Tongue, plain, width};
 use crate::SqlLimits;
 use crate::text::utc;
 
@@ -52,11 +54,12 @@ pub struct Description {
 /// The statement's plan with its parameters filled in.
 pub(super) async fn planned(
     session: &SessionContext,
+    tongue: Option<&dyn Tongue>,
     statement: Statement,
     limits: &SqlLimits,
     now: UtcMicros,
 ) -> Result<DataFrame, SqlError> {
-    let (state, plan) = unbound(session, &statement.text, limits, now).await?;
+    let (state, plan) = unbound(session, tongue, &statement.text, limits, now).await?;
     let (wanted, given) = (parameters(&plan)?.len(), statement.params.len());
     if wanted != given {
         return Err(SqlError::Invalid(format!("the statement has {wanted} parameters, and {given} values were given")));
@@ -69,25 +72,32 @@ pub(super) async fn planned(
 /// What the statement takes and gives.
 pub(super) async fn described(
     session: &SessionContext,
+    tongue: Option<&dyn Tongue>,
     text: &str,
     limits: &SqlLimits,
     now: UtcMicros,
 ) -> Result<Description, SqlError> {
-    let (_, plan) = unbound(session, text, limits, now).await?;
+    let (_, plan) = unbound(session, tongue, text, limits, now).await?;
     let parameters = parameters(&plan)?;
     Ok(Description { schema: plain::schema(plan.schema().as_arrow()), parameters })
 }
 
 async fn unbound(
     session: &SessionContext,
+    tongue: Option<&dyn Tongue>,
     text: &str,
     limits: &SqlLimits,
     now: UtcMicros,
 ) -> Result<(datafusion::execution::SessionState, LogicalPlan), SqlError> {
+    let parsed = parse(text, limits)?;
+    let parsed = match tongue {
+        Some(tongue) => reading(tongue.read(session, text, parsed)?)?,
+        None => parsed,
+    };
     let mut state = session.state();
     // `now()` is the service's present, as everywhere else.
     state.execution_props_mut().query_execution_start_time = Some(utc(now));
-    let plan = with_shown_types(state.statement_to_plan(parse(text, limits)?).await?);
+    let plan = with_shown_types(state.statement_to_plan(parsed).await?);
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan)?;
     Ok((state, plan))
@@ -96,7 +106,9 @@ async fn unbound(
 /// The types of `$1`, `$2` … in this order.
 fn parameters(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>, SqlError> {
     let mut found = Vec::new();
+    let cast = cast_to(plan)?;
     for (name, data_type) in plan.get_parameter_types()? {
+        let data_type = data_type.or_else(|| cast.get(&name).cloned());
         let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
         let number = number.filter(|number| *number > 0);
         let expected = || SqlError::Invalid(format!("parameter {name}: expected $1, $2 and so on"));
@@ -109,6 +121,25 @@ fn parameters(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>, SqlError> {
         }
     }
     Ok(found.into_iter().map(|(_, data_type)| data_type).collect())
+}
+
+/// What the parameters are cast to that say nothing else of themselves, as in `$1::date`.
+fn cast_to(plan: &LogicalPlan) -> Result<HashMap<String, DataType>, SqlError> {
+    let mut found = HashMap::new();
+    plan.apply_with_subqueries(|node| {
+        for expression in node.expressions() {
+            expression.apply(|part| {
+                if let Expr::Cast(cast) = part
+                    && let Expr::Placeholder(placeholder) = cast.expr.as_ref()
+                {
+                    found.insert(placeholder.id.clone(), cast.field.data_type().clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }
 
 /// A description of a table with the types that the answers show.
