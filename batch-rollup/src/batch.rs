@@ -89,7 +89,7 @@ impl Batch {
         }
         self.ids.insert(id, self.samples.rounds.len() as u32);
         // Rows are of probes: there is none that it could stand at.
-        self.rowless_gaps += u64::from(head.gap.is_some() && head.len() == 0);
+        self.rowless_gaps += u64::from(head.gap.is_some() && head.is_empty());
         self.samples.begin_round(head.epoch, head.number, head.gap);
         let mut span: Option<(UtcMicros, UtcMicros)> = None;
         for at in 0..head.len() {

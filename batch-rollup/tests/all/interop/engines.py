@@ -84,7 +84,7 @@ def duckdb(place):
     of_none, of_all = columns(place["no_views"]), columns(place["views"])
     assert of_none == of_all, (of_none, of_all)
     for table in ["rollup_1d", "changes", "regions"]:
-        assert duckdb.sql(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+        assert duckdb.sql(f"SELECT count(*) FROM {table}").fetchall() == [(0,)], table
     return {
         "tables": run(lambda table: f"read_parquet({place['files'][table]}, hive_partitioning = true)"),
         "export": run(lambda table: f"read_parquet('{place['export']}/{table}/*/*.parquet', hive_partitioning = true)"),
