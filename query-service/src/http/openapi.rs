@@ -84,12 +84,15 @@ fn file(name: &str) -> Response {
     }
 }
 
-/// Adds what holds for every operation: its problems, and the other forms of an answer that `format` offers.
+/// Adds what holds for every operation: its name, its problems, and the other forms of an answer that `format` offers.
 fn complete(document: &mut Value) {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     let paths = paths.map(named_parts);
-    let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
-    for operation in operations.flat_map(|item| item.values_mut()).filter(|operation| operation.is_object()) {
+    let items = paths.into_iter().flatten().filter_map(|(path, item)| Some((path, item.as_object_mut()?)));
+    let operations =
+        items.flat_map(|(path, item)| item.iter_mut().map(move |(method, operation)| (path, method, operation)));
+    for (path, method, operation) in operations.filter(|(_, _, operation)| operation.is_object()) {
+        operation["operationId"] = name(method, path).into();
         let formats = formats(operation);
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
             continue;
@@ -105,6 +108,13 @@ fn complete(document: &mut Value) {
 fn named_parts(paths: &mut Map<String, Value>) -> &mut Map<String, Value> {
     *paths = std::mem::take(paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
     paths
+}
+
+/// What generated clients call an operation, such as `get_coverage_pairs`: handlers have the same names in many modules.
+fn name(method: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/api/v1/").split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    format!("{method}_{}", words.join("_"))
 }
 
 /// The words that an operation's `format` may be.

@@ -155,6 +155,13 @@ async fn the_nearest_of_a_region_without_a_vantage_point_is_found_from_the_other
     let answer = world.get("/api/v1/nearest?source=eu-central-1").await.ok();
     assert_eq!((&answer["nearest"], &answer["measured"]), (&json!("local"), &json!("to_source")));
     assert_eq!(ids(&answer["candidates"], "target"), ["local", "us-east-1", "eu-west-1"]);
+    // A vantage point that has fallen silent is still a place to measure to.
+    let silent = World::new();
+    silent.pane("local", Pane::Minute, &pane(NOW.floor(MINUTE) - MINUTE, &[("us-east-1", 30, 60, 0)])).await;
+    silent.head("local", &head_at(NOW - SECOND, NOON)).await;
+    silent.service.refresh(NOW).await.unwrap();
+    let answer = silent.get("/api/v1/nearest?source=us-east-1").await.ok();
+    assert_eq!((&answer["nearest"], &answer["measured"]), (&json!("local"), &json!("to_source")));
     let all = world.get("/api/v1/nearest?source=us-east-1&limit=2").await.ok();
     assert_eq!(ids(&all["candidates"], "target"), ["us-east-1", "eu-west-1"]);
     let csv = world.get("/api/v1/nearest?source=us-east-1&limit=1&format=csv").await;

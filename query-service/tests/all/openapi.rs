@@ -112,6 +112,9 @@ async fn the_description_is_whole() {
     let world = World::new();
     let (document, operations) = described(&world).await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let names: BTreeSet<&str> = operations.iter().map(|one| one.described["operationId"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), operations.len(), "{names:?}");
+    assert!(names.contains("get_coverage_pairs") && names.contains("post_sql"), "{names:?}");
     for operation in &operations {
         let (method, path) = (&operation.method, &operation.path);
         assert!(operation.described["summary"].is_string(), "{method} {path} has no summary");

@@ -99,7 +99,7 @@ pub struct Nearest {
     pub simulated: bool,
     /// Vantage point or region.
     pub source: String,
-    /// `from_source`, or `to_source` where nobody measures from there: then the candidates' own probes of it are used.
+    /// `from_source`, or `to_source` where nothing was measured from there: then the candidates' own probes of it are used.
     pub measured: String,
     /// The rolling window.
     pub window: String,

@@ -8,7 +8,7 @@ use crate::live_view::LiveView;
 use crate::service::Shared;
 
 /// Whether anybody measures from there, or is meant to.
-pub(super) fn is_source(shared: &Shared, view: &LiveView, id: &str) -> bool {
+fn is_source(shared: &Shared, view: &LiveView, id: &str) -> bool {
     view.vantages.keys().chain(&shared.settings.vantages).any(|known| known.as_str() == id)
 }
 

@@ -83,9 +83,9 @@ struct Health {
 
 /// The closest healthy candidate, and all of them in order.
 ///
-/// Where nobody measures from the source, which may be any region, the candidates' own probes of it are used. A candidate is not healthy
-/// where nothing is known of it (`no_data`), its newest probe is too old (`stale`), none was answered (`unanswered`), or too many were
-/// lost (`loss`).
+/// Where nothing was measured from the source in the window, the candidates' own probes of it are used: it may be any region, or a
+/// vantage point that is down. A candidate is not healthy where nothing is known of it (`no_data`), its newest probe is too old
+/// (`stale`), none was answered (`unanswered`), or too many were lost (`loss`).
 #[utoipa::path(get, path = "/api/v1/nearest", tag = "live", params(NearestParams), responses(
     (status = 200, description = "The healthy ones first, each group with the closest first.", body = Nearest),
     (status = 404, description = "A source or candidate that there is not."),
@@ -95,15 +95,14 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
     let question = question(&params)?;
     let format = Format::asked(&params, &headers)?;
     let view = shared.view();
-    let from_source = ends::is_source(&shared, &view, &question.source);
-    if !from_source && !ends::is_target(&shared, &view, &question.source) {
-        ends::source(&shared, &view, &question.source)?;
-    }
+    // Either end of a pair will do; the vantage points are fewer to look through.
+    ends::source(&shared, &view, &question.source)
+        .or_else(|failure| ends::is_target(&shared, &view, &question.source).then_some(()).ok_or(failure))?;
     for candidate in question.candidates.iter().flatten() {
         ends::target(&shared, &view, candidate)?;
     }
     let simulated = shared.settings.simulated;
-    let nearest = off_thread(move || nearest(&view, question, from_source, simulated)).await?;
+    let nearest = off_thread(move || nearest(&view, question, simulated)).await?;
     respond(format, &nearest, &nearest.candidates)
 }
 
@@ -121,9 +120,11 @@ fn question(params: &Params) -> Result<Question, Failure> {
     })
 }
 
-fn nearest(view: &LiveView, question: Question, from_source: bool, simulated: bool) -> Nearest {
+fn nearest(view: &LiveView, question: Question, simulated: bool) -> Nearest {
     let Question { source, candidates, selection, health, limit } = question;
-    let known = known(view, &selection, &source, from_source);
+    let (own, others) = (known(view, &selection, &source, true), || known(view, &selection, &source, false));
+    let from_source = !own.is_empty();
+    let known = if from_source { own } else { others() };
     let ids = candidates.unwrap_or_else(|| known.keys().map(|id| (*id).to_owned()).collect());
     let candidates =
         ids.iter().map(|id| candidate(id, known.get(&**id).copied(), selection.statistic, health, view.now));
