@@ -11,19 +11,16 @@ use super::stores::Stores;
 use crate::alerts::variable;
 use crate::failure::Failure;
 
-/// The rules, if there is a file of them.
-pub fn open(file: Option<&Path>, stores: &Stores) -> Result<Option<Alerts>, Failure> {
-    let open = |file| Alerts::open(file, variable, stores.notifiers.clone());
-    file.map(open).transpose().map_err(|error| Failure::setting(format!("--alerts {error}")))
-}
-
-/// Keeps watch until `shutdown` turns true, if there are rules.
+/// Reads the rules, if there is a file of them, and keeps watch until `shutdown` turns true.
 pub fn start(
-    alerts: Option<Alerts>,
+    file: Option<&Path>,
+    stores: &Stores,
     service: &Service,
     parts: &Parts,
     shutdown: watch::Receiver<bool>,
-) -> Option<Task<()>> {
+) -> Result<Option<Task<()>>, Failure> {
+    let open = |file| Alerts::open(file, variable, stores.notifiers.clone());
+    let alerts = file.map(open).transpose().map_err(|error| Failure::setting(format!("--alerts {error}")))?;
     let service = service.clone();
-    alerts.map(|alerts| parts.spawn("the alerts", async move { service.watch_alerts(alerts, shutdown).await }))
+    Ok(alerts.map(|alerts| parts.spawn("the alerts", async move { service.watch_alerts(alerts, shutdown).await })))
 }

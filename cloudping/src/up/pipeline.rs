@@ -60,14 +60,13 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let service = service(&plan, &stores, &network)?;
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
     let (keeping, mut parts) = (Stop::new(), Parts::new());
-    let alerts = alerting::open(plan.alerts.as_deref(), &stores)?;
     let door = ingest::open(plan.ingest, &stores, producing.0.subscribe()).await?;
 
     let listener = TcpListener::from_std(listener).map_err(Failure::runtime)?;
     let address = listener.local_addr().map_err(Failure::runtime)?;
     let live = refresh(service.clone(), stores.committed.clone(), stores.refresh, serving.0.subscribe());
     let refreshing = parts.spawn("the live view", live);
-    let alerting = alerting::start(alerts, &service, &parts, serving.0.subscribe());
+    let alerting = alerting::start(plan.alerts.as_deref(), &stores, &service, &parts, serving.0.subscribe())?;
     let mut shutdown = serving.0.subscribe();
     let serve = cloudping_query_service::serve(listener, service, async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
