@@ -10,6 +10,7 @@ use std::sync::Arc;
 use cloudping_model::UtcMicros;
 use cloudping_ports::{Change, CommitError, Expect, Key, LiveStore, StoreError, Write};
 use cloudping_schemas::api::Alert;
+use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{AlertPhase, AlertState, keys};
 
 use super::notice::{Told, notices};
@@ -38,6 +39,7 @@ struct Kept {
 /// The alerts of a store.
 pub(crate) struct Keeper {
     store: Arc<dyn LiveStore>,
+    catalogue: Catalogue,
     simulated: bool,
     /// `None` before they were read, and after they may be others than those at hand.
     kept: Option<BTreeMap<Subject, Kept>>,
@@ -51,8 +53,8 @@ struct Changed {
 }
 
 impl Keeper {
-    pub(crate) fn new(store: Arc<dyn LiveStore>, simulated: bool) -> Self {
-        Self { store, simulated, kept: None }
+    pub(crate) fn new(store: Arc<dyn LiveStore>, catalogue: Catalogue, simulated: bool) -> Self {
+        Self { store, catalogue, simulated, kept: None }
     }
 
     /// Moves every alert on to `now`. Gives whether anything is to be told.
@@ -64,7 +66,7 @@ impl Keeper {
             Some(kept) => kept,
             None => self.load().await?,
         };
-        for gone in supplement(read, &kept, now) {
+        for gone in supplement(read, &kept, &self.catalogue, now) {
             if !self.forget(&gone, &mut kept).await? {
                 return Ok(false);
             }
@@ -177,16 +179,20 @@ fn key((rule, (source, target)): &Subject) -> Key {
 
 /// Adds what is kept to what was read: a pair of which nothing is measured any more is missing, not well. Gives those that are to be
 /// forgotten: of rules that are gone, of pairs that no rule is of, and of pairs that were given up.
-fn supplement(read: &mut [Read<'_>], kept: &BTreeMap<Subject, Kept>, now: UtcMicros) -> Vec<Subject> {
+fn supplement(
+    read: &mut [Read<'_>],
+    kept: &BTreeMap<Subject, Kept>,
+    catalogue: &Catalogue,
+    now: UtcMicros,
+) -> Vec<Subject> {
     let mut gone = Vec::new();
     for (subject, Kept { state, .. }) in kept {
         let (name, pair) = subject;
         let of_rule = read.iter_mut().find(|(rule, _)| rule.name == *name);
-        let matching = |rule: &Rule| rule.source.matches(&pair.0) && rule.target.matches(&pair.1);
         let given_up = state.phase == AlertPhase::NoData && now.0 - state.since_us > FORGOTTEN_US;
         match of_rule {
             Some((_, measured)) if measured.contains_key(pair) => {}
-            Some((rule, measured)) if matching(rule) && !given_up => {
+            Some((rule, measured)) if rule.has(&pair.0, &pair.1, catalogue) && !given_up => {
                 let missing = Measured { reading: Reading::Missing, value: None, count: 0 };
                 measured.insert(pair.clone(), missing);
             }

@@ -19,13 +19,13 @@ mod state_tests;
 mod topic;
 mod webhook;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use cloudping_model::UtcMicros;
+use cloudping_model::{Protocol, UtcMicros};
 use cloudping_ports::{Notifier, Secret, StoreError};
 use cloudping_schemas::api;
 use cloudping_schemas::catalogue::Catalogue;
@@ -35,15 +35,19 @@ use tokio::time::{MissedTickBehavior, interval};
 pub use file::AlertFileError;
 pub use webhook::Webhooks;
 
+use crate::live_view::LiveView;
 use crate::service::Shared;
 use crate::text::rfc3339;
 use file::Offered;
 use keeper::{Keeper, Read};
 use outbox::Outbox;
+use reading::{Measured, Pair};
 use rule::Rule;
 
 /// How often the rules are held against the live view, and the file is looked at.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked up which pairs there are.
+const ROSTER_EVERY: Duration = Duration::from_secs(60);
 
 /// What tells one version of a file from another without reading it. `None`: there is no such file.
 type Version = Option<(SystemTime, u64)>;
@@ -128,6 +132,29 @@ fn version(path: &Path) -> Version {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
+/// Which pairs there are, and when that was looked up.
+type Roster = (UtcMicros, Arc<BTreeSet<(Pair, Protocol)>>);
+
+/// What the live view says of each rule's pairs.
+async fn read(
+    shared: &Arc<Shared>,
+    rules: &Arc<Vec<Rule>>,
+    view: Arc<LiveView>,
+    roster: &mut Roster,
+    now: UtcMicros,
+) -> Result<Vec<BTreeMap<Pair, Measured>>, StoreError> {
+    let (shared, rules, (at, known)) = (Arc::clone(shared), Arc::clone(rules), roster.clone());
+    let reading = move || {
+        let roster = if now.since(at) >= ROSTER_EVERY { (now, Arc::new(reading::roster(&view))) } else { (at, known) };
+        let catalogue = &shared.settings.catalogue;
+        let read = rules.iter().map(|rule| reading::read(rule, &view, &roster.1, catalogue)).collect();
+        (read, roster)
+    };
+    let read = tokio::task::spawn_blocking(reading).await.map_err(|error| StoreError(Box::new(error)))?;
+    *roster = read.1;
+    Ok(read.0)
+}
+
 /// What the API shows of the alerts.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
@@ -149,10 +176,12 @@ impl Board {
 
 /// Keeps the alerts until `shutdown` turns true.
 pub(crate) async fn run(shared: Arc<Shared>, mut alerts: Alerts, mut shutdown: watch::Receiver<bool>) {
-    let mut keeper = Keeper::new(Arc::clone(&shared.store), shared.settings.simulated);
+    let settings = &shared.settings;
+    let mut keeper = Keeper::new(Arc::clone(&shared.store), settings.catalogue.clone(), settings.simulated);
     let undelivered = Arc::clone(&shared.alerts.undelivered);
     let mut outbox = Outbox::new(Arc::clone(&shared.store), alerts.notifiers.clone(), shared.clock, undelivered);
     outbox.set_secrets(alerts.secrets());
+    let mut roster = Roster::default();
     let mut file_error = None;
     let mut pace = interval(EVERY);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -174,7 +203,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut alerts: Alerts, mut shutdown: w
             }
         }
         let now = (shared.clock)();
-        if let Err(error) = turn(&shared, &alerts.rules, &mut keeper, &mut outbox, (now, &file_error)).await {
+        if let Err(error) =
+            turn(&shared, &alerts.rules, &mut keeper, &mut outbox, &mut roster, (now, &file_error)).await
+        {
             tracing::warn!(%error, "the alerts were not moved on");
         }
     }
@@ -186,18 +217,13 @@ async fn turn(
     rules: &Arc<Vec<Rule>>,
     keeper: &mut Keeper,
     outbox: &mut Outbox,
+    roster: &mut Roster,
     (now, file_error): (UtcMicros, &Option<String>),
 ) -> Result<(), StoreError> {
     let view = shared.view();
     // Before the first reading of the store nothing is known, not even that nothing is measured.
     if view.now > UtcMicros(0) {
-        let (of_view, of_rules) = (Arc::clone(shared), Arc::clone(rules));
-        let reading = move || -> Vec<_> {
-            let catalogue = &of_view.settings.catalogue;
-            of_rules.iter().map(|rule| reading::read(rule, &view, catalogue)).collect()
-        };
-        let read = tokio::task::spawn_blocking(reading).await;
-        let read = read.map_err(|error| StoreError(Box::new(error)))?;
+        let read = read(shared, rules, view, roster, now).await?;
         let mut read: Vec<Read<'_>> = rules.iter().zip(read).collect();
         if keeper.evaluate(&mut read, now).await? {
             outbox.wake();

@@ -1,9 +1,9 @@
 //! What the live view says of the pairs of a rule.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Rolling, UtcMicros};
+use cloudping_model::{Protocol, Rolling, UtcMicros};
 use cloudping_schemas::catalogue::Catalogue;
 
 use super::rule::{Measure, Rule};
@@ -30,24 +30,38 @@ pub(crate) struct Measured {
 
 const NOTHING: Measured = Measured { reading: Reading::Missing, value: None, count: 0 };
 
-/// Every pair of a rule that was measured within the last day, or that the rule names. Of a pair that was measured over both address families
+/// What was measured within the last day. To know that a pair is silent one must know of it; but merging a day each second would cost more than
+/// all the rules.
+pub(crate) fn roster(view: &LiveView) -> BTreeSet<(Pair, Protocol)> {
+    let series = view.vantages.iter().flat_map(|(id, vantage)| {
+        vantage.series(Rolling::Day).keys().map(move |key| ((id.to_string(), key.target.to_string()), key.protocol))
+    });
+    series.collect()
+}
+
+/// Every pair of a rule that is on the roster, measured now, or named by the rule. Of a pair that was measured over both address families
 /// what was measured over IPv4, as everywhere.
-pub(crate) fn read(rule: &Rule, view: &LiveView, catalogue: &Catalogue) -> BTreeMap<Pair, Measured> {
+pub(crate) fn read(
+    rule: &Rule,
+    view: &LiveView,
+    roster: &BTreeSet<(Pair, Protocol)>,
+    catalogue: &Catalogue,
+) -> BTreeMap<Pair, Measured> {
     let mut pairs: BTreeMap<Pair, Measured> = BTreeMap::new();
     if let Some((source, target)) = rule.only_pair().filter(|(source, target)| rule.has(source, target, catalogue)) {
         pairs.insert((source.to_owned(), target.to_owned()), NOTHING);
     }
+    let known = roster.iter().filter(|(_, protocol)| *protocol == rule.protocol).map(|(pair, _)| pair);
+    pairs.extend(
+        known.filter(|(source, target)| rule.has(source, target, catalogue)).map(|pair| (pair.clone(), NOTHING)),
+    );
     let steps = steps(rule, view);
-    for window in [Rolling::Day, rule.window] {
-        for (source, key, summary) in view.pairs(window, rule.protocol, None) {
-            let (source, target) = (source.as_str(), key.target.as_str());
-            if !rule.has(source, target, catalogue) {
-                continue;
-            }
-            let measured = match (window == rule.window, rule.measure) {
-                (false, _) => NOTHING,
-                (true, Measure::Step) => stepped(summary, steps.get(&(source, target))),
-                (true, _) => measured(rule, summary),
+    for (source, key, summary) in view.pairs(rule.window, rule.protocol, None) {
+        let (source, target) = (source.as_str(), key.target.as_str());
+        if rule.has(source, target, catalogue) {
+            let measured = match rule.measure {
+                Measure::Step => stepped(summary, steps.get(&(source, target))),
+                _ => measured(rule, summary),
             };
             pairs.insert((source.to_owned(), target.to_owned()), measured);
         }
