@@ -77,7 +77,7 @@ pub(crate) struct Offered<'a> {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    rule: Vec<Row>,
+    rule: Vec<toml::Table>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +104,7 @@ struct Row {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an address, or { to = ADDRESS, secret_env = NAME }")]
 enum Addressee {
     Plain(String),
     Signed(Signed),
@@ -129,7 +129,8 @@ pub(crate) fn parse(file: &str, text: &str, offered: &Offered) -> Result<Vec<Rul
     }
     let mut names = HashSet::new();
     let mut rules = Vec::new();
-    for row in &rows.rule {
+    for (number, table) in rows.rule.into_iter().enumerate() {
+        let row = row(table, number).map_err(|message| AlertFileError::Toml { file: file.to_owned(), message })?;
         let rule = row.rule(offered).and_then(|rule| match names.insert(rule.name.clone()) {
             true => Ok(rule),
             false => Err(("name", format!("{:?} twice", rule.name), "another name for each rule".to_owned())),
@@ -144,6 +145,15 @@ pub(crate) fn parse(file: &str, text: &str, offered: &Offered) -> Result<Vec<Rul
         })?);
     }
     Ok(rules)
+}
+
+/// A rule's fields; what is wrong with their kinds is told with its name, which the TOML reader does not.
+fn row(table: toml::Table, number: usize) -> Result<Row, String> {
+    let name = table.get("name").and_then(toml::Value::as_str);
+    let name = name.map_or_else(|| format!("rule number {}", number + 1), |name| format!("rule {name:?}"));
+    table
+        .try_into()
+        .map_err(|error: toml::de::Error| format!("{name}: {}", error.to_string().trim().replace('\n', ", ")))
 }
 
 impl Row {

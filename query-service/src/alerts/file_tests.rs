@@ -70,7 +70,8 @@ fn every_error_names_the_rule_and_the_field() {
         ("statistic = 'p50'\nabove = 100\nclear = 101", "clear is 101, expected at most above, 100"),
         ("statistic = 'p50'\nbelow = 100\nclear = 99", "clear is 99, expected at least below, 100"),
         ("statistic = 'p50'\nabove = 1\nfor = '8d'", "for is \"8d\", expected a time from 0s to 7days"),
-        ("statistic = 'p50'\nabove = 1\nfor = 5", "for"),
+        ("statistic = 'p50'\nabove = 1\nfor = 5", "invalid type: integer `5`, expected a string, in `for`"),
+        ("statistic = 'p50'\nabove = 1\nnotify = [5]", "expected an address, or { to = ADDRESS, secret_env = NAME }"),
         ("statistic = 'p50'\nabove = 1\nrepeat = '1s'", "repeat is \"1s\", expected a time from 1m to 30days"),
         ("statistic = 'p50'\nabove = 1\nwindow = '2m'", "window is \"2m\", expected 5m, 1h, 1d, 7d, 30d or 365d"),
         ("statistic = 'step'\nabove = 1\nwindow = '1d'", "window is \"1d\", expected 5m or 1h for a step"),
@@ -90,7 +91,7 @@ fn every_error_names_the_rule_and_the_field() {
     ] {
         let error = read(&format!("[[rule]]\nname = \"one\"\n{fields}\n")).unwrap_err();
         assert!(error.starts_with("alerts.toml: ") && error.contains(fault), "{fields}: {error}");
-        assert!(error.contains("rule"), "{fields}: {error}");
+        assert!(error.contains("rule \"one\": "), "{fields}: {error}");
     }
 }
 
