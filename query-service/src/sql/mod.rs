@@ -9,6 +9,7 @@ mod download;
 mod error;
 mod feed;
 mod parse;
+mod pauses;
 mod plain;
 mod priority;
 mod render;

@@ -12,6 +12,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::SqlError;
 use super::catalog::{INFORMATION_SCHEMA, information_schema};
+use super::pauses::PausingJoins;
 use crate::Settings;
 use crate::archive::{Archive, Table};
 use crate::functions::{self, MergeQuantiles};
@@ -90,6 +91,7 @@ impl Sessions {
                 [SessionStateDefaults::default_aggregate_functions(), functions::aggregates()].concat(),
             )
             .with_optimizer_rule(Arc::new(MergeQuantiles))
+            .with_physical_optimizer_rule(Arc::new(PausingJoins))
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_table_function_list(SessionStateDefaults::default_table_functions())
             .build();

@@ -226,16 +226,18 @@ async fn a_slow_reader_slows_the_statement_and_loses_it_at_last() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_into_memory_goes_to_disk_within_bounds() {
-    let sort = "select value, uuid() as id from generate_series(1, 400000) order by id";
-    let room = World::with(now, |settings| settings.sql.memory_bytes = 16 << 20);
-    let batches = arrow_of(&asked(&room, sort, "arrow").await.bytes);
-    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 400_000);
+    let sort = "select value, -value as less from generate_series(1, 1000000) order by less";
+    let room = World::with(now, |settings| settings.sql.memory_bytes = 12 << 20);
+    let answer = asked(&room, sort, "arrow").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let batches = arrow_of(&answer.bytes);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1_000_000);
     let little = World::with(now, |settings| {
-        (settings.sql.memory_bytes, settings.sql.spill_bytes) = (16 << 20, 1 << 20);
+        (settings.sql.memory_bytes, settings.sql.spill_bytes) = (12 << 20, 1 << 20);
     });
     let detail = asked(&little, sort, "arrow").await.problem(422);
     assert!(detail.contains("more room on disk"), "{detail}");
-    let none = World::with(now, |settings| (settings.sql.memory_bytes, settings.sql.spill_bytes) = (16 << 20, 0));
+    let none = World::with(now, |settings| (settings.sql.memory_bytes, settings.sql.spill_bytes) = (12 << 20, 0));
     let detail = asked(&none, sort, "arrow").await.problem(422);
     assert!(detail.contains("more memory"), "{detail}");
 }

@@ -332,7 +332,12 @@ pub fn of_origin(rows: &RecordBatch, origin: &str) -> RecordBatch {
 
 /// One probe a second for two minutes, a day ago, with losses.
 pub async fn archived() -> World {
-    let world = World::new();
+    archived_with(|_| {}).await
+}
+
+/// The same with other settings.
+pub async fn archived_with(adjust: impl FnOnce(&mut Settings)) -> World {
+    let world = World::with(now, adjust);
     let start = NOW.floor(HOUR) - 24 * HOUR;
     let mut rows: Vec<SampleRow> =
         (0..120).map(|second| answered(start + second * SECOND, 10_000 + 100 * second as i32)).collect();
