@@ -117,8 +117,11 @@ impl From<arrow::error::ArrowError> for SqlError {
 impl From<DataFusionError> for SqlError {
     /// Errors of planning and of the data are the author's. Others may hold the server's paths: they go to the log.
     fn from(error: DataFusionError) -> Self {
+        // The engine tells of this in whatever error the writer of its files has.
+        if error.strip_backtrace().contains("disk space during the spilling process") {
+            return Self::TooMuchDisk;
+        }
         match error.find_root() {
-            DataFusionError::ResourcesExhausted(text) if text.contains("disk space") => Self::TooMuchDisk,
             DataFusionError::ResourcesExhausted(_) => Self::TooBig,
             root @ (DataFusionError::SQL(..)
             | DataFusionError::Plan(_)
