@@ -10,8 +10,8 @@ use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::Catalogue;
 use deltalake_core::logstore::object_store::ObjectStore;
 
-use crate::exports::Exports;
 use crate::access::AccessSettings;
+use crate::exports::Exports;
 
 /// The service's settings.
 #[derive(Debug, Clone)]

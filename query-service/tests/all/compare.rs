@@ -202,6 +202,16 @@ async fn a_difference_has_both_numbers_their_counts_and_the_noise() {
     let noise = pair["noise_ms"].as_f64().unwrap();
     assert!((8.0..12.0).contains(&noise), "{noise}");
     assert_eq!(pair["exceeds_noise"], true);
+    // The same pane, by the time it is of: what began at 12:04 was over at 12:05.
+    let past = world.get("/api/v1/diff?a_at=2026-01-02T12:05:00Z&b_at=2026-01-02T12:30:00Z").await.ok();
+    assert_eq!((&past["a"]["at"], &past["a"]["window"]), (&json!("2026-01-02T12:05:00.000Z"), &json!("5m")));
+    let pair = &past["pairs"][0];
+    assert_eq!((&pair["a_ms"], &pair["b_ms"], &pair["a_count"]), (&json!(50.0), &json!(80.5), &json!(600)));
+    assert_eq!(pair["exceeds_noise"], true);
+    assert_eq!(
+        world.get("/api/v1/diff?a_at=2026-01-02T12:31:00Z").await.problem(400),
+        "a_at is \"2026-01-02T12:31:00Z\", expected a time by RFC 3339 that is not to come"
+    );
     let tails = world.get("/api/v1/diff?b_percentile=p99&window=5m").await.ok();
     let pair = &tails["pairs"][0];
     assert_eq!(

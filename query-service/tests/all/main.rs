@@ -1,9 +1,9 @@
 //! The service through its doors. One program, so that the engine is linked once.
 
-mod alerts;
+mod abuse;
 mod access;
 mod access_log;
-mod abuse;
+mod alerts;
 mod archive;
 mod broken;
 mod caching;

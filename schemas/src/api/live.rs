@@ -164,8 +164,10 @@ pub struct Diff {
 /// One side of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DiffSide {
-    /// The rolling window.
+    /// The length of the window: `5m`, `1h`, `1d`, `7d`, `30d` or `365d`.
     pub window: String,
+    /// When it ends; null: now.
+    pub at: Option<String>,
     /// The percentile, such as `p50`.
     pub percentile: String,
     /// How the probes were made.

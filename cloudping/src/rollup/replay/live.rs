@@ -230,7 +230,15 @@ async fn take_over(old: &LocalStore, new: &LocalStore) -> Result<(), Failure> {
     let seen = ingest.iter().filter_map(|(key, _)| VantageId::new(&key.sort).ok()).map(|id| keys::ingest_seen(&id));
     let mut partitions: Vec<String> = seen.collect();
     partitions.extend(list(old, keys::API_KEYS).await?.iter().map(|(key, _)| keys::api_key_usage(&key.sort)));
-    let kept = [keys::INGEST_KEYS, keys::API_KEYS, keys::NETWORK, keys::AUDITS, keys::ALERTS, keys::NOTICES, keys::DEAD_LETTERS];
+    let kept = [
+        keys::INGEST_KEYS,
+        keys::API_KEYS,
+        keys::NETWORK,
+        keys::AUDITS,
+        keys::ALERTS,
+        keys::NOTICES,
+        keys::DEAD_LETTERS,
+    ];
     partitions.extend(kept.map(str::to_owned));
     if !list(old, keys::HEADS).await?.is_empty() {
         for (key, item) in list(new, keys::OUTBOX).await? {

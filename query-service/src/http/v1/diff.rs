@@ -8,17 +8,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Protocol, Rolling};
+use cloudping_model::{Pane, Protocol, Rolling, UtcMicros};
 use cloudping_schemas::api::{Diff, DiffSide, Difference};
 use cloudping_schemas::catalogue::Catalogue;
 
 use super::ends;
-use super::matrix::selection;
-use crate::http::columns::{count, flag, number, text};
+use super::matrix::{number, selection, subjects};
+use super::past::{self, Found};
+use crate::history::Span;
+use crate::http::columns::{self, count, flag, text};
 use crate::http::format::{Format, Row, respond};
 use crate::http::off_thread;
 use crate::http::parameters::{
-    FORMAT, LIMIT, PERCENTILE, PROTOCOL, PROVIDER, Parameter, SOURCE, TARGET, WINDOW, parameters,
+    END, FORMAT, LIMIT, PERCENTILE, PROTOCOL, PROVIDER, Parameter, SOURCE, TARGET, WINDOW, parameters,
 };
 use crate::http::params::Params;
 use crate::http::problem::Failure;
@@ -26,7 +28,7 @@ use crate::live_view::{LiveView, Selection};
 use crate::noise;
 use crate::service::Shared;
 use crate::statistic::Statistic;
-use crate::text::{millis, rfc3339};
+use crate::text::{millis, parse_rfc3339, rfc3339};
 
 parameters! {
     /// Parameters of `diff`.
@@ -43,6 +45,8 @@ parameters! {
         PROVIDER.about("Only targets of this provider, on both sides."),
         A_PROVIDER,
         B_PROVIDER,
+        A_AT,
+        B_AT,
         SOURCE,
         TARGET.about("Only side a's target of this id."),
         LIMIT.about("The most pairs that are listed. Default 1000."),
@@ -57,6 +61,9 @@ const B_PROTOCOL: Parameter = PROTOCOL.named("b_protocol", "How side b's probes 
 const A_PROVIDER: Parameter = PROVIDER.named("a_provider", "Side a's targets, instead of `provider`.");
 const B_PROVIDER: Parameter = PROVIDER.named("b_provider", "Side b's targets, instead of `provider`.");
 
+const A_AT: Parameter = END.named("a_at", "When side a's window ends, by RFC 3339, to the minute. Default now.");
+const B_AT: Parameter = END.named("b_at", "When side b's window ends, by RFC 3339, to the minute. Default now.");
+
 /// One side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 struct Side {
@@ -64,6 +71,8 @@ struct Side {
     window: Rolling,
     protocol: Protocol,
     provider: Option<String>,
+    /// Where its window ends; `None`: now.
+    at: Option<UtcMicros>,
 }
 
 /// One pair on one side. A side need not come from the live view: whatever can give these can be compared.
@@ -78,6 +87,15 @@ pub(super) struct Measured {
 }
 
 impl Measured {
+    /// A pair's number in a range of the past; `None` where no probe was answered.
+    fn in_the_past(found: Found, statistic: Statistic) -> Option<Self> {
+        let measured = &found.measured;
+        let (us, low_count, _) = number(measured, statistic);
+        let noise = || noise::noise_of(statistic, measured.count, measured.stddev_us, |q| measured.quantile(q).us);
+        let (count, noise_ms) = (measured.count, (!low_count).then(noise).flatten());
+        Some(Self { ms: us.map(millis)?, count, low_count, noise_ms, source: found.source, target: found.target })
+    }
+
     /// A pair's number; `None` where no probe was answered.
     pub(super) fn of(source: &str, target: &str, summary: &SeriesSummary, statistic: Statistic) -> Option<Self> {
         Some(Self {
@@ -91,7 +109,7 @@ impl Measured {
     }
 }
 
-/// Every pair on two sides: two percentiles, windows, protocols or providers.
+/// Every pair on two sides: two times, percentiles, windows, protocols or providers.
 ///
 /// What the sides have in common is said by `percentile`, `window`, `protocol` and `provider`; what differs, by the same names after `a_`
 /// and `b_`. Pairs are those of the same source and target; where the providers differ, side b's targets are those in the city of
@@ -106,15 +124,15 @@ impl Measured {
 ))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
     let params = DiffParams::read(&uri)?;
-    let both = selection(&params)?;
-    let (a, b) = (side(&params, &both, "a")?, side(&params, &both, "b")?);
+    let (both, now) = (selection(&params)?, (shared.clock)());
+    let (a, b) = (side(&params, &both, "a", now)?, side(&params, &both, "b", now)?);
     let limit = params.limit(1_000)?;
     let format = Format::asked(&params, &headers)?;
     [&a, &b].into_iter().flat_map(|side| &side.provider).try_for_each(|name| ends::provider(&shared, name))?;
     let view = shared.view();
+    let (of_a, of_b) = (pairs(&shared, &view, &a, &both).await?, pairs(&shared, &view, &b, &both).await?);
     let diff = off_thread(move || {
         let catalogue = &shared.settings.catalogue;
-        let (of_a, of_b) = (live(&view, &a, &both, catalogue), live(&view, &b, &both, catalogue));
         let of_a = of_a.into_iter().filter(|pair| both.target.as_ref().is_none_or(|target| *target == pair.target));
         let by_city = (a.provider != b.provider).then_some(catalogue);
         let mut pairs = compare(of_a.collect(), of_b, by_city);
@@ -127,35 +145,62 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
 }
 
 /// What one side is asked to be, else `both`.
-fn side(params: &Params, both: &Selection, name: &str) -> Result<Side, Failure> {
+fn side(params: &Params, both: &Selection, name: &str, now: UtcMicros) -> Result<Side, Failure> {
     let of = |what: &str| format!("{name}_{what}");
     let windows = "5m, 1h, 1d, 7d, 30d or 365d";
     let protocols = "tcp, tls, https, icmp or udp";
+    let past = |text: &str| parse_rfc3339(text).filter(|at| *at <= now).map(Some);
     let provider = params.get(&of("provider")).or_else(|| params.get("provider"));
     Ok(Side {
         statistic: params.parse(&of("percentile"), both.statistic, Statistic::EXPECTED, Statistic::parse)?,
         window: params.parse(&of("window"), both.window, windows, Rolling::from_name)?,
         protocol: params.parse(&of("protocol"), both.protocol, protocols, Protocol::from_name)?,
         provider: provider.map(str::to_owned),
+        at: params.parse(&of("at"), None, "a time by RFC 3339 that is not to come", past)?,
     })
 }
 
 fn shown(side: Side) -> DiffSide {
     DiffSide {
         window: side.window.name().to_owned(),
+        at: side.at.map(rfc3339),
         percentile: side.statistic.to_string(),
         protocol: side.protocol.name().to_owned(),
         provider: side.provider,
     }
 }
 
-/// A side out of the live view.
-fn live(view: &LiveView, side: &Side, both: &Selection, catalogue: &Catalogue) -> Vec<Measured> {
-    let pairs = view.pairs(side.window, side.protocol, both.source.as_deref());
-    let pairs = pairs.filter(|(_, key, _)| {
-        let provider = catalogue.get(key.target.as_str()).map(|region| &region.provider);
-        side.provider.is_none() || provider == side.provider.as_ref()
-    });
+/// A side's pairs: of now out of the live view, of another time out of the archive.
+async fn pairs(
+    shared: &Arc<Shared>,
+    view: &Arc<LiveView>,
+    side: &Side,
+    both: &Selection,
+) -> Result<Vec<Measured>, Failure> {
+    let mut found: Vec<Measured> = match side.at {
+        None => {
+            let (view, side, source) = (Arc::clone(view), side.clone(), both.source.clone());
+            off_thread(move || live(&view, &side, source.as_deref())).await?
+        }
+        Some(at) => {
+            let end = at.floor(Pane::Minute.micros());
+            let length_us = side.window.pane().micros() * side.window.panes();
+            let span = Span::whole(end - length_us, end);
+            let wanted = Selection { protocol: side.protocol, target: None, ..both.clone() };
+            let statistic = side.statistic;
+            let show = move |found: Found| Measured::in_the_past(found, statistic);
+            past::read(shared, subjects(shared, &wanted), span, false, show).await?.rows.into_iter().flatten().collect()
+        }
+    };
+    if let Some(wanted) = &side.provider {
+        let provider = |target: &str| shared.settings.catalogue.get(target).map(|region| &region.provider);
+        found.retain(|pair| provider(&pair.target) == Some(wanted));
+    }
+    Ok(found)
+}
+
+fn live(view: &LiveView, side: &Side, source: Option<&str>) -> Vec<Measured> {
+    let pairs = view.pairs(side.window, side.protocol, source);
     let measured = pairs.filter_map(|(source, key, summary)| {
         Measured::of(source.as_str(), key.target.as_str(), summary, side.statistic)
     });
@@ -206,14 +251,14 @@ impl Row for Difference {
             text("source"),
             text("a_target"),
             text("b_target"),
-            number("a_ms"),
-            number("b_ms"),
-            number("delta_ms"),
+            columns::number("a_ms"),
+            columns::number("b_ms"),
+            columns::number("delta_ms"),
             count("a_count"),
             count("b_count"),
             flag("a_low_count"),
             flag("b_low_count"),
-            number("noise_ms"),
+            columns::number("noise_ms"),
             flag("exceeds_noise").with_nullable(true),
         ])
     }

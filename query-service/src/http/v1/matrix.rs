@@ -11,8 +11,8 @@ use cloudping_model::{Rolling, UtcMicros, VantageId};
 use cloudping_schemas::api::{Cell, Matrix, MatrixRange};
 
 use super::past::{self, Found};
-use crate::history::{Span, Subject, whole_minutes};
-use crate::http::columns::{count, flag, number, text, time};
+use crate::history::{Measured, Span, Subject, whole_minutes};
+use crate::http::columns::{self, count, flag, text, time};
 use crate::http::format::{Format, Row, respond};
 use crate::http::off_thread;
 use crate::http::parameters::{END, EXACT, FORMAT, PERCENTILE, PROTOCOL, SOURCE, START, TARGET, WINDOW, parameters};
@@ -98,15 +98,9 @@ pub(in crate::http) async fn historic_matrix(
     exact: bool,
 ) -> Result<Matrix, Failure> {
     let view = shared.view();
-    let sources: BTreeSet<&VantageId> = view.vantages.keys().chain(&shared.settings.vantages).collect();
-    let wanted = |id: &str| selection.source.as_deref().is_none_or(|source| source == id);
-    let sources = sources.into_iter().map(VantageId::as_str).filter(|id| wanted(id));
-    let (target, protocol) = (&selection.target, selection.protocol);
-    let subject = |source: &str| Subject { source: source.to_owned(), target: target.clone(), protocol };
-    let subjects = sources.map(subject).collect();
     let statistic = selection.statistic;
     let show = move |found: Found| historic_cell(found, statistic);
-    let answer = past::read(shared, subjects, Span::whole(start, end), exact, show).await?;
+    let answer = past::read(shared, subjects(shared, selection), Span::whole(start, end), exact, show).await?;
     let error_bound = answer.rows.iter().map(|(_, rank_error)| *rank_error).fold(0.0, f64::max);
     let cells = answer.rows.into_iter().map(|(cell, _)| cell).collect();
     let range = Some(MatrixRange { start: rfc3339(start), end: rfc3339(end), error_bound });
@@ -115,10 +109,19 @@ pub(in crate::http) async fn historic_matrix(
     Ok(framed(frame, selection, cells))
 }
 
-/// The cell of a range, and by how much its rank may be off.
-fn historic_cell(found: Found, statistic: Statistic) -> (Cell, f64) {
-    let measured = &found.measured;
-    let (us, low_count, rank_error) = match statistic {
+/// What a selection asks the archive for: all that each of its sources has measured, or one target.
+pub(super) fn subjects(shared: &Shared, selection: &Selection) -> Vec<Subject> {
+    let view = shared.view();
+    let sources: BTreeSet<&VantageId> = view.vantages.keys().chain(&shared.settings.vantages).collect();
+    let wanted = |id: &str| selection.source.as_deref().is_none_or(|source| source == id);
+    let sources = sources.into_iter().map(VantageId::as_str).filter(|id| wanted(id));
+    let (target, protocol) = (&selection.target, selection.protocol);
+    sources.map(|source| Subject { source: source.to_owned(), target: target.clone(), protocol }).collect()
+}
+
+/// A statistic of a range in µs, whether too few carry it, and by how much its rank may be off.
+pub(super) fn number(measured: &Measured, statistic: Statistic) -> (Option<f64>, bool, f64) {
+    match statistic {
         Statistic::Quantile(q) => {
             let quantile = measured.quantile(q);
             (quantile.us, measured.is_low(q), quantile.rank_error)
@@ -127,7 +130,13 @@ fn historic_cell(found: Found, statistic: Statistic) -> (Cell, f64) {
         Statistic::Jitter => (measured.jitter_us, measured.is_low(0.5), 0.0),
         Statistic::Min => (measured.min_us, true, 0.0),
         Statistic::Max => (measured.max_us, true, 0.0),
-    };
+    }
+}
+
+/// The cell of a range, and by how much its rank may be off.
+fn historic_cell(found: Found, statistic: Statistic) -> (Cell, f64) {
+    let measured = &found.measured;
+    let (us, low_count, rank_error) = number(measured, statistic);
     let cell = Cell {
         source: found.source,
         target: found.target,
@@ -183,14 +192,14 @@ impl Row for Cell {
         Fields::from(vec![
             text("source"),
             text("target"),
-            number("rtt_ms"),
+            columns::number("rtt_ms"),
             count("count"),
             count("sent"),
             count("lost"),
             count("retransmitted"),
-            number("loss"),
-            number("stddev_ms"),
-            number("jitter_ms"),
+            columns::number("loss"),
+            columns::number("stddev_ms"),
+            columns::number("jitter_ms"),
             flag("low_count"),
             time("last"),
         ])
