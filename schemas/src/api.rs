@@ -154,9 +154,9 @@ pub struct Series {
     pub step_seconds: i64,
     /// `live` (minute windows of the live store) or `archive` (the tables of samples and rollups).
     pub answered_from: String,
-    /// By how much of a window's round-trip times the rank of any percentile here is off at most, 0 to 1; 0 where all are exact.
+    /// By how much of a window's round-trip times the rank of any percentile here is off at most, 0 to 1; 0 where all are exact, null where that is not known.
     #[serde(default)]
-    pub error_bound: f64,
+    pub error_bound: Option<f64>,
     /// Whether the network is simulated.
     pub simulated: bool,
     /// One entry for each window with data.

@@ -16,7 +16,7 @@ pub(crate) struct Window {
     summed: Summed,
     /// Single round-trip times.
     rtts_us: Vec<u32>,
-    /// Of the live store's minutes.
+    /// Of the live store, where it does not keep each value: they may be merges, whose ranks nothing is certain of.
     digests: Vec<LatencyDigest>,
     rows: Vec<Row>,
 }
@@ -167,6 +167,7 @@ impl Window {
 }
 
 fn merged(rows: Vec<Row>, mut parts: Vec<LatencyDigest>, rtts_us: Vec<u32>) -> Result<Values, SqlError> {
+    let live = parts.len();
     let one_row = rows.len() == 1 && parts.is_empty() && rtts_us.is_empty();
     let mut percentiles_us = Vec::new();
     for row in rows {
@@ -179,10 +180,11 @@ fn merged(rows: Vec<Row>, mut parts: Vec<LatencyDigest>, rtts_us: Vec<u32>) -> R
         let digest = trino::from_trino_bytes(&bytes);
         parts.push(digest.map_err(|error| SqlError::Failed(format!("rollups: digest: {error}")))?);
     }
-    // In its own part also when many, so that its ranks stay exact.
+    // A row's digest was made in one pass; of the live store's nobody knows.
+    let bounded = live == 0;
     let of_parts = LatencyDigest::from_sorted(&rtts_us);
     let digest = LatencyDigest::merge_many(parts.iter().chain(Some(&of_parts)));
-    Ok(Values::Merged { digest, parts, rtts_us, percentiles_us })
+    Ok(Values::Merged { digest, parts, bounded, rtts_us, percentiles_us })
 }
 
 /// The round-trip times of a window.
@@ -195,6 +197,8 @@ enum Values {
         digest: LatencyDigest,
         /// What it was merged from, but for the single values: what is certain of their ranks is certain of the sum.
         parts: Vec<LatencyDigest>,
+        /// Whether that is so of all the parts.
+        bounded: bool,
         /// Single values, ascending.
         rtts_us: Vec<u32>,
         /// Of [`tables::PERCENTILES`], where the window is one row of a rollup.
@@ -213,8 +217,8 @@ impl Default for Values {
 pub(crate) struct Quantile {
     /// `None` without any round-trip time.
     pub(crate) us: Option<f64>,
-    /// By how much of all round-trip times its rank is off at most, 0 to 1: 0 where it is exact.
-    pub(crate) rank_error: f64,
+    /// By how much of all round-trip times its rank is off at most, 0 to 1: 0 where it is exact, `None` where that is not known.
+    pub(crate) rank_error: Option<f64>,
 }
 
 /// What a window is known by; by default one in which nothing was sent.
@@ -237,21 +241,21 @@ pub(crate) struct Measured {
 impl Measured {
     /// The quantile `q`, 0 to 1.
     pub(crate) fn quantile(&self, q: f64) -> Quantile {
-        let (digest, parts, rtts_us) = match &self.values {
-            Values::Single(ascending) => return Quantile { us: linear_quantile(ascending, q), rank_error: 0.0 },
-            Values::Merged { digest, parts, rtts_us, percentiles_us } => {
+        let (digest, parts, bounded, rtts_us) = match &self.values {
+            Values::Single(ascending) => return Quantile { us: linear_quantile(ascending, q), rank_error: Some(0.0) },
+            Values::Merged { digest, parts, bounded, rtts_us, percentiles_us } => {
                 let stored = tables::PERCENTILES.iter().position(|(_, stored)| (stored - q).abs() < 1e-9);
                 if let Some(us) = stored.and_then(|at| percentiles_us.get(at).copied().flatten()) {
-                    return Quantile { us: Some(us), rank_error: 0.0 };
+                    return Quantile { us: Some(us), rank_error: Some(0.0) };
                 }
-                (digest, parts, rtts_us)
+                (digest, parts, *bounded, rtts_us)
             }
         };
         let us = digest.quantile(q);
         if digest.is_exact() {
-            return Quantile { us, rank_error: 0.0 };
+            return Quantile { us, rank_error: Some(0.0) };
         }
-        let rank_error = us.map_or(0.0, |us| rank_error(q, us, self.count, parts, rtts_us));
+        let rank_error = us.filter(|_| bounded).map(|us| rank_error(q, us, self.count, parts, rtts_us));
         Quantile { us, rank_error }
     }
 
@@ -368,9 +372,12 @@ mod tests {
         let mut window = Window::default();
         window.add_row(row(&ascending));
         let measured = window.measured().unwrap();
-        assert_eq!(measured.quantile(0.999), Quantile { us: linear_quantile(&ascending, 0.999), rank_error: 0.0 });
+        assert_eq!(
+            measured.quantile(0.999),
+            Quantile { us: linear_quantile(&ascending, 0.999), rank_error: Some(0.0) }
+        );
         let other = measured.quantile(0.97);
-        assert!(other.rank_error > 0.0 && other.rank_error < 0.02, "{other:?}");
+        assert!(other.rank_error.is_some_and(|error| error > 0.0 && error < 0.02), "{other:?}");
         assert!(!measured.is_exact());
     }
 
@@ -415,8 +422,8 @@ mod tests {
             let up_to = all.partition_point(|&value| f64::from(value) <= us) as f64;
             let rank = q * (all.len() - 1) as f64;
             let off = f64::max(below - 1.0 - rank, rank - up_to).max(0.0) / all.len() as f64;
-            prop_assert!(off <= found.rank_error + 1e-9, "off by {off}, {found:?}");
-            prop_assert!(found.rank_error <= 0.1, "{found:?}");
+            prop_assert!(off <= found.rank_error.unwrap() + 1e-9, "off by {off}, {found:?}");
+            prop_assert!(found.rank_error.unwrap() <= 0.1, "{found:?}");
             let truth = Summed::of(&all);
             prop_assert_eq!((measured.count, measured.min_us, measured.max_us), (truth.count, truth.min_us, truth.max_us));
             let mean = measured.mean_us.unwrap();

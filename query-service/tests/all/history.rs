@@ -1,7 +1,7 @@
 //! Ranges of the past: rollups within, samples at the edges, and how far off the answers may be.
 
 use crate::common::*;
-use cloudping_model::UtcMicros;
+use cloudping_model::{Family, Pane, UtcMicros};
 use cloudping_schemas::tables;
 use serde_json::{Value, json};
 
@@ -281,4 +281,15 @@ async fn sql_reads_a_range_as_digests() {
         let detail = world.sql(&format!("select * from {wrong}")).await.problem(400);
         assert!(detail.contains("two times by RFC 3339"), "{wrong}: {detail}");
     }
+}
+
+#[tokio::test]
+async fn a_merge_of_the_live_stores_does_not_say_how_far_off_it_is() {
+    let world = World::new();
+    let rtts_us: Vec<u32> = (0..5_000).map(|at| 20_000 + at * at % 7_919).collect();
+    world.pane("us-east-1", Pane::Hour, &pane_of(NOON - HOUR, "eu-west-1", Family::V4, &rtts_us, 0)).await;
+    world.head("us-east-1", &head_at(NOW, NOON)).await;
+    world.service.refresh(NOW).await.unwrap();
+    let day = world.get("/api/v1/distribution?source=us-east-1&target=eu-west-1&window=1d").await.ok();
+    assert_eq!((&day["count"], &day["error_bound"], &day["exact"]), (&json!(5_000), &Value::Null, &json!(false)));
 }

@@ -12,8 +12,8 @@ pub struct Percentile {
     pub rtt_ms: Option<f64>,
     /// Whether there are too few round-trip times to carry it (n < 10/(1-q), below the median 10/q).
     pub low_count: bool,
-    /// By how much of the round-trip times its rank is off at most, 0 to 1; 0 where it is exact.
-    pub rank_error: f64,
+    /// By how much of the round-trip times its rank is off at most, 0 to 1; 0 where it is exact, null where that is not known.
+    pub rank_error: Option<f64>,
 }
 
 /// The range of a [`Matrix`](super::Matrix) that was asked for by its ends.
@@ -23,8 +23,8 @@ pub struct MatrixRange {
     pub start: String,
     /// Its end, exclusive.
     pub end: String,
-    /// By how much of a cell's round-trip times the rank of its percentile is off at most, 0 to 1; 0 where all are exact.
-    pub error_bound: f64,
+    /// By how much of a cell's round-trip times the rank of its percentile is off at most, 0 to 1; 0 where all are exact, null where that is not known.
+    pub error_bound: Option<f64>,
 }
 
 /// Answer of `GET /api/v1/distribution`: all round-trip times of one pair in one range.
@@ -48,8 +48,8 @@ pub struct Distribution {
     pub simulated: bool,
     /// Whether each round-trip time was at hand, so that the histogram counts them one by one.
     pub exact: bool,
-    /// By how much of the round-trip times the rank of any percentile here is off at most, 0 to 1; 0 where all are exact.
-    pub error_bound: f64,
+    /// By how much of the round-trip times the rank of any percentile here is off at most, 0 to 1; 0 where all are exact, null where that is not known.
+    pub error_bound: Option<f64>,
     /// Probes sent.
     pub sent: u64,
     /// Probes lost.

@@ -194,7 +194,7 @@ fn distribution(
         answered_from: if live { "live" } else { "archive" }.to_owned(),
         simulated,
         exact: measured.is_exact(),
-        error_bound: past::error_bound(&percentiles),
+        error_bound: past::error_bound(percentiles.iter().map(|percentile| percentile.rank_error)),
         sent: measured.sent,
         lost: measured.lost,
         retransmitted: measured.retransmitted,

@@ -101,7 +101,7 @@ pub(in crate::http) async fn historic_matrix(
     let statistic = selection.statistic;
     let show = move |found: Found| historic_cell(found, statistic);
     let answer = past::read(shared, subjects(shared, selection), Span::whole(start, end), exact, show).await?;
-    let error_bound = answer.rows.iter().map(|(_, rank_error)| *rank_error).fold(0.0, f64::max);
+    let error_bound = past::error_bound(answer.rows.iter().map(|(_, rank_error)| *rank_error));
     let cells = answer.rows.into_iter().map(|(cell, _)| cell).collect();
     let range = Some(MatrixRange { start: rfc3339(start), end: rfc3339(end), error_bound });
     let as_of = view.as_of().filter(|as_of| *as_of < end).or(Some(end));
@@ -120,21 +120,21 @@ pub(super) fn subjects(shared: &Shared, selection: &Selection) -> Vec<Subject> {
 }
 
 /// A statistic of a range in µs, whether too few carry it, and by how much its rank may be off.
-pub(super) fn number(measured: &Measured, statistic: Statistic) -> (Option<f64>, bool, f64) {
+pub(super) fn number(measured: &Measured, statistic: Statistic) -> (Option<f64>, bool, Option<f64>) {
     match statistic {
         Statistic::Quantile(q) => {
             let quantile = measured.quantile(q);
             (quantile.us, measured.is_low(q), quantile.rank_error)
         }
-        Statistic::Mean => (measured.mean_us, measured.is_low(0.5), 0.0),
-        Statistic::Jitter => (measured.jitter_us, measured.is_low(0.5), 0.0),
-        Statistic::Min => (measured.min_us, true, 0.0),
-        Statistic::Max => (measured.max_us, true, 0.0),
+        Statistic::Mean => (measured.mean_us, measured.is_low(0.5), Some(0.0)),
+        Statistic::Jitter => (measured.jitter_us, measured.is_low(0.5), Some(0.0)),
+        Statistic::Min => (measured.min_us, true, Some(0.0)),
+        Statistic::Max => (measured.max_us, true, Some(0.0)),
     }
 }
 
 /// The cell of a range, and by how much its rank may be off.
-fn historic_cell(found: Found, statistic: Statistic) -> (Cell, f64) {
+fn historic_cell(found: Found, statistic: Statistic) -> (Cell, Option<f64>) {
     let measured = &found.measured;
     let (us, low_count, rank_error) = number(measured, statistic);
     let cell = Cell {

@@ -85,9 +85,9 @@ pub(super) fn percentiles(params: &Params, default: &[f64]) -> Result<Vec<Named>
     Ok(found)
 }
 
-/// The greatest error in rank of these.
-pub(super) fn error_bound<'a>(percentiles: impl IntoIterator<Item = &'a Percentile>) -> f64 {
-    percentiles.into_iter().map(|percentile| percentile.rank_error).fold(0.0, f64::max)
+/// The greatest error in rank of these; `None` where one is not known.
+pub(super) fn error_bound(rank_errors: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    rank_errors.into_iter().try_fold(0.0, |greatest: f64, rank_error| Some(greatest.max(rank_error?)))
 }
 
 /// Lets caches keep an answer about a range that is over.

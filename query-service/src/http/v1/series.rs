@@ -75,12 +75,13 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
     known(&shared, &subject)?;
     let asked = percentiles.clone();
     let answer = past::read(&shared, vec![subject.clone()], span, exact, move |found| point(&found, &asked)).await?;
+    let shown = answer.rows.iter().flat_map(|point| &point.percentiles);
     let series = Series {
         start: rfc3339(span.start),
         end: rfc3339(span.end),
         step_seconds: span.step_us / SECOND_US,
         answered_from: if answer.live { "live" } else { "archive" }.to_owned(),
-        error_bound: past::error_bound(answer.rows.iter().flat_map(|point| &point.percentiles)),
+        error_bound: past::error_bound(shown.map(|percentile| percentile.rank_error)),
         simulated: shared.settings.simulated,
         source: subject.source,
         target: subject.target.unwrap_or_default(),
