@@ -1,6 +1,6 @@
 //! Alerts through the whole service: rules from a file, states in the store, notices at a real HTTP server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ struct Watching {
 }
 
 impl Watching {
-    fn start(service: &Service, file: &PathBuf) -> Self {
+    fn start(service: &Service, file: &Path) -> Self {
         let alerts = Alerts::open(file, secret, Vec::new()).unwrap();
         let stop = watch::Sender::new(false);
         let (service, stopped) = (service.clone(), stop.subscribe());
