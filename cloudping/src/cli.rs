@@ -16,6 +16,7 @@ use crate::probe::ProbeArgs;
 use crate::rollup::RollupArgs;
 use crate::targets::TargetsArgs;
 use crate::up::AccessArgs;
+use crate::up::sql_doors::SqlDoorArgs;
 
 /// In `--help`: what a binary built without the feature knows to be missing.
 const AWS: &str = "AWS (in a cloudping built with --features aws)";
@@ -135,6 +136,9 @@ pub struct UpArgs {
     /// TOML file of alert rules (docs/alerts.md); re-read whenever it changes. `cloudping alerts check` checks one
     #[arg(long, env = "CLOUDPING_ALERTS", value_name = "FILE")]
     pub alerts: Option<PathBuf>,
+    /// SQL for programs that speak it themselves
+    #[command(flatten)]
+    pub sql_doors: SqlDoorArgs,
     /// The name of this machine as a vantage point (without --planet) [default: local; must be given with --aws]
     #[arg(long, value_name = "ID")]
     pub vantage: Option<String>,

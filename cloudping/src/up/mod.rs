@@ -19,6 +19,7 @@ mod parts;
 mod pipeline;
 mod plan;
 mod selection;
+pub mod sql_doors;
 mod stores;
 mod upkeep;
 

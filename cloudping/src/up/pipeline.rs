@@ -23,6 +23,7 @@ use super::ingest;
 use super::network::Network;
 use super::parts::{self, Parts};
 use super::plan::Plan;
+use super::sql_doors;
 use super::stores::{Refresh, Stores};
 use super::upkeep::Upkeep;
 use crate::failure::Failure;
@@ -67,6 +68,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let live = refresh(service.clone(), stores.committed.clone(), stores.refresh, serving.0.subscribe());
     let refreshing = parts.spawn("the live view", live);
     let alerting = alerting::start(plan.alerts.as_deref(), &stores, &service, &parts, serving.0.subscribe())?;
+    let sql_doors = sql_doors::open(&plan.sql_doors, &service, &serving.0.subscribe()).await?;
     let mut shutdown = serving.0.subscribe();
     let serve = cloudping_query_service::serve(listener, service, async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
@@ -105,6 +107,9 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
             report("the alerts", alerting.await);
         }
         report("the live view", refreshing.await);
+        for door in sql_doors {
+            report("an SQL door", door.await);
+        }
         report("the server", server.await);
     };
     within(plan.interval + plan.timeout + STOP_LIMIT, orderly, &mut signals).await;

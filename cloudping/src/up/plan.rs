@@ -13,6 +13,7 @@ use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
 use super::selection::{self, Choice};
+use super::sql_doors::SqlDoorArgs;
 use super::{claim, own};
 use crate::cli::{AwsArgs, UpArgs};
 use crate::failure::Failure;
@@ -62,6 +63,8 @@ pub struct Plan {
     pub alerts: Option<PathBuf>,
     /// The folder of the export that is handed out; it need not be there.
     pub exports: PathBuf,
+    /// The doors for programs that speak SQL themselves.
+    pub sql_doors: SqlDoorArgs,
     /// Time of a round.
     pub interval: Duration,
     /// Patience of a probe.
@@ -125,6 +128,7 @@ impl Plan {
             listen: args.listen,
             ingest: args.ingest,
             alerts: args.alerts,
+            sql_doors: args.sql_doors,
             interval,
             timeout: args.timeout,
             archive_every: args.archive_every,

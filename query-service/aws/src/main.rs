@@ -3,6 +3,7 @@
 
 mod access;
 mod settings;
+mod sql_doors;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -47,18 +48,22 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = TcpListener::bind(settings.listen).await?;
     tracing::info!(address = %listener.local_addr()?, table = settings.table, bucket = settings.bucket, "listening");
     let refreshing = tokio::spawn(refresh(service.clone(), settings.refresh));
-    let stopping = watch::Sender::new(false);
-    let watching = tokio::spawn(watch_alerts(service.clone(), alerts, stopping.subscribe()));
+    let stop = watch::Sender::new(false);
+    let watching = tokio::spawn(watch_alerts(service.clone(), alerts, stop.subscribe()));
+    let doors = sql_doors::open(&settings, &service, &stop.subscribe()).await?;
     let stopped = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
         tracing::info!("stopping");
+        stop.send_replace(true);
     };
     let served = serve(listener, service, stopped).await;
+    for door in doors {
+        door.await?;
+    }
     refreshing.abort();
-    stopping.send_replace(true);
     watching.await?;
     Ok(served?)
 }

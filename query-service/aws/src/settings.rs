@@ -23,6 +23,12 @@ pub struct Settings {
     pub exports: Option<String>,
     /// `CLOUDPING_LISTEN`: where it listens, address and port. Default `0.0.0.0:8080`; port 0 is any that is free.
     pub listen: SocketAddr,
+    /// `CLOUDPING_POSTGRES`: where it takes PostgreSQL clients, address and port. Default nowhere.
+    pub postgres: Option<SocketAddr>,
+    /// `CLOUDPING_FLIGHT`: where it takes Arrow Flight SQL clients, address and port. Default nowhere.
+    pub flight: Option<SocketAddr>,
+    /// `CLOUDPING_SQL_TLS_CERT` and `CLOUDPING_SQL_TLS_KEY`: files with the certificates and the key of both, PEM. Default no TLS.
+    pub sql_tls: Option<(PathBuf, PathBuf)>,
     /// `CLOUDPING_VANTAGES`: who is meant to measure, separated by commas. Default none; whoever has measured is shown all the same.
     pub vantages: Vec<VantageId>,
     /// `CLOUDPING_INTERVAL_MS`: from one round to the next, milliseconds, as the producers have it. Default 10,000.
@@ -48,6 +54,16 @@ impl Settings {
         let exports = variables.given("CLOUDPING_EXPORTS").map(|folder| folder.trim_matches('/').to_owned());
         let everywhere = SocketAddr::from(([0, 0, 0, 0], 8080));
         let listen = variables.parsed("CLOUDPING_LISTEN", everywhere, "an address and a port such as 0.0.0.0:8080");
+        let [postgres, flight] = ["CLOUDPING_POSTGRES", "CLOUDPING_FLIGHT"].map(|name| {
+            variables
+                .given(name)
+                .map(|_| variables.parsed(name, everywhere, "an address and a port such as 0.0.0.0:5432"))
+        });
+        let [certificates, key] =
+            ["CLOUDPING_SQL_TLS_CERT", "CLOUDPING_SQL_TLS_KEY"].map(|name| variables.given(name).map(PathBuf::from));
+        if certificates.is_some() != key.is_some() {
+            variables.fault("CLOUDPING_SQL_TLS_CERT and CLOUDPING_SQL_TLS_KEY: expected both, or neither".to_owned());
+        }
         let mut vantages = Vec::new();
         let ids = variables.given("CLOUDPING_VANTAGES").unwrap_or_default();
         for id in ids.split(',').filter(|id| !id.is_empty()) {
@@ -61,7 +77,22 @@ impl Settings {
         let [interval, refresh] = [interval, refresh].map(Duration::from_millis);
         let access = access::read(&mut variables);
         let alerts = variables.given("CLOUDPING_ALERTS").filter(|file| !file.is_empty()).map(PathBuf::from);
-        variables.settings(Self { table, bucket, prefix, exports, listen, vantages, interval, refresh, alerts, access })
+        let sql_tls = certificates.zip(key);
+        variables.settings(Self {
+            table,
+            bucket,
+            prefix,
+            exports,
+            listen,
+            postgres,
+            flight,
+            sql_tls,
+            vantages,
+            interval,
+            refresh,
+            alerts,
+            access,
+        })
     }
 }
 
@@ -81,6 +112,7 @@ mod tests {
         assert_eq!((settings.prefix.as_str(), settings.listen), ("tables", "0.0.0.0:8080".parse().unwrap()));
         assert_eq!((settings.interval, settings.refresh), (Duration::from_secs(10), Duration::from_secs(1)));
         assert!(settings.vantages.is_empty());
+        assert_eq!((settings.postgres, settings.flight, settings.sql_tls), (None, None, None));
     }
 
     #[test]
@@ -88,16 +120,20 @@ mod tests {
         let faults = read(&[
             ("CLOUDPING_PREFIX", "a/../b"),
             ("CLOUDPING_LISTEN", "8080"),
+            ("CLOUDPING_POSTGRES", "5432"),
+            ("CLOUDPING_SQL_TLS_KEY", "key.pem"),
             ("CLOUDPING_VANTAGES", "eu-west-1,a b"),
             ("CLOUDPING_REFRESH_MS", "60000"),
         ])
         .unwrap_err();
-        assert_eq!(faults.len(), 6, "{faults:?}");
+        assert_eq!(faults.len(), 8, "{faults:?}");
         for (fault, start) in faults.iter().zip([
             "CLOUDPING_TABLE is missing",
             "CLOUDPING_BUCKET is missing",
             "CLOUDPING_PREFIX is \"a/../b\"",
             "CLOUDPING_LISTEN is \"8080\"",
+            "CLOUDPING_POSTGRES is \"5432\"",
+            "CLOUDPING_SQL_TLS_CERT and CLOUDPING_SQL_TLS_KEY: ",
             "CLOUDPING_VANTAGES: ",
             "CLOUDPING_REFRESH_MS is \"60000\"",
         ]) {

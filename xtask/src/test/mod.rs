@@ -143,6 +143,9 @@ fn clippy(project: &Project) -> Result<Vec<String>> {
 
 fn tests(project: &Project) -> Result<Vec<String>> {
     dashboard::ensure_built(project)?;
+    if !shell::is_present("psql") {
+        shell::apt_install(&["postgresql-client"], "the PostgreSQL door is tested with psql")?;
+    }
     let python = python::ensure(project)?;
     let (kinesis, ministack) = (servers::ensure_kinesis(project)?, python::ensure_ministack(project)?);
     let mut command = project.cargo();
