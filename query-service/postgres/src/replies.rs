@@ -9,7 +9,7 @@ use pgwire::messages::response::TransactionStatus;
 use crate::commands::Command;
 use crate::failure::error;
 use crate::rows::{text_fields, texts};
-use crate::session::{self, Session};
+use crate::session::Session;
 
 /// The columns of `SHOW ALL`.
 const ALL: [&str; 3] = ["name", "setting", "description"];
@@ -78,7 +78,7 @@ where
     }
 }
 
-fn forget<C>(client: &C, session: &session::Session, name: Option<&str>)
+fn forget<C>(client: &C, session: &Session, name: Option<&str>)
 where
     C: ClientPortalStore,
     C::PortalStore: PortalStore,

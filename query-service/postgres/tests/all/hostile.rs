@@ -19,7 +19,7 @@ async fn closed_after(place: &Place, bytes: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_is_no_start_up_is_closed() {
-    let place = Place::new().await;
+    let place = Place::with(|settings, _| settings.startup_time = Duration::from_secs(2), Everyone).await;
     for bytes in [
         &b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..],
         &[0, 0, 0, 3, 0, 3, 0, 0],
