@@ -43,7 +43,7 @@ mod text;
 
 pub use alerts::{AlertFileError, Alerts, Webhooks};
 pub use archive::{ArchiveError, Table};
-pub use doorkeeper::{Doorkeeper, Everyone};
+pub use doorkeeper::{Admission, Doorkeeper, Everyone};
 pub use exports::{Exports, SignLinks};
 pub use serve::serve;
 pub use service::{Service, SetupError};

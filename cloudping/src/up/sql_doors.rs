@@ -78,8 +78,8 @@ async fn postgres(
     use cloudping_postgres_door::{Door, Settings, Tls, serve};
     let tls = args.tls().map(|(certificates, key)| Tls::read(&certificates, &key)).transpose();
     let settings = Settings { tls: tls.map_err(Failure::setting)?, ..Settings::default() };
-    let everyone = std::sync::Arc::new(cloudping_query_service::Everyone);
-    let door = Door::new(service.clone(), everyone, settings).map_err(Failure::runtime)?;
+    let keeper = std::sync::Arc::new(service.gate());
+    let door = Door::new(service.clone(), keeper, settings).map_err(Failure::runtime)?;
     let (listener, address) = listen(address, "--postgres").await?;
     crate::output::print(format_args!("taking PostgreSQL clients at {address}"))?;
     Ok(tokio::spawn(serve(listener, door, closed(shutdown))))
@@ -104,12 +104,12 @@ async fn flight(
 ) -> Result<JoinHandle<()>, Failure> {
     use cloudping_flight_door::{Settings, serve};
     let settings = Settings { tls: args.tls(), ..Settings::default() };
-    let everyone = std::sync::Arc::new(cloudping_query_service::Everyone);
+    let keeper = std::sync::Arc::new(service.gate());
     let (listener, address) = listen(address, "--flight").await?;
     crate::output::print(format_args!("taking Arrow Flight SQL clients at {address}"))?;
     let service = service.clone();
     Ok(tokio::spawn(async move {
-        if let Err(error) = serve(listener, service, everyone, settings, closed(shutdown)).await {
+        if let Err(error) = serve(listener, service, keeper, settings, closed(shutdown)).await {
             tracing::error!(%error, "the Flight SQL door failed");
         }
     }))

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cloudping_query_service::{Everyone, Service};
+use cloudping_query_service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,7 +34,7 @@ async fn postgres(
     use cloudping_postgres_door::{Door, Settings, Tls, serve};
     let tls = settings.sql_tls.as_ref().map(|(certificates, key)| Tls::read(certificates, key)).transpose()?;
     let of_door = Settings { tls, ..Settings::default() };
-    let door = Door::new(service.clone(), Arc::new(Everyone), of_door)?;
+    let door = Door::new(service.clone(), Arc::new(service.gate()), of_door)?;
     let listener = TcpListener::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "taking PostgreSQL clients");
     Ok(tokio::spawn(serve(listener, door, closed(shutdown))))
@@ -50,7 +50,7 @@ async fn flight(
     let of_door = Settings { tls: settings.sql_tls.clone(), ..Settings::default() };
     let listener = TcpListener::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "taking Arrow Flight SQL clients");
-    let served = serve(listener, service.clone(), Arc::new(Everyone), of_door, closed(shutdown));
+    let served = serve(listener, service.clone(), Arc::new(service.gate()), of_door, closed(shutdown));
     Ok(tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::error!(%error, "the Flight SQL door failed");

@@ -24,7 +24,7 @@ use arrow_flight::{
     Action, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, IpcMessage,
     SchemaAsIpc, Ticket,
 };
-use cloudping_query_service::{Description, Doorkeeper, Service};
+use cloudping_query_service::{Admission, Description, Doorkeeper, Service};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -59,7 +59,7 @@ impl FlightDoor {
     }
 
     /// Lets a call in, with the key that it shows, if any.
-    async fn admit<T>(&self, request: &Request<T>) -> Result<(), Status> {
+    async fn admit<T>(&self, request: &Request<T>) -> Result<Admission, Status> {
         let key = presented(request.metadata())?;
         let unspecified = IpAddr::from([0, 0, 0, 0]);
         let address = request.remote_addr().map_or(unspecified, |address| address.ip());
@@ -78,12 +78,12 @@ impl FlightDoor {
     }
 
     /// Runs a statement. When the client leaves, the stream is dropped and with it the statement.
-    async fn run(&self, handle: Handle) -> Result<Response<Rows>, Status> {
+    async fn run(&self, handle: Handle, admission: Admission) -> Result<Response<Rows>, Status> {
         let statement = handle.statement()?;
         let run = self.running.enter(&handle.run);
         let started = self.service.sql().stream(statement, self.service.now());
         let rows = tokio::select! {
-            rows = started => rows.map_err(|reason| of_statement(&reason))?,
+            rows = started => rows.map_err(|reason| of_statement(&reason))?.admitted_by(admission),
             () = run.cancelled() => return Err(Status::cancelled(CANCELLED)),
         };
         let schema = Arc::clone(rows.schema());
@@ -166,8 +166,8 @@ impl FlightSqlService for FlightDoor {
         ticket: TicketStatementQuery,
         request: Request<Ticket>,
     ) -> Result<Response<Rows>, Status> {
-        self.admit(&request).await?;
-        self.run(Handle::read(&ticket.statement_handle)?).await
+        let admission = self.admit(&request).await?;
+        self.run(Handle::read(&ticket.statement_handle)?, admission).await
     }
 
     async fn do_action_create_prepared_statement(
@@ -225,8 +225,8 @@ impl FlightSqlService for FlightDoor {
         query: CommandPreparedStatementQuery,
         request: Request<Ticket>,
     ) -> Result<Response<Rows>, Status> {
-        self.admit(&request).await?;
-        self.run(Handle::read(&query.prepared_statement_handle)?.to_run()).await
+        let admission = self.admit(&request).await?;
+        self.run(Handle::read(&query.prepared_statement_handle)?.to_run(), admission).await
     }
 
     /// Nothing is kept for a prepared statement.

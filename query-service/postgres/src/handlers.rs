@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloudping_query_service::{Description, Statement};
+use cloudping_query_service::{Admission, Description, Statement};
 use futures::{Sink, SinkExt};
 use pgwire::api::portal::{Format, Portal, PortalExecutionState};
 use pgwire::api::query::{
@@ -67,9 +67,9 @@ impl Handlers {
         format: &Format,
     ) -> PgWireResult<Response> {
         let session = Session::of(client);
-        admit(&self.door, client, &session).await?;
+        let admission = admit(&self.door, client, &session).await?;
         let mut late: Late = session.statement_timeout().map(|limit| Box::pin(sleep(limit)));
-        let rows = in_time(&mut late, self.door.stream(statement)).await?;
+        let rows = in_time(&mut late, self.door.stream(statement)).await?.admitted_by(admission);
         Ok(Response::Query(rows::response(rows, format, late)?))
     }
 
@@ -88,7 +88,7 @@ impl Handlers {
 }
 
 /// A key may have ended since its client came in.
-async fn admit(door: &Door, client: &(impl ClientInfo + Sync), session: &Session) -> PgWireResult<()> {
+async fn admit(door: &Door, client: &(impl ClientInfo + Sync), session: &Session) -> PgWireResult<Admission> {
     let admitted = door.keeper.admit(session.key(), client.socket_addr().ip()).await;
     admitted.map_err(|reason| error("42501", reason))
 }
@@ -201,7 +201,7 @@ impl QueryParser for Parser {
             return Ok(Some(Prepared::Command(part.command)));
         }
         let session = Session::of(client);
-        admit(&self.0, client, &session).await?;
+        let _admission = admit(&self.0, client, &session).await?;
         let mut late: Late = session.statement_timeout().map(|limit| Box::pin(sleep(limit)));
         let description = in_time(&mut late, self.0.describe(&part.text)).await?;
         Ok(Some(Prepared::Query { text: part.text, description: Arc::new(description) }))

@@ -14,6 +14,7 @@ use futures::{Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::Admission;
 use super::SqlError;
 use crate::SqlLimits;
 
@@ -118,11 +119,19 @@ async fn ended(task: Making) -> Result<(), SqlError> {
 pub struct RowStream {
     schema: SchemaRef,
     rows: Fed<RecordBatch>,
+    _admission: Admission,
 }
 
 impl RowStream {
     pub(super) fn new(schema: SchemaRef, rows: Fed<RecordBatch>) -> Self {
-        Self { schema, rows }
+        Self { schema, rows, _admission: Admission::default() }
+    }
+
+    /// The same rows, which hold on to what let their reader in until they end.
+    #[must_use]
+    pub fn admitted_by(mut self, admission: Admission) -> Self {
+        self._admission = admission;
+        self
     }
 
     /// The columns of every batch.
