@@ -27,12 +27,23 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
+use cloudping_traces::Traces;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::cli::{Cli, Command};
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging();
+    let traces = match start_logging() {
+        Ok(traces) => traces,
+        Err(failure) => {
+            eprintln!("cloudping: {failure}");
+            return failure.exit_code();
+        }
+    };
     let result = match cli.command {
         Command::Up(args) => up::run(*args),
         Command::Doctor(args) => doctor::run(args),
@@ -48,6 +59,9 @@ fn main() -> ExitCode {
         Command::Sql(args) => sql::run(args),
         Command::Rollup(args) => rollup::run(args),
     };
+    if let Some(traces) = traces {
+        traces.finish();
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -62,14 +76,15 @@ fn main() -> ExitCode {
 const DEFAULT_FILTER: &str =
     "warn,cloudping=info,access=info,buoyant_kernel=off,deltalake_core::kernel::transaction=error";
 
-/// Logs go to standard error; `RUST_LOG` chooses what.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_FILTER));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// Logs go to standard error; `RUST_LOG` chooses what. Spans go to a collector of traces, where the environment names one.
+fn start_logging() -> Result<Option<Traces>, Failure> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    let traces = Traces::start("cloudping", |name| std::env::var(name).ok()).map_err(Failure::setting)?;
+    let sent = traces.as_ref().map(Traces::layer);
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(sent).init();
+    Ok(traces)
 }

@@ -9,4 +9,4 @@ mod logging;
 
 pub use emf::{EmfError, Emitter, Line, Metric, Unit};
 pub use function::{COLD_START, DURATION, FAILED, Function, INIT_DURATION, METRICS as FUNCTION_METRICS, Request};
-pub use logging::logging;
+pub use logging::{logging, logging_beside};

@@ -1,9 +1,10 @@
 //! Logs as lines of JSON.
 
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 const DEFAULT: &str = "info";
 /// The Delta kernel logs each of its steps, and as errors what its callers handle. Only `RUST_LOG` can ask for that.
@@ -24,6 +25,22 @@ const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 pub fn logging(variable: impl Fn(&str) -> Option<String>) {
     let (filter, fault) = filter(variable);
     if tracing::subscriber::set_global_default(subscriber(filter, std::io::stdout)).is_ok()
+        && let Some(fault) = fault
+    {
+        tracing::warn!("{fault}, logging what is {DEFAULT} and above");
+    }
+}
+
+/// As [`logging`], with another layer beside the log that sees every span, whatever is logged.
+pub fn logging_beside<L>(variable: impl Fn(&str) -> Option<String>, beside: L)
+where
+    L: Layer<Registry> + Send + Sync,
+{
+    let (filter, fault) = filter(variable);
+    let log = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_events(FmtSpan::CLOSE);
+    let log = log.with_writer(std::io::stdout).with_filter(filter);
+    let both = tracing_subscriber::registry().with(beside).with(log);
+    if tracing::subscriber::set_global_default(both).is_ok()
         && let Some(fault) = fault
     {
         tracing::warn!("{fault}, logging what is {DEFAULT} and above");

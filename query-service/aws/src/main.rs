@@ -17,7 +17,8 @@ use cloudping_ports::{Key, LiveStore};
 use cloudping_query_service::{Alerts, Exports, Service, SignLinks, serve};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{NetworkMark, PLANET, keys};
-use cloudping_telemetry::logging;
+use cloudping_telemetry::logging_beside;
+use cloudping_traces::Traces;
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,14 +31,26 @@ const ROUNDS_MISSED: u32 = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    logging(|name| std::env::var(name).ok());
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cloudping-query-service: {error}");
-            ExitCode::from(2)
-        }
+    let variable = |name: &str| std::env::var(name).ok();
+    let traces = match Traces::start("cloudping-query-service", variable) {
+        Ok(traces) => traces,
+        Err(error) => return failed(&error),
+    };
+    logging_beside(variable, traces.as_ref().map(Traces::layer));
+    let ended = run().await;
+    if let Some(traces) = traces {
+        // It blocks, for seconds at most.
+        let _ = tokio::task::spawn_blocking(move || traces.finish()).await;
     }
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
+    }
+}
+
+fn failed(error: &dyn Error) -> ExitCode {
+    eprintln!("cloudping-query-service: {error}");
+    ExitCode::from(2)
 }
 
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
