@@ -14,8 +14,8 @@ use futures::{Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::Admission;
 use super::SqlError;
+use crate::Admission;
 use crate::SqlLimits;
 
 /// Pieces that wait to be taken.
