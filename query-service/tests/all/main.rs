@@ -21,6 +21,7 @@ mod openapi;
 mod readings;
 mod refresh;
 mod samples;
+mod schemathesis;
 mod slt;
 mod sql;
 mod sql_forms;
