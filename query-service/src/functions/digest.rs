@@ -4,7 +4,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
-use arrow::datatypes::{DataType, Float64Type, Int32Type};
+use arrow::datatypes::{DataType, Float64Type};
 use cloudping_digest::{LatencyDigest, trino};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
 use datafusion::logical_expr::function::AccumulatorArgs;
@@ -81,73 +81,6 @@ impl Accumulator for Merging {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         self.update_batch(states)
-    }
-}
-
-/// `digest_of(us)`: the digest of single values in µs, as `digest_merge` takes it. Null where there is none.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct DigestOf {
-    signature: Signature,
-}
-
-impl DigestOf {
-    pub(super) fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Int32], Volatility::Immutable) }
-    }
-}
-
-impl AggregateUDFImpl for DigestOf {
-    fn name(&self) -> &str {
-        "digest_of"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Binary)
-    }
-
-    fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Values { single: Vec::new(), digests: Merging(Vec::new()) }))
-    }
-}
-
-/// Values, kept until they are asked for, and digests of other stages.
-#[derive(Debug)]
-struct Values {
-    single: Vec<u32>,
-    digests: Merging,
-}
-
-impl Accumulator for Values {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        for value in values[0].as_primitive::<Int32Type>().iter().flatten() {
-            let value = u32::try_from(value);
-            self.single
-                .push(value.map_err(|_| exec_datafusion_err!("digest_of: a negative number, expected microseconds"))?);
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        if !self.single.is_empty() {
-            self.digests.0.push(LatencyDigest::from_unsorted(std::mem::take(&mut self.single)));
-        }
-        self.digests.evaluate()
-    }
-
-    fn size(&self) -> usize {
-        self.digests.size() + size_of_val(&self.single) + self.single.capacity() * size_of::<u32>()
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![self.evaluate()?])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.digests.update_batch(states)
     }
 }
 

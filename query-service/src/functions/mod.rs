@@ -4,7 +4,6 @@
 //!   always exact. A rule makes one `quantiles` of all those over the same values, so that each further percentile costs nearly nothing.
 //! - `digest_merge(digest)`, `digest_quantile(digest, q)` and `digest_cdf(digest, x)`: distributions over any range from the rollups' digests.
 //! - `great_circle_km` and `fibre_floor_ms`: how far regions are apart, and the least time that light in fibre needs there and back.
-//! - `digests(start, end)`: a table of the digests of any range, from rollups and, at its edges, samples; `digest_of(us)` makes one of samples.
 //! - `date_trunc` and `date_bin` as DataFusion has them, many times faster for the archive's times.
 
 mod digest;
@@ -13,13 +12,11 @@ mod geography;
 mod merge_quantiles;
 mod one_group;
 mod quantiles;
-mod range_digests;
 mod values;
 
 use std::sync::Arc;
 
 use cloudping_schemas::catalogue::Catalogue;
-use datafusion::catalog::TableFunction;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use merge_quantiles::MergeQuantiles;
@@ -28,7 +25,6 @@ pub(crate) use merge_quantiles::MergeQuantiles;
 pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let mut all: Vec<_> = quantiles::all().into_iter().map(|function| Arc::new(AggregateUDF::from(function))).collect();
     all.push(Arc::new(AggregateUDF::from(digest::DigestMerge::new())));
-    all.push(Arc::new(AggregateUDF::from(digest::DigestOf::new())));
     all
 }
 
@@ -39,9 +35,4 @@ pub(crate) fn scalars(catalogue: &Catalogue) -> Vec<Arc<ScalarUDF>> {
     all.push(Arc::new(ScalarUDF::from(digest::DigestCdf::new())));
     all.extend(geography::all(catalogue).into_iter().map(|function| Arc::new(ScalarUDF::from(function))));
     all
-}
-
-/// The functions that are tables.
-pub(crate) fn tables() -> Vec<Arc<TableFunction>> {
-    vec![Arc::new(TableFunction::new("digests".to_owned(), Arc::new(range_digests::Digests)))]
 }

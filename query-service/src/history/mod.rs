@@ -4,12 +4,10 @@
 //! - `plan`: which part of a range comes from where, decided without looking at a row.
 //! - `window`: what the parts of a window add up to, and its percentiles with how far off they may be.
 //! - `read`: the rows.
-//! - `digests`: the same division as a table for SQL.
 //!
 //! Percentiles are of samples: exact where every value is at hand, or where a window is one row of a rollup, which has them. Else they come
 //! from merged digests, and each says by how much its rank may be off (`window::Quantile::rank_error`).
 
-pub(crate) mod digests;
 mod plan;
 mod read;
 mod window;

@@ -76,11 +76,13 @@ async fn whole_rows(
     };
     let (table, time) = table(unit_us);
     // A row at the end shows that the one before it is whole. The rows of every pair: one that is measured no more has none.
-    let rows = shown(session.table(table).await?, reading.simulated)?;
-    let Some(newest) = newest(rows, unit_us, &(first.start..last.end + unit_us)).await? else {
+    let through = times(unit_us, &(first.start..last.end + unit_us));
+    let rows = shown(session.table(table).await?, reading.simulated)?.filter(through)?;
+    let newest = starts(rows.aggregate(vec![], vec![max(time.clone()).alias("newest")])?).await?;
+    let Some(newest) = newest.first() else {
         return Ok(BTreeSet::new());
     };
-    let before = plan::whole_before(newest, unit_us, reading.now);
+    let before = plan::whole_before(*newest, unit_us, reading.now);
     let within = any(ranges.iter().map(|range| times(unit_us, range)));
     let rows = shown(session.table(table).await?, reading.simulated)?;
     let rows = rows.filter(within.and(col("source").eq(lit(&*subject.source))))?;
@@ -89,32 +91,15 @@ async fn whole_rows(
     Ok(all)
 }
 
-/// The start of the newest row in a range.
-///
-/// # Errors
-/// [`SqlError`].
-pub(super) async fn newest(
-    rows: DataFrame,
-    unit_us: i64,
-    range: &Range<UtcMicros>,
-) -> Result<Option<UtcMicros>, SqlError> {
-    let (_, time) = table(unit_us);
-    let newest = rows.filter(times(unit_us, range))?.aggregate(vec![], vec![max(time).alias("newest")])?;
-    Ok(starts(newest).await?.first().copied())
-}
-
 /// The moments in the only column.
-///
-/// # Errors
-/// [`SqlError`].
-pub(super) async fn starts(rows: DataFrame) -> Result<BTreeSet<UtcMicros>, SqlError> {
+async fn starts(rows: DataFrame) -> Result<BTreeSet<UtcMicros>, SqlError> {
     let batches = rows.collect().await?;
     let columns = batches.iter().map(|batch| batch.column(0).as_primitive::<Int64Type>());
     Ok(columns.flat_map(|column| column.iter().flatten()).map(UtcMicros).collect())
 }
 
 /// A table of rollups, and the start of its rows in microseconds since 1970.
-pub(super) fn table(unit_us: i64) -> (&'static str, Expr) {
+fn table(unit_us: i64) -> (&'static str, Expr) {
     if unit_us == DAY_US {
         (tables::ROLLUP_1D, cast(cast(col("day"), DataType::Int32), DataType::Int64) * lit(DAY_US))
     } else {
@@ -122,8 +107,7 @@ pub(super) fn table(unit_us: i64) -> (&'static str, Expr) {
     }
 }
 
-/// Where any of these holds.
-pub(super) fn any(conditions: impl Iterator<Item = Expr>) -> Expr {
+fn any(conditions: impl Iterator<Item = Expr>) -> Expr {
     conditions.reduce(Expr::or).unwrap_or_else(|| lit(false))
 }
 
@@ -137,7 +121,7 @@ fn time(at: UtcMicros) -> Expr {
 }
 
 /// The rows that start in a range; the partitions let whole files be skipped.
-pub(super) fn times(unit_us: i64, range: &Range<UtcMicros>) -> Expr {
+fn times(unit_us: i64, range: &Range<UtcMicros>) -> Expr {
     if unit_us == DAY_US {
         // A month begins at most 31 days before its days.
         let months = col(tables::MONTH).between(date(range.start - 31 * DAY_US), date(range.end));
@@ -147,11 +131,6 @@ pub(super) fn times(unit_us: i64, range: &Range<UtcMicros>) -> Expr {
         return months.and(col("day").gt_eq(date(first))).and(col("day").lt(date(end)));
     }
     dates(range).and(col("hour").gt_eq(time(range.start))).and(col("hour").lt(time(range.end)))
-}
-
-/// The samples of a range.
-pub(super) fn of_range(range: &Range<UtcMicros>) -> Expr {
-    dates(range).and(col("ts").gt_eq(time(range.start))).and(col("ts").lt(time(range.end)))
 }
 
 fn dates(range: &Range<UtcMicros>) -> Expr {
@@ -243,8 +222,10 @@ async fn add_samples(
         cast(col("outcome"), DataType::Utf8),
         cast(col("rtt_us"), DataType::Int32),
     ];
-    let hulls = plan::hulls(ranges);
-    let within = hulls.iter().map(of_range);
+    let within = plan::hulls(ranges).into_iter().map(|range| {
+        let times = col("ts").gt_eq(time(range.start)).and(col("ts").lt(time(range.end)));
+        dates(&range).and(times)
+    });
     let samples = shown(session.table(tables::SAMPLES).await?, reading.simulated)?;
     let mut batches = samples.filter(any(within).and(of(subject)))?.select(columns)?.execute_stream().await?;
     let mut rows = 0;

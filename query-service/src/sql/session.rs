@@ -93,7 +93,7 @@ impl Sessions {
             .with_optimizer_rule(Arc::new(MergeQuantiles))
             .with_physical_optimizer_rule(Arc::new(PausingJoins))
             .with_window_functions(SessionStateDefaults::default_window_functions())
-            .with_table_function_list([SessionStateDefaults::default_table_functions(), functions::tables()].concat())
+            .with_table_function_list(SessionStateDefaults::default_table_functions())
             .build();
         let tables: Vec<Table> = archive.tables().into_iter().chain(Views::tables()).collect();
         Ok(Self { template, live, information: information_schema(&tables)?, tables })

@@ -17,7 +17,7 @@ fn rtt_us(at: UtcMicros) -> u32 {
     let second = (at.0 / SECOND) as u64;
     let noise = second.wrapping_mul(6_364_136_223_846_793_005) >> 40;
     // Two levels: their middle is where digests have it hardest.
-    let level = if second.is_multiple_of(3) { 30_000 } else { 20_000 };
+    let level = if second % 3 == 0 { 30_000 } else { 20_000 };
     level + (noise % 3_000) as u32
 }
 
@@ -180,7 +180,6 @@ async fn a_matrix_of_the_past_has_every_pair() {
     };
     let answer = world.get(&path(at(5 * 60 + 47), "")).await;
     assert_eq!(answer.header("cache-control"), "public, max-age=86400, immutable");
-    assert!(answer.headers.get_all("vary").iter().any(|vary| vary == "accept"));
     let matrix = answer.ok();
     assert_eq!(
         (&matrix["window"], &matrix["start"], &matrix["as_of"]),
@@ -249,38 +248,6 @@ async fn a_rolling_distribution_is_the_live_stores() {
         assert!(detail.contains(part), "{query}: {detail}");
     }
     assert!(world.get("/api/v1/distribution?source=nowhere&target=eu-west-1").await.problem(404).contains("no source"));
-}
-
-/// Rollups within, samples at the edges, by SQL: what the author of a statement asks for, and no more is promised than the digests hold.
-#[tokio::test]
-async fn sql_reads_a_range_as_digests() {
-    let world = pair().await;
-    let (start, end) = (at(13), at(5 * 60 + 47));
-    let of = async |select: &str, rest: &str| {
-        let query = format!("select {select} from digests('{}', '{}') {rest}", text(start), text(end));
-        world.sql(&query).await.ok()["rows"].clone()
-    };
-    let expected = model(start, end, 3);
-    let all = "sum(sent), sum(received), max(max_us), digest_quantile(digest_merge(digest), 0.9)";
-    let found = of(all, "where source = 'us-east-1' and protocol = 'tcp'").await;
-    assert_eq!(found[0].as_array().unwrap()[..3], [json!(expected.len()), json!(expected.len()), json!(MARK)]);
-    let p90 = found[0][3].as_f64().unwrap();
-    let rank = expected.partition_point(|&value| f64::from(value) <= p90) as f64 / expected.len() as f64;
-    assert!((rank - 0.9).abs() < 0.01, "{p90}: rank {rank}");
-    let parts =
-        of("answered_from, count(*), sum(received)", "d where d.target = 'eu-west-1' group by 1 order by 1").await;
-    // Hours 0, 4 and 5, of which there is no whole row, are counted.
-    let (rows, samples) = (3 * 3_601, expected.len() - 3 * 3_601);
-    assert_eq!(parts, json!([["rollup_1h", 3, rows], ["samples", 3, samples]]));
-    assert_eq!(of("count(*)", "where target = 'nowhere'").await, json!([[0]]));
-    let made = world.sql("select digest_quantile(digest_of(rtt_us), 0.5) = median(rtt_us) from samples where ts < timestamp '2025-12-28T00:05:00Z'").await;
-    assert_eq!(made.ok()["rows"], json!([[true]]));
-    for wrong in
-        ["digests('2026-01-01T00:00:00Z')", "digests('2026-01-02T00:00:00Z', '2026-01-01T00:00:00Z')", "digests(1, 2)"]
-    {
-        let detail = world.sql(&format!("select * from {wrong}")).await.problem(400);
-        assert!(detail.contains("two times by RFC 3339"), "{wrong}: {detail}");
-    }
 }
 
 #[tokio::test]

@@ -94,8 +94,6 @@ pub(super) fn error_bound(rank_errors: impl IntoIterator<Item = Option<f64>>) ->
 pub(super) fn keep_closed(mut response: Response, end: UtcMicros, now: UtcMicros) -> Response {
     if end <= now - CLOSED_US {
         response.headers_mut().insert(header::CACHE_CONTROL, CLOSED);
-        // The same address has other forms for whoever takes those.
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
     }
     response
 }
