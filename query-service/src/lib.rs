@@ -47,5 +47,5 @@ pub use doorkeeper::{Admission, Doorkeeper, Everyone};
 pub use exports::{Exports, SignLinks};
 pub use serve::serve;
 pub use service::{Service, SetupError};
-pub use settings::{ConnectionLimits, HistoryKeys, LegacyHistory, LiveSettings, Settings, SqlLimits};
+pub use settings::{ConnectionLimits, LiveSettings, Settings, SqlLimits};
 pub use sql::{Description, RowStream, SqlDoor, SqlError, Statement, Tongue};

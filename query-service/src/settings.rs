@@ -1,11 +1,9 @@
 //! What the service is told when it starts.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::Catalogue;
 use deltalake_core::logstore::object_store::ObjectStore;
@@ -34,8 +32,6 @@ pub struct Settings {
     pub live: LiveSettings,
     /// Bounds of the connections.
     pub connections: ConnectionLimits,
-    /// Whether `/history` of the legacy API wants a key. Default open.
-    pub legacy_history_key: LegacyHistory,
     /// Who may ask how much.
     pub access: AccessSettings,
 }
@@ -54,7 +50,6 @@ impl Settings {
             sql: SqlLimits::default(),
             live: LiveSettings::default(),
             connections: ConnectionLimits::default(),
-            legacy_history_key: LegacyHistory::default(),
             access: AccessSettings::default(),
         }
     }
@@ -163,21 +158,4 @@ impl Default for ConnectionLimits {
             untaken: Duration::from_secs(60),
         }
     }
-}
-
-/// Who may ask for `/history` of the legacy API.
-#[derive(Debug, Clone, Default)]
-pub enum LegacyHistory {
-    /// Everybody.
-    #[default]
-    Open,
-    /// Whoever sends a key in `x-api-key` that is known there.
-    Key(Arc<dyn HistoryKeys>),
-}
-
-/// Knows keys.
-#[async_trait]
-pub trait HistoryKeys: fmt::Debug + Send + Sync {
-    /// Whether whoever holds this key may read the history. A key that cannot be looked up admits nobody.
-    async fn admits(&self, key: &str) -> bool;
 }

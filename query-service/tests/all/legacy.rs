@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use cloudping_model::{Family, Pane};
-use cloudping_query_service::{HistoryKeys, LegacyHistory};
 use cloudping_schemas::tables;
 use serde_json::json;
 
@@ -147,34 +146,6 @@ async fn errors_of_history_byte_for_byte() {
         let answer = world.get(&format!("/history?from=us-east-1&to=eu-west-1&{query}")).await;
         refused(&answer, 400, &bad_request(&message));
     }
-}
-
-#[derive(Debug)]
-struct OneKey;
-
-#[async_trait::async_trait]
-impl HistoryKeys for OneKey {
-    async fn admits(&self, key: &str) -> bool {
-        key == "sesame"
-    }
-}
-
-#[tokio::test]
-async fn history_takes_a_key_where_a_setting_says_so() {
-    let world = World::with(now, |settings| settings.legacy_history_key = LegacyHistory::Key(Arc::new(OneKey)));
-    let path = "/history?from=us-east-1&to=eu-west-1";
-    let asked =
-        async |key: &str| world.ask(Request::get(path).header("x-api-key", key).body(Body::empty()).unwrap()).await;
-    let forbidden = r#"{"message":"Forbidden"}"#;
-    refused(&world.get(path).await, 403, forbidden);
-    refused(&world.get(&format!("{path}&x-api-key=sesame")).await, 403, forbidden);
-    refused(&world.get("/history").await, 403, forbidden);
-    for key in ["", "Sesame", "sesame2"] {
-        refused(&asked(key).await, 403, forbidden);
-    }
-    let answer = asked("sesame").await;
-    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "private, max-age=300"));
-    assert_eq!(world.get("/latencies").await.status, 200, "the others stay open");
 }
 
 #[tokio::test]

@@ -10,29 +10,24 @@ use crate::sql::SqlError;
 
 /// A request that has no answer.
 #[derive(Debug)]
-pub(super) enum Refusal {
-    /// A key is needed, and none that is known was given.
-    Forbidden,
-    /// Everything else.
-    Failed(Failure),
-}
+pub(super) struct Refusal(Failure);
 
 impl Refusal {
     /// A parameter, a path or a body that holds what it must not.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::Failed(Failure::bad_request(message))
+        Self(Failure::bad_request(message))
     }
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
+        Self(failure)
     }
 }
 
 impl From<SqlError> for Refusal {
     fn from(error: SqlError) -> Self {
-        Self::Failed(error.into())
+        Self(error.into())
     }
 }
 
@@ -44,25 +39,15 @@ struct Coded<'a> {
     message: &'a str,
 }
 
-/// The form of the gateway that stood before the API, which refused by itself.
-#[derive(Serialize)]
-struct OfTheGateway {
-    message: &'static str,
-}
-
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        match self {
-            Self::Forbidden => (StatusCode::FORBIDDEN, Json(OfTheGateway { message: "Forbidden" })).into_response(),
-            Self::Failed(Failure { status, detail }) => {
-                let body = Json(Coded { code: code(status), message: &detail });
-                let mut response = (status, body).into_response();
-                if status == StatusCode::TOO_MANY_REQUESTS {
-                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                response
-            }
+        let Failure { status, detail } = self.0;
+        let body = Json(Coded { code: code(status), message: &detail });
+        let mut response = (status, body).into_response();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        response
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::{Extension, Json};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, Uri, header};
+use axum::http::{HeaderName, Uri, header};
 use serde::Serialize;
 
 use super::error::Refusal;
 use super::names::{DAY_US, moment};
 use super::pair::{MAX_DAYS, means};
+use crate::access::Admitted;
 use crate::http::params::Params;
 use crate::service::Shared;
-use crate::settings::LegacyHistory;
 use crate::text::rfc3339;
 
 const DEFAULT_DAYS: i64 = 7;
@@ -41,9 +41,8 @@ struct Point {
 pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
-    headers: HeaderMap,
+    admitted: Extension<Admitted>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<History>), Refusal> {
-    let cached = admit(&shared, &headers).await?;
     let params = Params::lenient(&uri)?;
     let given = |name: &str| params.get(name).filter(|text| !text.is_empty());
     let (Some(from), Some(to)) = (given("from"), given("to")) else {
@@ -67,17 +66,7 @@ pub(super) async fn get(
         points: means.len(),
     };
     let data = means.into_iter().map(point).collect();
+    // What took a key is not for caches that others share.
+    let cached = if admitted.key().is_some() { "private, max-age=300" } else { "public, max-age=300" };
     Ok(([(header::CACHE_CONTROL, cached)], Json(History { metadata, data })))
-}
-
-/// Lets in whom the settings let in. Gives how the answer may be cached: not by others, where it took a key.
-async fn admit(shared: &Shared, headers: &HeaderMap) -> Result<&'static str, Refusal> {
-    let LegacyHistory::Key(keys) = &shared.settings.legacy_history_key else {
-        return Ok("public, max-age=300");
-    };
-    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
-    match key {
-        Some(key) if keys.admits(key).await => Ok("private, max-age=300"),
-        _ => Err(Refusal::Forbidden),
-    }
 }
