@@ -11,16 +11,19 @@ use super::stores::Stores;
 use crate::alerts::variable;
 use crate::failure::Failure;
 
-/// Reads the rules, if there is a file of them, and keeps watch until `shutdown` turns true.
+/// The rules, if there is a file of them.
+pub fn open(file: Option<&Path>, stores: &Stores) -> Result<Option<Alerts>, Failure> {
+    let open = |file| Alerts::open(file, variable, stores.notifiers.clone());
+    file.map(open).transpose().map_err(|error| Failure::setting(format!("--alerts {error}")))
+}
+
+/// Keeps watch until `shutdown` turns true, if there are rules.
 pub fn start(
-    file: Option<&Path>,
-    stores: &Stores,
+    alerts: Option<Alerts>,
     service: &Service,
     parts: &Parts,
     shutdown: watch::Receiver<bool>,
-) -> Result<Option<Task<()>>, Failure> {
-    let open = |file| Alerts::open(file, variable, stores.notifiers.clone());
-    let alerts = file.map(open).transpose().map_err(|error| Failure::setting(format!("--alerts {error}")))?;
+) -> Option<Task<()>> {
     let service = service.clone();
-    Ok(alerts.map(|alerts| parts.spawn("the alerts", async move { service.watch_alerts(alerts, shutdown).await })))
+    alerts.map(|alerts| parts.spawn("the alerts", async move { service.watch_alerts(alerts, shutdown).await }))
 }

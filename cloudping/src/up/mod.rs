@@ -41,9 +41,10 @@ pub fn run(args: UpArgs) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::runtime)?;
     let stores = runtime.block_on(Stores::open(&plan))?;
-    let listener = listen(&plan)?;
+    let alerts = alerting::open(plan.alerts.as_deref(), &stores)?;
+    let outward = pipeline::Outward { listener: listen(&plan)?, alerts };
     let network = network::Network::start(&plan)?;
-    let ended = runtime.block_on(pipeline::run(plan, stores, network, listener));
+    let ended = runtime.block_on(pipeline::run(plan, stores, network, outward));
     // An archive run that was given up on must not keep the process.
     runtime.shutdown_background();
     ended

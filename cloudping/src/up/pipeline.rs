@@ -9,7 +9,7 @@ use std::time::Duration;
 use cloudping_producers::producer;
 use cloudping_producers::spool::{DEFAULT_BYTES, Spool};
 use cloudping_producers::{gaps, measure, sockets, targets};
-use cloudping_query_service::{Exports, Service, Settings};
+use cloudping_query_service::{Alerts, Exports, Service, Settings};
 use cloudping_stream_processor::{Surroundings, WorkerSettings, consume};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -51,13 +51,22 @@ impl Stop {
     }
 }
 
+/// What it has to do with the outside, made before it starts: what fails here must not drop what has threads of its own.
+pub struct Outward {
+    /// Where the doors are.
+    pub listener: StdListener,
+    /// The rules by which somebody is told.
+    pub alerts: Option<Alerts>,
+}
+
 /// Runs everything until Ctrl-C or SIGTERM.
 ///
 /// # Errors
 /// What could not be started; or that a part broke off, and then all else is brought to its end: a supervisor starts it anew, whole.
-pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdListener) -> Result<(), Failure> {
+pub async fn run(plan: Plan, stores: Stores, network: Network, outward: Outward) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let spools = spools(&plan, &stores, &network)?;
+    let Outward { listener, alerts } = outward;
     let service = service(&plan, &stores, &network)?;
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
     let (keeping, mut parts) = (Stop::new(), Parts::new());
@@ -67,7 +76,7 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, listener: StdList
     let address = listener.local_addr().map_err(Failure::runtime)?;
     let live = refresh(service.clone(), stores.committed.clone(), stores.refresh, serving.0.subscribe());
     let refreshing = parts.spawn("the live view", live);
-    let alerting = alerting::start(plan.alerts.as_deref(), &stores, &service, &parts, serving.0.subscribe())?;
+    let alerting = alerting::start(alerts, &service, &parts, serving.0.subscribe());
     let sql_doors = sql_doors::open(&plan.sql_doors, &service, &serving.0.subscribe()).await?;
     let mut shutdown = serving.0.subscribe();
     let serve = cloudping_query_service::serve(listener, service, async move {
