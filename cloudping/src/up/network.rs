@@ -1,12 +1,14 @@
 //! What is measured from where: the simulated planet, or the world from this machine.
 
+use std::future::Future;
 use std::net::IpAddr;
 
 use cloudping_model::{TargetId, VantageId};
 use cloudping_planet::{Entrance, Options, Place, Planet, World};
 use cloudping_producers::producer::Vantage;
 use cloudping_producers::targets::{Endpoint, Target};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 
 use super::plan::{Plan, PlanetPlan};
 use crate::failure::Failure;
@@ -16,9 +18,34 @@ pub struct Network {
     /// Who measures.
     pub vantages: Vec<Vantage>,
     /// Runs the producers; with a planet its threads live in the planet's network.
-    pub runtime: Runtime,
+    pub threads: Threads,
     /// Keeps the simulated network alive.
     _planet: Option<Planet>,
+}
+
+/// A runtime that may be dropped inside another one, whatever fails there: what still runs on it is left alone.
+pub struct Threads {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    fn of(runtime: Runtime) -> Self {
+        Self { handle: runtime.handle().clone(), runtime: Some(runtime) }
+    }
+
+    /// Runs work on them.
+    pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.handle.spawn(work)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Network {
@@ -54,7 +81,8 @@ fn simulated(plan: &Plan, planet: &PlanetPlan) -> Result<Network, Failure> {
         Ok(vantage(plan, vantage_id(&place.id)?, Some(source), targets))
     });
     let vantages = vantages.collect::<Result<Vec<_>, Failure>>()?;
-    Ok(Network { vantages, runtime: inside(running.entrance())?, _planet: Some(running) })
+    let threads = Threads::of(inside(running.entrance())?);
+    Ok(Network { vantages, threads, _planet: Some(running) })
 }
 
 fn real(plan: &Plan) -> Result<Network, Failure> {
@@ -68,8 +96,8 @@ fn real(plan: &Plan) -> Result<Network, Failure> {
     if vantages.is_empty() {
         vantages.push(vantage(plan, plan.vantage.clone(), None, targets));
     }
-    let runtime = producer_threads().build().map_err(Failure::runtime)?;
-    Ok(Network { vantages, runtime, _planet: None })
+    let threads = Threads::of(producer_threads().build().map_err(Failure::runtime)?);
+    Ok(Network { vantages, threads, _planet: None })
 }
 
 fn vantage(plan: &Plan, id: VantageId, source: Option<IpAddr>, targets: Vec<Target>) -> Vantage {

@@ -122,7 +122,6 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, outward: Outward)
         report("the server", server.await);
     };
     within(plan.interval + plan.timeout + STOP_LIMIT, orderly, &mut signals).await;
-    network.runtime.shutdown_background();
     broken.map_or(Ok(()), |part| Err(parts::broken(part)))
 }
 
@@ -226,7 +225,7 @@ fn start_producers(
         let names = vantage.targets.clone();
         let resolving = targets::keep_resolved(names.clone(), surroundings.shutdown.clone());
         let presence = parts.presence("a producer");
-        network.runtime.spawn(async move {
+        network.threads.spawn(async move {
             let _presence = presence;
             targets::resolve_all(&names).await;
             let resolving = tokio::spawn(resolving);

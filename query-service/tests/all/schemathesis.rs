@@ -14,7 +14,9 @@ const EXAMPLES: &str = "25";
 #[tokio::test(flavor = "multi_thread")]
 async fn the_description_is_true() {
     let Some(python) = std::env::var_os("CLOUDPING_TEST_PYTHON") else {
-        eprintln!("SKIPPED: schemathesis was not asked. Set CLOUDPING_TEST_PYTHON to a python with the package schemathesis.");
+        eprintln!(
+            "SKIPPED: schemathesis was not asked. Set CLOUDPING_TEST_PYTHON to a python with the package schemathesis."
+        );
         return;
     };
     let world = World::new();

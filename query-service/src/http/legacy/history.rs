@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json};
 use axum::extract::State;
 use axum::http::{HeaderName, Uri, header};
+use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::error::Refusal;
