@@ -66,8 +66,7 @@ pub struct Outward {
 pub async fn run(plan: Plan, stores: Stores, network: Network, outward: Outward) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let spools = spools(&plan, &stores, &network)?;
-    let Outward { listener, alerts } = outward;
-    let service = service(&plan, &stores, &network)?;
+    let (Outward { listener, alerts }, service) = (outward, service(&plan, &stores, &network)?);
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
     let (keeping, mut parts) = (Stop::new(), Parts::new());
     let door = ingest::open(plan.ingest, &stores, producing.0.subscribe()).await?;

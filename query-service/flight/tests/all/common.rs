@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use cloudping_flight_door::{ServeError, Settings, serve};
 use cloudping_model::UtcMicros;
-use cloudping_query_service::{Doorkeeper, Everyone, Service, SqlLimits};
+use cloudping_query_service::{Admission, Doorkeeper, Everyone, Service, SqlLimits};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_testkit::MemoryStore;
 use futures::future::BoxFuture;
@@ -69,8 +69,8 @@ impl Place {
 pub struct OneKey(pub &'static str);
 
 impl Doorkeeper for OneKey {
-    fn admit<'a>(&'a self, presented: Option<&'a str>, _: IpAddr) -> BoxFuture<'a, Result<(), String>> {
+    fn admit<'a>(&'a self, presented: Option<&'a str>, _: IpAddr) -> BoxFuture<'a, Result<Admission, String>> {
         let known = presented == Some(self.0);
-        Box::pin(async move { if known { Ok(()) } else { Err("a key is needed".to_owned()) } })
+        Box::pin(async move { if known { Ok(Admission::default()) } else { Err("a key is needed".to_owned()) } })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloudping_model::UtcMicros;
 use cloudping_postgres_door::{Door, Settings, serve};
-use cloudping_query_service::{Doorkeeper, Everyone, Service, SqlLimits};
+use cloudping_query_service::{Admission, Doorkeeper, Everyone, Service, SqlLimits};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_testkit::MemoryStore;
 use tempfile::TempDir;
@@ -73,9 +73,9 @@ impl Doorkeeper for OneKey {
         &'a self,
         presented: Option<&'a str>,
         _: IpAddr,
-    ) -> futures::future::BoxFuture<'a, Result<(), String>> {
+    ) -> futures::future::BoxFuture<'a, Result<Admission, String>> {
         let answer = match presented {
-            Some(key) if key == self.0 => Ok(()),
+            Some(key) if key == self.0 => Ok(Admission::default()),
             Some(_) => Err("this key is not known".to_owned()),
             None => Err("a key is needed".to_owned()),
         };
