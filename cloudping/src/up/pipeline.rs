@@ -111,13 +111,9 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, outward: Outward)
         report("the archive", joined(archiver).await);
         wait_for(upkeeper).await;
         serving.now();
-        if let Some(alerting) = alerting {
-            report("the alerts", alerting.await);
-        }
+        ended("the alerts", alerting).await;
         report("the live view", refreshing.await);
-        for door in sql_doors {
-            report("an SQL door", door.await);
-        }
+        ended("an SQL door", sql_doors).await;
         report("the server", server.await);
     };
     within(plan.interval + plan.timeout + STOP_LIMIT, orderly, &mut signals).await;
@@ -135,6 +131,13 @@ async fn end_begins(signals: &mut Signals, parts: &mut Parts) -> Option<&'static
             tracing::error!("{part} broke off, all else is brought to its end");
             Some(part)
         }
+    }
+}
+
+/// Waits for what there may be none or several of.
+async fn ended(what: &str, tasks: impl IntoIterator<Item = Task<()>>) {
+    for task in tasks {
+        report(what, task.await);
     }
 }
 
