@@ -1,9 +1,8 @@
 //! `cloudping ingest-key`: keys of vantage points that send their rounds through an ingest door.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use cloudping_backend_local::LocalStore;
 use cloudping_ingest_client::Key;
 use cloudping_ingest_door::registry;
 use cloudping_model::VantageId;
@@ -13,7 +12,8 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::failure::Failure;
-use crate::{clock, output, up};
+use crate::live_store::StoreArgs;
+use crate::{clock, output};
 
 /// Arguments of `ingest-key`.
 #[derive(Debug, Args)]
@@ -83,27 +83,6 @@ struct ListArgs {
     output: Option<Format>,
 }
 
-#[derive(Debug, Args)]
-struct StoreArgs {
-    /// The data directory of `cloudping up`, which must not be running on it meanwhile [default: data/world]
-    #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The DynamoDB table of the door instead, by the standard settings of AWS (in a cloudping built with --features aws). Doors look
-    /// at each request: what is revoked is refused at once
-    #[arg(long, conflicts_with = "data", value_name = "NAME")]
-    table: Option<String>,
-}
-
-impl StoreArgs {
-    async fn open(&self) -> Result<Box<dyn LiveStore>, Failure> {
-        if let Some(table) = &self.table {
-            return on_aws(table).await;
-        }
-        let data = self.data.as_deref().unwrap_or(Path::new(up::default_data(false, false)));
-        Ok(Box::new(LocalStore::open(data).map_err(Failure::setting)?))
-    }
-}
-
 /// A registered key, as it is listed.
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -129,19 +108,6 @@ pub fn run(args: IngestKeyArgs) -> Result<(), Failure> {
             runtime.block_on(async { revoke(args.store.open().await?.as_ref(), &args).await })
         }
     }
-}
-
-/// The live store on DynamoDB.
-#[cfg(feature = "aws")]
-pub async fn on_aws(table: &str) -> Result<Box<dyn LiveStore>, Failure> {
-    let clients = crate::aws::Clients::from_settings().await;
-    Ok(Box::new(cloudping_backend_aws::DynamoStore::new(clients.dynamodb, table)))
-}
-
-/// The live store on DynamoDB, which this binary does not have.
-#[cfg(not(feature = "aws"))]
-pub async fn on_aws(_table: &str) -> Result<Box<dyn LiveStore>, Failure> {
-    Err(crate::failure::built_without_aws())
 }
 
 fn vantage(id: &str) -> Result<VantageId, Failure> {

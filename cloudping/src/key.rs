@@ -1,10 +1,8 @@
 //! `cloudping key`: keys of those who ask the query service.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use cloudping_backend_local::LocalStore;
 use cloudping_model::UtcMicros;
 use cloudping_ports::LiveStore;
 use cloudping_query_service::access::keys::{self, NewKey};
@@ -14,7 +12,8 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::failure::Failure;
-use crate::{clock, ingest_key, output, up};
+use crate::live_store::StoreArgs;
+use crate::{clock, output};
 
 /// Days of use that `show` shows.
 const DAYS: i64 = 31;
@@ -109,27 +108,6 @@ struct RevokeArgs {
 /// The id that this is, or that the key has that this is.
 fn id_of(text: &str) -> Result<KeyId, NoKeyId> {
     Secret::parse(text).map_or_else(|| text.parse(), |secret| Ok(secret.id()))
-}
-
-#[derive(Debug, Args)]
-struct StoreArgs {
-    /// The data directory of `cloudping up`, which must not be running on it meanwhile [default: data/world]
-    #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The DynamoDB table of the service instead, by the standard settings of AWS (in a cloudping built with --features aws); the
-    /// service may be running
-    #[arg(long, conflicts_with = "data", value_name = "NAME")]
-    table: Option<String>,
-}
-
-impl StoreArgs {
-    async fn open(&self) -> Result<Box<dyn LiveStore>, Failure> {
-        if let Some(table) = &self.table {
-            return ingest_key::on_aws(table).await;
-        }
-        let data = self.data.as_deref().unwrap_or(Path::new(up::default_data(false, false)));
-        Ok(Box::new(LocalStore::open(data).map_err(Failure::setting)?))
-    }
 }
 
 /// A key as it is listed.

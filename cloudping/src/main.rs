@@ -11,6 +11,7 @@ mod doctor;
 mod failure;
 mod ingest_key;
 mod key;
+mod live_store;
 mod matrix;
 mod nearest;
 mod output;

@@ -1,5 +1,6 @@
 //! Percentiles from the rollups' digests: `digest_quantile(digest_merge(digest), 0.99)`.
 
+use std::hash::{Hash, Hasher};
 use std::mem::size_of;
 use std::sync::Arc;
 
@@ -84,21 +85,40 @@ impl Accumulator for Merging {
     }
 }
 
-/// `digest_quantile(digest, q)`: the quantile of a digest, in its values' unit (µs). Null where one of the two is, or where the digest is empty.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct DigestQuantile {
+/// A number out of a digest: null where one of the arguments is, or where the digest is empty.
+#[derive(Debug)]
+pub(super) struct OfDigest {
+    name: &'static str,
+    of: fn(&LatencyDigest, f64) -> Result<Option<f64>>,
     signature: Signature,
 }
 
-impl DigestQuantile {
-    pub(super) fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Binary, DataType::Float64], Volatility::Immutable) }
+/// - `digest_quantile(digest, q)`: the quantile of a digest, in its values' unit (µs).
+/// - `digest_cdf(digest, x)`: the share of a digest's values that are at most `x`, in the values' unit.
+pub(super) fn scalars() -> [OfDigest; 2] {
+    let signature = Signature::exact(vec![DataType::Binary, DataType::Float64], Volatility::Immutable);
+    let of = |name, of| OfDigest { name, of, signature: signature.clone() };
+    [of("digest_quantile", quantile), of("digest_cdf", share)]
+}
+
+// The name says it all.
+impl PartialEq for OfDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
     }
 }
 
-impl ScalarUDFImpl for DigestQuantile {
+impl Eq for OfDigest {}
+
+impl Hash for OfDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for OfDigest {
     fn name(&self) -> &str {
-        "digest_quantile"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -111,64 +131,28 @@ impl ScalarUDFImpl for DigestQuantile {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let (digests, qs) = (arrays[0].as_binary::<i32>(), arrays[1].as_primitive::<Float64Type>());
-        let quantile = |row: usize| -> Result<Option<f64>> {
-            if digests.is_null(row) || qs.is_null(row) {
-                return Ok(None);
-            }
-            let q = qs.value(row);
-            if !(0.0..=1.0).contains(&q) {
-                return Err(exec_datafusion_err!("digest_quantile: {q}, expected a number from 0 to 1"));
-            }
-            Ok(decode(digests.value(row))?.quantile(q))
+        let (digests, numbers) = (arrays[0].as_binary::<i32>(), arrays[1].as_primitive::<Float64Type>());
+        let of_row = |row: usize| match digests.is_null(row) || numbers.is_null(row) {
+            true => Ok(None),
+            false => (self.of)(&decode(digests.value(row))?, numbers.value(row)),
         };
-        let quantiles: Float64Array = (0..digests.len()).map(quantile).collect::<Result<_>>()?;
-        Ok(ColumnarValue::Array(Arc::new(quantiles)))
+        let found: Float64Array = (0..digests.len()).map(of_row).collect::<Result<_>>()?;
+        Ok(ColumnarValue::Array(Arc::new(found)))
     }
 }
 
-/// `digest_cdf(digest, x)`: the share of a digest's values that are at most `x`, in the values' unit (µs). Null where one of the two is, or
-/// where the digest is empty.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct DigestCdf {
-    signature: Signature,
+fn quantile(digest: &LatencyDigest, q: f64) -> Result<Option<f64>> {
+    if !(0.0..=1.0).contains(&q) {
+        return Err(exec_datafusion_err!("digest_quantile: {q}, expected a number from 0 to 1"));
+    }
+    Ok(digest.quantile(q))
 }
 
-impl DigestCdf {
-    pub(super) fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Binary, DataType::Float64], Volatility::Immutable) }
+fn share(digest: &LatencyDigest, x: f64) -> Result<Option<f64>> {
+    if x.is_nan() {
+        return Err(exec_datafusion_err!("digest_cdf: NaN, expected a number"));
     }
-}
-
-impl ScalarUDFImpl for DigestCdf {
-    fn name(&self) -> &str {
-        "digest_cdf"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Float64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let (digests, xs) = (arrays[0].as_binary::<i32>(), arrays[1].as_primitive::<Float64Type>());
-        let share = |row: usize| -> Result<Option<f64>> {
-            if digests.is_null(row) || xs.is_null(row) {
-                return Ok(None);
-            }
-            let x = xs.value(row);
-            if x.is_nan() {
-                return Err(exec_datafusion_err!("digest_cdf: NaN, expected a number"));
-            }
-            Ok(cdf(&decode(digests.value(row))?, x))
-        };
-        let shares: Float64Array = (0..digests.len()).map(share).collect::<Result<_>>()?;
-        Ok(ColumnarValue::Array(Arc::new(shares)))
-    }
+    Ok(cdf(digest, x))
 }
 
 /// The share of values that are at most `x`: how many ranks have such a value, by the same estimates as the quantiles.

@@ -31,8 +31,7 @@ pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
 /// The functions of single values; some take the place of DataFusion's of the same names.
 pub(crate) fn scalars(catalogue: &Catalogue) -> Vec<Arc<ScalarUDF>> {
     let mut all: Vec<_> = floor_time::both().into_iter().map(|function| Arc::new(ScalarUDF::from(function))).collect();
-    all.push(Arc::new(ScalarUDF::from(digest::DigestQuantile::new())));
-    all.push(Arc::new(ScalarUDF::from(digest::DigestCdf::new())));
+    all.extend(digest::scalars().into_iter().map(|function| Arc::new(ScalarUDF::from(function))));
     all.extend(geography::all(catalogue).into_iter().map(|function| Arc::new(ScalarUDF::from(function))));
     all
 }
