@@ -76,7 +76,7 @@ pub struct Matrix {
     /// The rolling window: `5m`, `1h`, `1d`, `7d`, `30d` or `365d`; `range` where a range was asked for.
     pub window: String,
     /// The range that was asked for, in whole minutes; absent for a rolling window.
-    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<MatrixRange>,
     /// The percentile, such as `p50`.
     pub percentile: String,

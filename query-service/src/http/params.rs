@@ -14,7 +14,7 @@ impl Params {
     /// Reads a query string that may hold `allowed` parameters, each once.
     pub(in crate::http) fn read(uri: &Uri, allowed: &[&str]) -> Result<Self, Failure> {
         let params = Self::lenient(uri)?;
-        for (at, (name, _)) in params.0.iter().enumerate() {
+        for (at, (name, value)) in params.0.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {
                 return Err(Failure::bad_request(format!(
                     "unknown parameter {name:?}, expected {}",
@@ -23,6 +23,9 @@ impl Params {
             }
             if params.0[..at].iter().any(|(other, _)| other == name) {
                 return Err(Failure::bad_request(format!("{name} is given twice, expected once")));
+            }
+            if value.is_empty() {
+                return Err(Failure::bad_request(format!("{name} is empty, expected a value, or no {name}")));
             }
         }
         Ok(params)
@@ -84,6 +87,7 @@ mod tests {
         assert_eq!(read("a=1%2B").unwrap().get("a"), Some("1+"));
         assert_eq!(read("b=1").err().unwrap().detail, "unknown parameter \"b\", expected a, format");
         assert_eq!(read("a=1&a=2").err().unwrap().detail, "a is given twice, expected once");
-        assert_eq!(read("a=").unwrap().required("a", "an id").unwrap_err().detail, "a is missing, expected an id");
+        assert_eq!(read("a=").err().unwrap().detail, "a is empty, expected a value, or no a");
+        assert_eq!(read("").unwrap().required("a", "an id").unwrap_err().detail, "a is missing, expected an id");
     }
 }

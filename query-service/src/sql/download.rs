@@ -93,6 +93,8 @@ fn pieces_of(
         let piece = received.recv().await?;
         Some((piece, (received, task)))
     })
+    // What compresses or counts a body asks once more after its end.
+    .fuse()
     .boxed()
 }
 

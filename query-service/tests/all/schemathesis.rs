@@ -24,8 +24,24 @@ async fn the_description_is_true() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/v1/openapi.json", listener.local_addr().unwrap());
     let server = tokio::spawn(serve(listener, world.service.clone(), std::future::pending()));
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/schemathesis.toml");
     let mut command = Command::new(python);
-    command.args(["-m", "schemathesis.cli", "run", &url, "--checks", "all", "--seed", "1", "--max-examples", EXAMPLES]);
+    command.args([
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        config,
+        "run",
+        &url,
+        "--checks",
+        "all",
+        "--seed",
+        "1",
+        "--max-examples",
+        EXAMPLES,
+    ]);
+    // It keeps what it has found beside where it runs.
+    command.current_dir(world.folder.path());
     // The stream never ends.
     command.args(["--exclude-path", "/api/v1/stream", "--continue-on-failure", "--no-color"]);
     let said = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();

@@ -34,7 +34,7 @@ const LABEL: Parameter = Parameter {
     about: "What stands on the left, up to 60 letters. Default both ends.",
     example: "to Ireland",
     required: false,
-    shape: Shape::Pattern(r"^[^\x00-\x1f\x7f]{1,60}$"),
+    shape: Shape::Pattern(r"^[^\u0000-\u001f\u007f-\u009f]{1,60}$"),
 };
 
 /// One pair's number as a small picture (SVG).
