@@ -2,7 +2,7 @@
 //! data (`SET`, `BEGIN`, `DISCARD` …): they are answered as PostgreSQL would, and change nothing but the client's own settings.
 
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,22 +43,34 @@ pub struct Part {
 /// # Errors
 /// What the tokenizer says, such as of a text that ends within a string.
 pub fn parts(text: &str) -> Result<Vec<Part>, String> {
-    // Without unescaping, a token is written as it was read.
     let mut tokenizer = Tokenizer::new(&PostgreSqlDialect {}, text).with_unescape(false);
-    let tokens = tokenizer.tokenize().map_err(|error| error.to_string())?;
-    let statements = tokens.split(|token| *token == Token::SemiColon);
-    let statements: Vec<_> = statements.filter(|tokens| !words(tokens).is_empty()).collect();
-    let alone = statements.len() == 1;
-    let part = |tokens: &&[Token]| Part {
-        // As it came, unless it has to be cut out.
-        text: if alone { text.to_owned() } else { tokens.iter().map(Token::to_string).collect() },
-        command: command(&words(tokens)),
-    };
-    Ok(statements.iter().map(part).collect())
+    let tokens = tokenizer.tokenize_with_location().map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    let mut from = 0;
+    for tokens in tokens.split_inclusive(|token| token.token == Token::SemiColon) {
+        let end = tokens.last().filter(|token| token.token == Token::SemiColon);
+        let until = end.map_or(text.len(), |token| offset(text, token.span.start));
+        let words = words(tokens);
+        if !words.is_empty() {
+            // Cut out of the text: not every token is written as it was read.
+            found.push(Part { text: text[from..until].to_owned(), command: command(&words) });
+        }
+        from = (until + 1).min(text.len());
+    }
+    Ok(found)
 }
 
-fn words(tokens: &[Token]) -> Vec<&Token> {
-    tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect()
+/// Where a place of the tokenizer's, in lines and letters from 1, lies in the text.
+fn offset(text: &str, place: Location) -> usize {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+    let line = text.split_inclusive('\n').take(count(place.line)).map(str::len).sum::<usize>();
+    let letters = text[line..].char_indices().nth(count(place.column));
+    letters.map_or(text.len(), |(at, _)| line + at)
+}
+
+fn words(tokens: &[TokenWithSpan]) -> Vec<&Token> {
+    let tokens = tokens.iter().map(|token| &token.token);
+    tokens.filter(|token| !matches!(token, Token::Whitespace(_) | Token::SemiColon)).collect()
 }
 
 /// A token in small letters; texts and quoted names without their quotes.

@@ -68,6 +68,8 @@ impl Sessions {
             .with_information_schema(false)
             .with_target_partitions(limits.threads.max(1));
         let options = config.options_mut();
+        // The zone of `now()` and of `timestamptz`, as the tables have it.
+        options.execution.time_zone = Some("UTC".to_owned());
         // Files are sorted by pair: statistics and the page index skip most of what a filter does not want. To filter inside the pages
         // as well costs more than it saves where most rows pass, as with `outcome = 'answered'`.
         options.execution.parquet.pushdown_filters = false;

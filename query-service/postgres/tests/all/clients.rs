@@ -1,4 +1,4 @@
-//! The drivers that people use: psycopg, asyncpg, ADBC, and pandas and polars on top of them.
+//! The drivers that people use: psycopg, asyncpg, and pandas and polars on top of them.
 
 use std::path::Path;
 
@@ -28,11 +28,6 @@ async fn psycopg_reads_text_and_binary() {
 #[tokio::test]
 async fn asyncpg_prepares_and_pages() {
     python("asyncpg", &Place::new().await).await;
-}
-
-#[tokio::test]
-async fn adbc_reads_arrow() {
-    python("adbc", &Place::new().await).await;
 }
 
 #[tokio::test]

@@ -17,5 +17,3 @@ SELECT n.nspname, c.relname, a.attname, a.atttypid, a.attnotnull, a.atttypmod, a
 SELECT e.typdelim FROM pg_catalog.pg_type t, pg_catalog.pg_type e WHERE t.oid = 1009 and t.typelem = e.oid
 ----
 SELECT oid, typname FROM pg_catalog.pg_type WHERE typname IN ('int8', 'timestamptz', 'bytea', 'text')
-----
-SELECT current_catalog, current_schema(), session_user, current_user, version(), pg_backend_pid(), pg_is_in_recovery()
