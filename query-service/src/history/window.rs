@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn one_row_has_its_percentiles_and_others_from_its_digest() {
-        let ascending: Vec<u32> = (0..100_000).map(|at| 10_000 + at * at / 100_000).collect();
+        let ascending: Vec<u32> = (0..100_000_u64).map(|at| (10_000 + at * at / 100_000) as u32).collect();
         let mut window = Window::default();
         window.add_row(row(&ascending));
         let measured = window.measured().unwrap();
