@@ -201,7 +201,7 @@ pub(in crate::http) const FORMAT: Parameter = Parameter {
 pub(in crate::http) const EXACT: Parameter = Parameter {
     name: "exact",
     about: "Whether to count every sample, also where rollups hold them merged. Default `false`.",
-    example: "true",
+    example: "false",
     required: false,
     shape: Shape::OneOf(&["true", "false"]),
 };

@@ -29,7 +29,7 @@ fn world(adjust: impl FnOnce(&mut AccessSettings)) -> World {
     })
 }
 
-fn new_key(scopes: &[Scope]) -> NewKey {
+pub fn new_key(scopes: &[Scope]) -> NewKey {
     NewKey {
         name: "test".to_owned(),
         scopes: scopes.to_vec(),
@@ -41,7 +41,7 @@ fn new_key(scopes: &[Scope]) -> NewKey {
     }
 }
 
-async fn key(world: &World, new: NewKey) -> Secret {
+pub async fn key(world: &World, new: NewKey) -> Secret {
     keys::create(world.store.as_ref(), new, NOW).await.unwrap()
 }
 

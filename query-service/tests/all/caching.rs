@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::common::*;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use cloudping_model::{Family, Pane, UtcMicros};
+use cloudping_query_service::access::Scope;
+
+use crate::access::{key, new_key};
+use crate::common::*;
 
 const MATRIX: &str = "/api/v1/matrix";
 
@@ -100,7 +103,8 @@ async fn what_is_live_keeps_a_second_and_errors_not_at_all() {
     ] {
         assert_eq!(world.get(path).await.header("cache-control"), expected, "{path}");
     }
-    let keyed = ask(&world, MATRIX, &[("authorization", "Bearer x")]).await;
+    let secret = key(&world, new_key(&[Scope::Read])).await;
+    let keyed = ask(&world, MATRIX, &[("x-api-key", &secret.to_text())]).await;
     assert_eq!(keyed.header("cache-control"), "private, max-age=1");
     assert_eq!(world.get(MATRIX).await.header("cache-control"), "public, max-age=1");
     let posted = world.sql("SELECT 1").await;

@@ -197,7 +197,7 @@ async fn a_matrix_of_the_past_has_every_pair() {
     assert!(matrix["range"]["error_bound"].as_f64().unwrap() > 0.0);
     // Up to the present: with the live store's minutes, and not for caches.
     let answer = world.get(&path(NOW, "")).await;
-    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("cache-control"), "public, max-age=1");
     let matrix = answer.ok();
     let counts: Vec<_> = matrix["cells"].as_array().unwrap().iter().map(|cell| cell["count"].clone()).collect();
     assert_eq!(counts, [300, model(at(13), at(6 * 60), 4).len() as u64 + 300]);

@@ -67,7 +67,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
         let matrix = historic_matrix(&shared, &selection, range, exact).await?;
         return Ok(past::keep_closed(respond(format, &matrix, &matrix.cells)?, range.1, now));
     }
-    if params.get("exact").is_some() {
+    if past::exact(&params)? {
         return Err(Failure::bad_request(
             "exact is given without start or end: a rolling window is answered from the live store",
         ));
