@@ -30,7 +30,7 @@ pub(in crate::http) struct TableWriter {
 
 enum Form {
     Json(json::Writer<Sink, JsonArray>),
-    Csv(csv::Writer<Sink>),
+    Csv(Box<csv::Writer<Sink>>),
     Ndjson(json::Writer<Sink, LineDelimited>),
     ArrowStream(StreamWriter<Sink>),
     Parquet(Box<ArrowWriter<Sink>>),
@@ -72,7 +72,7 @@ impl TableWriter {
                 let mut writer = csv::WriterBuilder::new().with_timestamp_tz_format(TIME.to_owned()).build(to);
                 // An answer without rows has its header too.
                 writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
-                Form::Csv(writer)
+                Form::Csv(Box::new(writer))
             }
             Format::ArrowStream => Form::ArrowStream(StreamWriter::try_new(to, schema)?),
             Format::Parquet => {
