@@ -72,7 +72,7 @@ impl Door {
     /// # Errors
     /// DataFusion's, when the catalogue cannot be made.
     pub fn new(service: Service, keeper: Arc<dyn Doorkeeper>, settings: Settings) -> Result<Self, DataFusionError> {
-        let tongue = Arc::new(Catalogue::new(&service.sql().tables())?);
+        let tongue = Arc::new(Catalogue::new(service.sql().tables())?);
         Ok(Self { service, keeper, settings, running: Arc::default(), tongue })
     }
 

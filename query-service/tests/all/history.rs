@@ -17,7 +17,7 @@ fn rtt_us(at: UtcMicros) -> u32 {
     let second = (at.0 / SECOND) as u64;
     let noise = second.wrapping_mul(6_364_136_223_846_793_005) >> 40;
     // Two levels: their middle is where digests have it hardest.
-    let level = if second % 3 == 0 { 30_000 } else { 20_000 };
+    let level = if second.is_multiple_of(3) { 30_000 } else { 20_000 };
     level + (noise % 3_000) as u32
 }
 

@@ -97,7 +97,7 @@ impl Vantage {
         for (at, target) in targets.iter().enumerate() {
             let key = SeriesKey { target: target.clone(), protocol: Protocol::TcpConnect, family: Family::V4 };
             let rtt_us = 1_000 + 5_000 * at as u32 + random.u32(0..2_000);
-            pane.series.entry(key).or_insert_with(SeriesSummary::new).record_rtt(now.0, rtt_us);
+            pane.series.entry(key).or_default().record_rtt(now.0, rtt_us);
         }
     }
 

@@ -58,7 +58,7 @@ async fn the_catalogue_tells_of_our_tables_and_keeps_their_numbers() {
     let columns =
         format!("select attname from pg_catalog.pg_attribute where attrelid = {first} and attnum > 0 order by attnum");
     let columns = client.query(&columns).await.unwrap();
-    let samples = place.service.sql().tables().into_iter().find(|table| table.name == "samples").unwrap();
+    let samples = place.service.sql().tables().iter().find(|table| table.name == "samples").unwrap();
     assert_eq!(columns.len(), samples.schema.fields().len());
     let listed = "select count(*) from information_schema.columns where table_name = 'samples'";
     assert_eq!(Client::one(client.query(listed).await), columns.len().to_string());
