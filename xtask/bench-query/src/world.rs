@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudping_digest::SeriesSummary;
 use cloudping_model::{Family, Pane, Protocol, TargetId, UtcMicros, VantageId};
 use cloudping_ports::{Change, Expect, Key, LiveStore, Write};
 use cloudping_schemas::catalogue::Catalogue;
