@@ -76,7 +76,17 @@ pub struct Distribution {
     pub bins: Vec<Bin>,
 }
 
-/// Answer of `GET /api/v1/samples`: a page of samples.
+/// Answer of `GET /api/v1/samples`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SamplesAnswer {
+    /// A page.
+    Page(Samples),
+    /// With `download=true` all samples of the range.
+    Download(Vec<Sample>),
+}
+
+/// A page of samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Samples {
     /// Whether the network is simulated.

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cloudping_model::{Protocol, UtcMicros};
-use cloudping_schemas::api::{Sample, Samples};
+use cloudping_schemas::api::{Sample, Samples, SamplesAnswer};
 
 use super::past;
 use crate::http::format::Format;
@@ -71,7 +71,7 @@ const NEXT: HeaderName = HeaderName::from_static("cloudping-next");
 ///
 /// In forms other than JSON the header `cloudping-next` has the cursor of the next page.
 #[utoipa::path(get, path = "/api/v1/samples", tag = "history", params(SamplesParams), responses(
-    (status = 200, description = "The samples, by time.", body = Samples),
+    (status = 200, description = "The samples, by time.", body = SamplesAnswer),
     (status = 404, description = "Nobody measures from or to there."),
 ))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
