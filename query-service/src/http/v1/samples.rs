@@ -48,7 +48,7 @@ const PAGE: Parameter = Parameter {
 const CURSOR: Parameter = Parameter {
     name: "cursor",
     about: "Where the page before ended: its `next`, with the query that it was given for.",
-    example: "",
+    example: "AAAA",
     required: false,
     shape: Shape::Pattern("^[A-Za-z0-9_-]+$"),
 };
