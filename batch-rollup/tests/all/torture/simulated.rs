@@ -167,11 +167,12 @@ impl World {
         self.over.store(true, Ordering::SeqCst);
     }
 
-    /// Until each kind of actor has had its turn, however slow the machine.
+    /// Until each kind of actor has had a whole turn since now, however slow the machine: of three more turns that two share, or of two of
+    /// one, at least one began since.
     async fn wait_for_all(&self) {
         let done = || [&self.archived, &self.compacted, &self.read].map(|runs| runs.load(Ordering::SeqCst));
-        let before = done();
-        while done().iter().zip(before).any(|(done, before)| *done == before) {
+        let wanted: Vec<u64> = done().iter().zip([3, 3, 2]).map(|(done, turns)| done + turns).collect();
+        while done().iter().zip(&wanted).any(|(done, wanted)| done < wanted) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -284,7 +285,7 @@ async fn at_rest(world: &World, seed: u64) {
     println!(
         "seed {seed}: {faults} faults, {merged} merges, {deleted} files deleted, {snapshots} snapshots read, {left} files left"
     );
-    assert!(faults > 10 && merged >= 4 && deleted > 30 && snapshots > 20, "the torture was none");
+    assert!(faults > 10 && merged >= 2 && deleted > 30 && snapshots > 20, "the torture was none");
 }
 
 /// Small, so that there are many commits.
