@@ -56,4 +56,7 @@ it('writes counts, distances and times', () => {
   expect(format.clock(time)).toBe('03:04:05');
   expect(format.minute(time)).toBe('03:04');
   expect(format.dateMinute(time)).toBe('2026-01-02 03:04');
+  expect(format.dateMinute(time, 'America/New_York')).toBe('2026-01-01 22:04');
+  expect(format.date(time, 'America/New_York')).toBe('2026-01-01');
+  expect([format.zoneName(time), format.zoneName(time, 'Europe/Berlin')]).toEqual(['UTC', 'CET']);
 });

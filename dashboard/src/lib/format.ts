@@ -53,17 +53,46 @@ export function age(milliseconds: number): string {
   return `${Math.floor(hours / 24)} d`;
 }
 
-/** Time of day, UTC, to the second. */
-export function clock(time: number): string {
-  return new Date(time).toISOString().slice(11, 19);
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** The format of a zone; a format is dear to make, and a table has many times. Sweden writes times as ISO 8601 does. */
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone });
+  formats.set(timeZone, made);
+  return made;
 }
 
-/** Time of day, UTC, to the minute. */
-export function minute(time: number): string {
-  return new Date(time).toISOString().slice(11, 16);
+/** Date and time of day in a zone as `Intl` calls it, such as Europe/Berlin. */
+function parts(time: number, timeZone: string): { date: string; clock: string } {
+  const text = formatOf(timeZone).format(time);
+  return { date: text.slice(0, 10), clock: text.slice(11, 19) };
 }
 
-/** Date and time of day, UTC, to the minute. */
-export function dateMinute(time: number): string {
-  return new Date(time).toISOString().slice(0, 16).replace('T', ' ');
+/** Time of day to the second; UTC unless another zone is wanted. */
+export function clock(time: number, timeZone = 'UTC'): string {
+  return parts(time, timeZone).clock;
+}
+
+/** Time of day to the minute. */
+export function minute(time: number, timeZone = 'UTC'): string {
+  return parts(time, timeZone).clock.slice(0, 5);
+}
+
+/** The day. */
+export function date(time: number, timeZone = 'UTC'): string {
+  return parts(time, timeZone).date;
+}
+
+/** Date and time of day to the minute. */
+export function dateMinute(time: number, timeZone = 'UTC'): string {
+  const { date, clock } = parts(time, timeZone);
+  return `${date} ${clock.slice(0, 5)}`;
+}
+
+/** The zone's short name at a time, such as UTC or GMT+2. */
+export function zoneName(time: number, timeZone = 'UTC'): string {
+  const all = new Intl.DateTimeFormat('en-GB', { timeZoneName: 'short', timeZone }).formatToParts(time);
+  return all.find(({ type }) => type === 'timeZoneName')?.value ?? '';
 }

@@ -6,7 +6,7 @@ const NOW = Date.UTC(2026, 0, 1);
 
 function cell(source: string, target: string, part: Partial<Cell> = {}): Cell {
   const last = new Date(NOW - 1_000).toISOString();
-  return { source, target, rtt_ms: 68.41, count: 300, sent: 300, lost: 0, loss: 0, low_count: false, last, ...part };
+  return { source, target, rtt_ms: 68.41, count: 300, sent: 300, lost: 0, retransmitted: 0, loss: 0, stddev_ms: 0.3, jitter_ms: 0.5, low_count: false, last, ...part };
 }
 
 /** A plain store that takes merges in, as the page's model does. */

@@ -5,8 +5,8 @@ import { axisBounds, columnsOf, lossOf, RANGES, shapeOf, spanOf } from './series
 const START = Date.UTC(2026, 0, 1);
 
 function point(time: number, part: Partial<SeriesPoint> = {}): SeriesPoint {
-  const numbers = { min_ms: 1, p10_ms: 2, p25_ms: 3, p50_ms: 4, p75_ms: 5, p90_ms: 6, p99_ms: 7, max_ms: 8, mean_ms: 4 };
-  return { time: new Date(time).toISOString(), sent: 60, lost: 0, count: 60, low_count: true, ...numbers, ...part };
+  const numbers = { min_ms: 1, p10_ms: 2, p25_ms: 3, p50_ms: 4, p75_ms: 5, p90_ms: 6, p99_ms: 7, max_ms: 8, mean_ms: 4, stddev_ms: 1, jitter_ms: 6 };
+  return { time: new Date(time).toISOString(), sent: 60, lost: 0, retransmitted: 0, family: 4, percentiles: [], count: 60, low_count: true, ...numbers, ...part };
 }
 
 describe('span', () => {

@@ -1,6 +1,7 @@
 /** The live matrix as reactive state. Each cell is a slot of its own, so that a change touches one cell only. */
 
-import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix, type Percentile, type Window } from '../api';
+import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix, type Percentile } from '../api';
+import type { LiveWindow } from '../lib/words';
 import { keyOf, merge, type Entry } from '../lib/matrix';
 import { catalogue } from './catalogue.svelte';
 import { Feed, type FeedStatus } from './feed';
@@ -16,7 +17,7 @@ export class Slot {
 
 export interface Selection {
   percentile: Percentile;
-  window: Window;
+  window: LiveWindow;
 }
 
 export class MatrixModel {
@@ -49,7 +50,7 @@ export class MatrixModel {
     this.#feed = new Feed(
       { getMatrix: (signal) => getMatrix(selection, signal), openStream: () => openStream(selection) },
       {
-        snapshot: (matrix) => this.snapshot(matrix),
+        snapshot: (matrix) => this.snapshot(matrix, selection),
         update: (update) => this.update(update),
         status: (status, error) => {
           this.status = status;
@@ -70,9 +71,8 @@ export class MatrixModel {
     void this.#feed?.load();
   }
 
-  /** Takes in a whole matrix. Cells that it lacks were never measured. */
-  snapshot(matrix: Matrix): void {
-    const { percentile, window } = matrix;
+  /** Takes in a whole matrix of a selection. Cells that it lacks were never measured. */
+  snapshot(matrix: Matrix, { percentile, window }: Selection): void {
     const asOf = timeOf(matrix.as_of);
     const replace = this.shown?.percentile !== percentile || this.shown.window !== window;
     const present = new Set(matrix.cells.map((cell) => keyOf(cell.source, cell.target)));

@@ -1,9 +1,10 @@
 /** Everything the pair page shows, as reactive state: present figures of both directions, and the history of one. */
 
-import { getMatrix, getSeries, isAbort, timeOf, type Cell, type Percentile, type Window } from '../api';
+import { getMatrix, getSeries, isAbort, timeOf, type Cell, type Percentile } from '../api';
 import { serverClock } from '../lib/clock';
 import { isMeasured } from '../lib/matrix';
 import { columnsOf, shapeOf, spanOf, type Columns, type Range } from '../lib/series';
+import type { LiveWindow } from '../lib/words';
 import { catalogue } from './catalogue.svelte';
 import type { FeedStatus } from './feed';
 import { repeat } from './repeat';
@@ -12,7 +13,7 @@ import { repeat } from './repeat';
 const FIGURES = ['p50', 'p99'] as const satisfies readonly Percentile[];
 
 /** How often the figures of each window are asked for, in ms: long windows change slowly. */
-const REFRESH: Record<Window, number> = { '5m': 5_000, '1h': 15_000, '1d': 60_000 };
+const REFRESH: Record<LiveWindow, number> = { '5m': 5_000, '1h': 15_000, '1d': 60_000 };
 
 /** Present figures of one direction over one window; null before they are known or where nothing was measured. */
 export interface Figures {
@@ -33,7 +34,7 @@ export interface History {
   columns: Columns;
 }
 
-async function figures(source: string, target: string, window: Window, signal: AbortSignal): Promise<Figures & { asOf: number }> {
+async function figures(source: string, target: string, window: LiveWindow, signal: AbortSignal): Promise<Figures & { asOf: number }> {
   const answers = await Promise.all(FIGURES.map((percentile) => getMatrix({ percentile, window, source, target }, signal)));
   const [p50, p99] = answers.map(
     ({ cells }) => cells.find((cell) => cell.source === source && cell.target === target && isMeasured(cell)) ?? null,
@@ -43,8 +44,8 @@ async function figures(source: string, target: string, window: Window, signal: A
 }
 
 export class PairModel {
-  there = $state.raw<Record<Window, Figures>>({ '5m': UNKNOWN, '1h': UNKNOWN, '1d': UNKNOWN });
-  back = $state.raw<Record<Window, Figures>>({ '5m': UNKNOWN, '1h': UNKNOWN, '1d': UNKNOWN });
+  there = $state.raw<Record<LiveWindow, Figures>>({ '5m': UNKNOWN, '1h': UNKNOWN, '1d': UNKNOWN });
+  back = $state.raw<Record<LiveWindow, Figures>>({ '5m': UNKNOWN, '1h': UNKNOWN, '1d': UNKNOWN });
   history = $state.raw<History | null>(null);
   /** Unix ms; 0 before the first answer. */
   asOf = $state(0);
@@ -62,7 +63,7 @@ export class PairModel {
 
   /** Keeps the figures of a pair up to date. Returns the function that stops it. */
   followFigures(source: string, target: string): () => void {
-    const stops = (Object.keys(REFRESH) as Window[]).map((window) =>
+    const stops = (Object.keys(REFRESH) as LiveWindow[]).map((window) =>
       repeat(
         (signal) =>
           this.#attempt(`figures ${window}`, async () => {

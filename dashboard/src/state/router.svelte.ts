@@ -1,6 +1,6 @@
 /** The address bar as reactive state. Links are ordinary links; their clicks are taken over here. */
 
-import { parseRoute, type Route } from '../lib/urlstate';
+import { routeOf, type Route } from '../pages';
 
 /** Paths that the server answers itself. */
 const SERVER_PATHS = ['/api/', '/healthz', '/metrics'];
@@ -9,13 +9,15 @@ class Router {
   route = $state.raw<Route>(this.#read());
 
   #read(): Route {
-    return parseRoute(location.pathname, location.search);
+    return routeOf(location.pathname, location.search);
   }
 
   /** Goes to another page, as a link does. */
   go(href: string): void {
+    const before = this.route.page;
     history.pushState(null, '', href);
     this.route = this.#read();
+    if (this.route.page !== before) document.getElementById('main')?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
 

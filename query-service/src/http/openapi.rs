@@ -24,6 +24,15 @@ const PATH: &str = "/api/v1/openapi.json";
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
                            base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// The fields that answers, or the body of a request, leave out where there is nothing to say; all others are always there, `null` where not known.
+const LEFT_OUT: [(&str, &str); 5] = [
+    ("Matrix", "range"),
+    ("Problem", "request_id"),
+    ("Region", "launched"),
+    ("Region", "zones"),
+    ("SqlRequest", "params"),
+];
+
 /// What the description starts with.
 #[derive(OpenApi)]
 #[openapi(
@@ -86,6 +95,7 @@ fn file(name: &str) -> Response {
 
 /// Adds what holds for every operation: its name, its problems, and the other forms of an answer that `format` offers.
 fn complete(document: &mut Value) {
+    require_fields(document);
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     let paths = paths.map(named_parts);
     let items = paths.into_iter().flatten().filter_map(|(path, item)| Some((path, item.as_object_mut()?)));
@@ -101,6 +111,19 @@ fn complete(document: &mut Value) {
             add_forms(content, &formats);
         }
         add_problems(responses, !formats.is_empty());
+    }
+}
+
+/// Says of every field that is always there that it is: a field that may be `null` is not one that may be missing.
+fn require_fields(document: &mut Value) {
+    let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    for (name, schema) in schemas.into_iter().flatten() {
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+            continue;
+        };
+        let there = properties.keys().filter(|field| !LEFT_OUT.contains(&(name.as_str(), field.as_str())));
+        let required: Vec<Value> = there.map(|field| field.as_str().into()).collect();
+        schema["required"] = required.into();
     }
 }
 
