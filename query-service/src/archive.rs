@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
 use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::{Catalogue, Region};
 use cloudping_schemas::tables::{self, Origin};
-use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
@@ -81,10 +82,39 @@ pub struct Table {
 
 /// The Delta tables under one address, and the table of regions.
 pub struct Archive {
-    tables: Vec<ArchiveTable>,
+    tables: Vec<Arc<ArchiveTable>>,
     regions: Arc<MemTable>,
 }
 
+/// The schema that one session sees. A table is read when a statement names it, so that no statement waits for the logs of tables that it has no use
+/// for.
+#[derive(Debug)]
+struct AsOfNow {
+    tables: Vec<Arc<ArchiveTable>>,
+    others: HashMap<&'static str, Arc<dyn TableProvider>>,
+    session: Arc<SessionState>,
+}
+
+#[async_trait]
+impl SchemaProvider for AsOfNow {
+    fn table_names(&self) -> Vec<String> {
+        self.tables.iter().map(|table| table.name).chain(self.others.keys().copied()).map(str::to_owned).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        let Some(table) = self.tables.iter().find(|table| table.name == name) else {
+            return Ok(self.others.get(name).cloned());
+        };
+        let provider = table.provider(&self.session).await;
+        provider.map(Some).map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.others.contains_key(name) || self.tables.iter().any(|table| table.name == name)
+    }
+}
+
+#[derive(Debug)]
 struct ArchiveTable {
     name: &'static str,
     schema: SchemaRef,
@@ -108,23 +138,22 @@ impl Archive {
         ];
         let table = |(name, schema)| {
             let (address, storage) = (address(&settings.tables_url, name)?, settings.tables_storage.clone());
-            Ok(ArchiveTable { name, schema, address, storage, handle: Mutex::new(None) })
+            Ok(Arc::new(ArchiveTable { name, schema, address, storage, handle: Mutex::new(None) }))
         };
         let tables = schemas.into_iter().map(table).collect::<Result<_, ArchiveError>>()?;
         Ok(Self { tables, regions: Arc::new(regions(&settings.catalogue, &settings.vantages)?) })
     }
 
-    /// A schema that holds every table at its newest version.
-    ///
-    /// # Errors
-    /// [`ArchiveError::Delta`] when a table exists and cannot be read.
-    pub async fn schema(&self, session: &Arc<SessionState>) -> Result<Arc<dyn SchemaProvider>, ArchiveError> {
-        let schema = MemorySchemaProvider::new();
-        schema.register_table(REGIONS.to_owned(), Arc::clone(&self.regions) as _)?;
-        for table in &self.tables {
-            schema.register_table(table.name.to_owned(), table.provider(session).await?)?;
-        }
-        Ok(Arc::new(schema))
+    /// A schema that holds every table at the version that is the newest when a statement asks for it, and others beside them. A table that
+    /// exists and cannot be read is an [`ArchiveError::Delta`] within DataFusion's error.
+    pub fn schema(
+        &self,
+        session: Arc<SessionState>,
+        others: impl IntoIterator<Item = (&'static str, Arc<dyn TableProvider>)>,
+    ) -> Arc<dyn SchemaProvider> {
+        let regions: Arc<dyn TableProvider> = Arc::clone(&self.regions) as _;
+        let others = others.into_iter().chain([(REGIONS, regions)]).collect();
+        Arc::new(AsOfNow { tables: self.tables.clone(), others, session })
     }
 
     /// Every table with its documented columns.
@@ -137,7 +166,7 @@ impl Archive {
 
     /// The versions of the tables that were read last; a table that is being read meanwhile is left out.
     pub fn versions(&self) -> Vec<(&'static str, i64)> {
-        let version = |table: &ArchiveTable| {
+        let version = |table: &Arc<ArchiveTable>| {
             let handle = table.handle.try_lock().ok()?;
             let version = handle.as_ref()?.version()?;
             Some((table.name, i64::try_from(version).unwrap_or(i64::MAX)))

@@ -56,7 +56,7 @@ impl SqlDoor {
         let (pieces, received) = channel(PIECES);
         let work = |engine: Arc<Engine>| async move {
             let open = async {
-                let rows = job(engine.sessions.open(&engine.archive).await?).await?;
+                let rows = job(engine.sessions.open(&engine.archive)?).await?;
                 let encoder = encoder(rows.schema())?;
                 Ok::<_, SqlError>((rows, encoder))
             };

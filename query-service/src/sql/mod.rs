@@ -216,7 +216,7 @@ impl SqlDoor {
         F: Future<Output = Result<T, SqlError>> + Send,
     {
         let permit = self.admit().await?;
-        let work = |engine: Arc<Engine>| async move { job(engine.sessions.open(&engine.archive).await?).await };
+        let work = |engine: Arc<Engine>| async move { job(engine.sessions.open(&engine.archive)?).await };
         let task = self.spawn(permit, work)?;
         let limit = self.engine.limits.wall_time;
         match timeout(limit, task.join()).await {
@@ -289,7 +289,7 @@ impl Engine {
         statement: Statement,
         now: UtcMicros,
     ) -> Result<SendableRecordBatchStream, SqlError> {
-        let session = self.sessions.open(&self.archive).await?;
+        let session = self.sessions.open(&self.archive)?;
         let plan = planned(&session, tongue, statement, &self.limits, now).await?;
         Ok(plan.execute_stream().await?)
     }

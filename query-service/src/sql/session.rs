@@ -107,12 +107,8 @@ impl Sessions {
     }
 
     /// A session that sees every table at its newest version.
-    pub(super) async fn open(&self, archive: &Archive) -> Result<SessionContext, SqlError> {
-        let state = Arc::new(self.template.clone());
-        let schema = archive.schema(&state).await?;
-        for (name, table) in self.live.providers() {
-            schema.register_table(name.to_owned(), table)?;
-        }
+    pub(super) fn open(&self, archive: &Archive) -> Result<SessionContext, SqlError> {
+        let schema = archive.schema(Arc::new(self.template.clone()), self.live.providers());
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, schema)?;
         catalog.register_schema(INFORMATION_SCHEMA, Arc::clone(&self.information))?;
