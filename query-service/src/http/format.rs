@@ -8,12 +8,13 @@ use arrow::datatypes::{Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::{LineDelimitedWriter, ReaderBuilder};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use serde::Serialize;
 
+use super::parameters::OwnForm;
 use super::params::Params;
 use super::problem::Failure;
 
@@ -62,6 +63,25 @@ impl Format {
             Self::Csv => "text/csv; charset=utf-8",
             other => other.media_type(),
         }
+    }
+
+    /// The form that a request asks for; none is the one that only this resource has.
+    ///
+    /// # Errors
+    /// As [`asked`](Self::asked).
+    pub(in crate::http) fn asked_beside(
+        own: OwnForm,
+        params: &Params,
+        headers: &HeaderMap,
+    ) -> Result<Option<Self>, Failure> {
+        let takes = |line: &HeaderValue| line.to_str().is_ok_and(|line| line.contains(own.media_type));
+        let accepted = || headers.get_all(header::ACCEPT).iter().any(takes);
+        if params.get("format").map_or_else(accepted, |format| format == own.name) {
+            return Ok(None);
+        }
+        let another = if params.get("format").is_some() { own.name } else { own.media_type };
+        let format = Self::asked(params, headers);
+        format.map(Some).map_err(|failure| Failure { detail: format!("{}, {another}", failure.detail), ..failure })
     }
 
     /// The form that a request asks for.

@@ -22,8 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{any, get};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -39,6 +41,11 @@ use crate::service::Shared;
 /// What the page may load: its own files only.
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The same for the pages that other sites may show in a frame: they have nothing to click that would matter.
+const EMBED_POLICY: &str =
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors *";
+const EMBED_PATH: &str = "/embed/";
 
 /// On every answer, whatever its format: whether the network that it tells of is simulated.
 const SIMULATED: HeaderName = HeaderName::from_static("cloudping-simulated");
@@ -86,9 +93,22 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let router = HEADERS.into_iter().fold(router, |router, (name, value)| {
         router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
     });
+    let router = router.layer(from_fn(embeddable));
     let router = router.layer(CompressionLayer::new().compress_when(compressed())).layer(cors);
     // Behind one route, so that what the cache gives passes none of the layers.
     Router::new().fallback_service(router).layer(from_fn_with_state(shared, front::front)).layer(gate).layer(log)
+}
+
+/// Lets other sites show what is made for their frames.
+async fn embeddable(request: Request, next: Next) -> Response {
+    let embedded = request.uri().path().starts_with(EMBED_PATH);
+    let mut response = next.run(request).await;
+    if embedded {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(EMBED_POLICY));
+        headers.remove(header::X_FRAME_OPTIONS);
+    }
+    response
 }
 
 /// Which answers are compressed: not those that are compressed already, no columns, which programs read as fast as they come, and none whose

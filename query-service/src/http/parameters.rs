@@ -215,16 +215,23 @@ pub(in crate::http) const PERCENTILES: Parameter = Parameter {
     ),
 };
 
-/// A form that only regions have.
-pub(in crate::http) const GEOJSON: &str = "geojson";
-pub(in crate::http) const GEOJSON_TYPE: &str = "application/geo+json";
+/// A form that only one resource has.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct OwnForm {
+    /// What `format` calls it.
+    pub(in crate::http) name: &'static str,
+    pub(in crate::http) media_type: &'static str,
+}
+
+/// Regions on a map.
+pub(in crate::http) const GEOJSON: OwnForm = OwnForm { name: "geojson", media_type: "application/geo+json" };
+/// Changes for a feed reader.
+pub(in crate::http) const ATOM: OwnForm = OwnForm { name: "atom", media_type: "application/atom+xml" };
 
 /// The media type of a form by its name as a parameter.
 pub(in crate::http) fn media_type(format: &str) -> Option<&'static str> {
-    if format == GEOJSON {
-        return Some(GEOJSON_TYPE);
-    }
-    Format::ALL.into_iter().find(|known| known.name() == format).map(Format::media_type)
+    let own = [GEOJSON, ATOM].into_iter().find(|own| own.name == format).map(|own| own.media_type);
+    own.or_else(|| Format::ALL.into_iter().find(|known| known.name() == format).map(Format::media_type))
 }
 
 #[cfg(test)]

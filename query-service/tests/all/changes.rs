@@ -6,6 +6,8 @@ use crate::common::*;
 use arrow::array::{
     ArrayRef, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
+use axum::body::Body;
+use axum::http::Request;
 use cloudping_digest::{Counts, SeriesSummary};
 use cloudping_model::{Family, Pane, Protocol};
 use cloudping_ports::Key;
@@ -53,6 +55,34 @@ async fn changes_are_told_newest_first() {
         let problem = world.get(&format!("/api/v1/changes?{query}")).await.problem(400);
         assert!(problem.starts_with(detail), "{problem}");
     }
+}
+
+#[tokio::test]
+async fn a_feed_reader_gets_them_as_atom() {
+    let world = World::new();
+    world.fill().await;
+    let empty = world.get("/api/v1/changes?format=atom").await;
+    assert_eq!((empty.status.as_u16(), empty.header("content-type")), (200, "application/atom+xml"));
+    assert!(!empty.body.contains("<entry>"), "{}", empty.body);
+    world.change(&change_at(NOON - 20 * MINUTE, "us-east-1", "ap-south-1")).await;
+    world.change(&change_at(NOON - 10 * MINUTE, "us-east-1", "eu-west-1")).await;
+    let read = async |path: &str| feed_rs::parser::parse(world.get(path).await.body.as_bytes()).unwrap();
+    let feed = read("/api/v1/changes?format=atom&target=ap-south-1").await;
+    assert_eq!((feed.id.len(), feed.authors[0].name.as_deref()), ("urn:uuid:".len() + 36, Some("cloudping")));
+    assert_eq!(feed.updated.unwrap().to_rfc3339(), "2026-01-02T11:45:00+00:00");
+    let [entry] = &feed.entries[..] else { panic!("{feed:?}") };
+    assert_eq!(entry.title.as_ref().unwrap().content, "us-east-1 to ap-south-1: +12.5 ms");
+    assert_eq!(entry.links[0].href, "/pair/us%2Deast%2D1/ap%2Dsouth%2D1");
+    let summary = &entry.summary.as_ref().unwrap().content;
+    assert!(summary.contains("from 68.0 ms to 80.5 ms at 2026-01-02T11:40:00.000Z"), "{summary}");
+    // A reader that has seen it does not see it again.
+    let all = read("/api/v1/changes?format=atom").await;
+    assert_eq!((all.entries.len(), &all.entries[1].id), (2, &entry.id));
+    assert_ne!(all.entries[0].id, entry.id);
+    let accepting = Request::get("/api/v1/changes").header("accept", "application/atom+xml").body(Body::empty());
+    assert_eq!(world.ask(accepting.unwrap()).await.header("content-type"), "application/atom+xml");
+    let problem = world.get("/api/v1/changes?format=rss").await.problem(400);
+    assert!(problem.ends_with("one of json, csv, ndjson, arrow, parquet, atom"), "{problem}");
 }
 
 /// Rows of the archive's table.

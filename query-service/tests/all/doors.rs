@@ -34,6 +34,10 @@ async fn every_other_path_is_the_dashboard() {
     let policy = index.header("content-security-policy");
     assert!(policy.starts_with("default-src 'self'") && !policy.contains("unsafe"));
     assert_eq!((index.header("x-content-type-options"), index.header("x-frame-options")), ("nosniff", "DENY"));
+    assert!(index.header("content-security-policy").ends_with("frame-ancestors 'none'"));
+    let embedded = world.get("/embed/pair/a/b").await;
+    assert!(embedded.header("content-security-policy").ends_with("frame-ancestors *"));
+    assert!(!embedded.headers.contains_key("x-frame-options"), "{:?}", embedded.headers);
     let pair = world.get("/pair/us-east-1/eu-west-1").await;
     assert_eq!((pair.status.as_u16(), &pair.body), (200, &index.body));
     let etag = Request::get("/").header("if-none-match", index.header("etag"));

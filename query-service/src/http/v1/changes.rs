@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use arrow::datatypes::Fields;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Response};
 use cloudping_model::{Level, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_schemas::api;
 use serde::Serialize;
 
-use super::past;
 use super::series::known;
+use super::{feed, past};
 use crate::history::Subject;
 use crate::http::columns::{count, number, text, time};
 use crate::http::format::{Format, Row, respond};
 use crate::http::parameters::{
-    END, FORMAT, LIMIT, PROTOCOL, SOURCE, START, TARGET, THE_SOURCE, THE_TARGET, parameters,
+    ATOM, END, FORMAT, LIMIT, PROTOCOL, Parameter, SOURCE, START, Shape, TARGET, THE_SOURCE, THE_TARGET, parameters,
 };
 use crate::http::problem::Failure;
 use crate::past_changes::{self, WantedChanges};
@@ -35,12 +35,18 @@ parameters! {
         START.about("Where the range starts, by RFC 3339. Default seven days before its end."),
         END,
         LIMIT.about("The most changes of an answer. Default 100."),
-        FORMAT,
+        CHANGES_FORMAT,
 }
 parameters! {
     /// Parameters of `regimes`.
     RegimesParams: THE_SOURCE, THE_TARGET, PROTOCOL, FORMAT
 }
+const CHANGES_FORMAT: Parameter = Parameter {
+    about: "The form of the answer; it goes before the header `Accept`. Default `json`. All others have the changes alone; `atom` (RFC 4287) \
+            is for feed readers.",
+    shape: Shape::OneOf(&["json", "csv", "ndjson", "arrow", "parquet", ATOM.name]),
+    ..FORMAT
+};
 
 /// The range unless it is asked for.
 const DEFAULT_RANGE_US: i64 = 7 * 86_400_000_000;
@@ -51,11 +57,13 @@ const LIVE_US: i64 = 86_400_000_000;
 
 /// Lasting steps in the level of pairs.
 #[utoipa::path(get, path = "/api/v1/changes", tag = "history", params(ChangesParams), responses(
-    (status = 200, description = "The changes, the newest first.", body = api::RouteChanges),
+    (status = 200, description = "The changes, the newest first.", content(
+        (api::RouteChanges = "application/json"), (String = "application/atom+xml"),
+    )),
 ))]
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
     let params = ChangesParams::read(&uri)?;
-    let format = Format::asked(&params, &headers)?;
+    let format = Format::asked_beside(ATOM, &params, &headers)?;
     // Unlike a number, a step of any protocol can stand beside others.
     let protocol = params.get("protocol").map(|_| params.protocol()).transpose()?;
     let now = (shared.clock)();
@@ -65,6 +73,9 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
     let wanted = WantedChanges { source, target, protocol, range: start..end, limit };
     let found = found(&shared, wanted, now).await?;
     let answer = answer(found.iter().collect(), limit, shared.settings.simulated);
+    let Some(format) = format else {
+        return Ok(([(header::CONTENT_TYPE, ATOM.media_type)], feed::atom(&answer, now)).into_response());
+    };
     let rows: Vec<_> = answer.changes.iter().map(Flat::of).collect();
     respond(format, &answer, &rows)
 }

@@ -23,6 +23,7 @@ mod diff;
 mod distribution;
 mod ends;
 mod exports;
+mod feed;
 mod matrix;
 mod nearest;
 pub(super) mod past;

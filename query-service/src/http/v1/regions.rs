@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::http::columns::{flag, number, text, word};
 use crate::http::format::{Format, Row, respond};
-use crate::http::parameters::{FORMAT, GEOJSON, GEOJSON_TYPE, Parameter, Shape, parameters};
+use crate::http::parameters::{FORMAT, GEOJSON, Parameter, Shape, parameters};
 use crate::http::problem::Failure;
 use crate::service::Shared;
 
@@ -25,7 +25,7 @@ parameters! {
 const REGIONS_FORMAT: Parameter = Parameter {
     about: "The form of the answer; it goes before the header `Accept`. Default `json`. All others have the regions alone; \
             `geojson` (RFC 7946) draws them on a map.",
-    shape: Shape::OneOf(&["json", "csv", "ndjson", "arrow", "parquet", GEOJSON]),
+    shape: Shape::OneOf(&["json", "csv", "ndjson", "arrow", "parquet", GEOJSON.name]),
     ..FORMAT
 };
 
@@ -38,15 +38,10 @@ const REGIONS_FORMAT: Parameter = Parameter {
 pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
     let params = RegionsParams::read(&uri)?;
     let regions = regions(&shared);
-    let takes = |line: &header::HeaderValue| line.to_str().is_ok_and(|line| line.contains(GEOJSON_TYPE));
-    let accepted = || headers.get_all(header::ACCEPT).iter().any(takes);
-    if params.get("format").map_or_else(accepted, |format| format == GEOJSON) {
+    let Some(format) = Format::asked_beside(GEOJSON, &params, &headers)? else {
         let body = serde_json::to_vec(&features(regions)).map_err(|error| Failure::internal(&error.to_string()))?;
-        return Ok(([(header::CONTENT_TYPE, GEOJSON_TYPE)], body).into_response());
-    }
-    let another = if params.get("format").is_some() { GEOJSON } else { GEOJSON_TYPE };
-    let format = Format::asked(&params, &headers)
-        .map_err(|failure| Failure { detail: format!("{}, {another}", failure.detail), ..failure })?;
+        return Ok(([(header::CONTENT_TYPE, GEOJSON.media_type)], body).into_response());
+    };
     let rows: Vec<RegionRow> = regions.regions.iter().map(RegionRow).collect();
     respond(format, &regions, &rows)
 }
