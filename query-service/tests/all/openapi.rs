@@ -138,6 +138,20 @@ async fn the_description_is_whole() {
     assert_eq!((&kinds[..3], kinds.len()), (&expected[..], 5));
 }
 
+/// Clients are generated from the file in the repository, the dashboard's among them.
+#[tokio::test]
+async fn the_file_in_the_repository_is_the_description() {
+    let world = World::new();
+    let (document, _) = described(&world).await;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    let found = format!("{document:#}\n");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(file, &found).unwrap();
+    }
+    let same = std::fs::read_to_string(file).unwrap() == found;
+    assert!(same, "openapi.json differs: write it with UPDATE_GOLDEN=1, then `npm run generate` in dashboard/");
+}
+
 #[tokio::test]
 async fn the_page_of_the_description_asks_no_other_host_for_anything() {
     let world = World::new();
