@@ -5,11 +5,12 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use crate::dashboard;
 use crate::failure::{Failure, Result};
 use crate::package;
 use crate::project::{Package, Project};
 use crate::shell;
-use crate::test::{python, servers};
+use crate::test::{browser, python, servers};
 
 /// One line of `bench-results/NAME.json`. A figure without a bar has null for `bar` and `holds`.
 #[derive(Debug, Deserialize)]
@@ -78,6 +79,10 @@ fn prepare(project: &Project, name: &str, command: &mut Command) -> Result<()> {
     }
     if name == "query" {
         ensure_nginx_and_wrk()?;
+    }
+    if name == "dashboard" {
+        browser::ensure()?;
+        dashboard::ensure_built(project)?;
     }
     Ok(())
 }

@@ -7,11 +7,13 @@
 //! - [`world`], [`tables`]: 36 regions that measure each other, in a live store that changes all the while, and an archive.
 //! - [`server`]: the service's process; [`nginx`]: its measure.
 //! - [`live`], [`stream`], [`statements`]: the bench's parts.
+//! - [`dashboard`]: `cargo xtask bench dashboard`, the pages over the same service with many more regions.
 //!
 //! `CLOUDPING_BENCH_SECONDS`, `CLOUDPING_BENCH_CLIENTS` and `CLOUDPING_BENCH_ROWS` make it smaller, to try things out: figures then have no bars.
 //! `CLOUDPING_BENCH_ONLY=live,stream,sql` runs some parts.
 
 pub mod client;
+pub mod dashboard;
 pub mod live;
 pub mod nginx;
 pub mod paced;
@@ -32,14 +34,22 @@ use settings::Settings;
 /// What a part gives.
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Runs the bench and writes its figures; in the process that [`server`] starts, serves.
+/// Runs a bench; in the process that [`server`] starts, serves.
 ///
 /// # Errors
 /// When a part cannot be run, or a bar does not hold.
-pub fn run() -> Result<()> {
-    if let Some(folder) = server::asked() {
-        return server::serve(&folder);
+pub fn run(bench: impl FnOnce() -> Result<()>) -> Result<()> {
+    match server::asked() {
+        Some(folder) => server::serve(&folder),
+        None => bench(),
     }
+}
+
+/// The bench `query`: runs it and writes its figures.
+///
+/// # Errors
+/// When a part cannot be run, or a bar does not hold.
+pub fn query() -> Result<()> {
     let settings = Settings::from_env()?;
     let mut report = BenchReport::new("query");
     if let Some(note) = settings.partial() {
@@ -57,6 +67,14 @@ pub fn run() -> Result<()> {
     if settings.wants("sql") {
         statements::judge(&mut report, &settings, folder.path(), &runtime)?;
     }
+    publish(report)
+}
+
+/// Prints the table and writes the figures.
+///
+/// # Errors
+/// When they cannot be written, or a bar does not hold.
+pub fn publish(report: BenchReport) -> Result<()> {
     let holds = report.holds();
     report.publish(env!("CARGO_MANIFEST_DIR"))?;
     if holds { Ok(()) } else { Err("not all bars hold".into()) }

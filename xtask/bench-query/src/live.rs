@@ -14,6 +14,7 @@ use crate::paced::{p99, times};
 use crate::server::{REST, Server};
 use crate::settings::Settings;
 use crate::statements::Heavy;
+use crate::world::REGIONS;
 use crate::wrk;
 
 /// Statements that run at the same time.
@@ -24,7 +25,7 @@ const HEAVY: usize = 4;
 /// # Errors
 /// When it cannot be run.
 pub fn judge(report: &mut BenchReport, settings: &Settings, folder: &Path, runtime: &Runtime) -> Result<()> {
-    let server = Server::start(folder)?;
+    let server = Server::start(folder, REGIONS)?;
     let matrix = "/api/v1/matrix";
     let nearest = "/api/v1/nearest?source=us-east-1";
     let half = beside_nginx(report, settings, folder, server.address, ("matrix", matrix))? / 2.0;

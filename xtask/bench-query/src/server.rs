@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use cloudping_environment::now;
 use cloudping_query_service::{Service, Settings, serve as serve_doors};
-use cloudping_schemas::catalogue::Catalogue;
 use tokio::net::TcpListener;
 
 use crate::Result;
 use crate::tables::address;
-use crate::world::{STEP, World};
+use crate::world::{World, ids, regions};
 
 /// Says to the program that it is the server, and over which folder.
 const VARIABLE: &str = "CLOUDPING_BENCH_SERVE";
+/// Says to the server how many regions there are.
+const REGIONS_VARIABLE: &str = "CLOUDPING_BENCH_REGIONS";
 /// Rows of one streamed answer.
 const ROWS: usize = 10_000_000;
 
@@ -37,12 +38,14 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts it over a folder that has the tables.
+    /// Starts it with so many regions over a folder that has the tables.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(folder: &Path) -> Result<Self> {
-        let mut child = Command::new(env::current_exe()?).env(VARIABLE, folder).stdout(Stdio::piped()).spawn()?;
+    pub fn start(folder: &Path, regions: usize) -> Result<Self> {
+        let mut command = Command::new(env::current_exe()?);
+        command.env(VARIABLE, folder).env(REGIONS_VARIABLE, regions.to_string());
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("the server has no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
@@ -76,10 +79,9 @@ pub fn serve(folder: &Path) -> Result<()> {
     open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let mut world = World::new(now()).await?;
-        let mut catalogue = Catalogue::built_in()?;
-        catalogue.retain(|region| region.provider == "aws" && region.endpoint.is_some());
-        let mut settings = Settings::new(true, catalogue, Vec::new(), address(folder)?);
+        let count = env::var(REGIONS_VARIABLE)?.parse()?;
+        let mut world = World::new(&ids(count)?, now()).await?;
+        let mut settings = Settings::new(true, regions(count)?, Vec::new(), address(folder)?);
         settings.live.streams = 10_000;
         settings.sql.stream_rows = ROWS;
         settings.sql.stream_bytes = usize::MAX;
@@ -89,7 +91,7 @@ pub fn serve(folder: &Path) -> Result<()> {
         println!("{}", listener.local_addr()?);
         let writing = service.clone();
         tokio::spawn(async move {
-            let mut pace = tokio::time::interval(STEP);
+            let mut pace = tokio::time::interval(world.pace());
             loop {
                 pace.tick().await;
                 let at = now();

@@ -15,6 +15,7 @@ use crate::Result;
 use crate::paced::p99;
 use crate::server::{Server, open_files};
 use crate::settings::Settings;
+use crate::world::REGIONS;
 
 /// What stands before the moment of an update.
 const AS_OF: &str = "\"as_of\":\"";
@@ -27,7 +28,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// When it cannot be run.
 pub fn judge(report: &mut BenchReport, settings: &Settings, folder: &Path, runtime: &Runtime) -> Result<()> {
     open_files();
-    let server = Server::start(folder)?;
+    let server = Server::start(folder, REGIONS)?;
     // One first, so that what is made once for all is not counted for each.
     let (before, after, mut delays, fewest) = runtime.block_on(async {
         let first = tokio::spawn(follow(server.address, Instant::now(), Instant::now() + SETTLE));

@@ -12,7 +12,7 @@ use deltalake_core::DeltaTable;
 use url::Url;
 
 use crate::Result;
-use crate::world::regions;
+use crate::world::{REGIONS, ids};
 
 /// 2026-01-01, as days and as µs since 1970.
 const DAY: (i32, i64) = (20_454, 20_454 * 86_400_000_000);
@@ -33,7 +33,7 @@ pub fn address(folder: &Path) -> Result<Url> {
 /// # Errors
 /// When they cannot be written.
 pub async fn fill(folder: &Path, rows: usize) -> Result<()> {
-    let ids = regions()?;
+    let ids = ids(REGIONS)?;
     let path = folder.join("tables").join(tables::SAMPLES);
     std::fs::create_dir_all(&path)?;
     for from in (0..rows).step_by(FILE_ROWS) {

@@ -1,4 +1,4 @@
-//! A live store in which 36 regions measure each other, one round every ten seconds each.
+//! A live store in which regions measure each other, one round every ten seconds each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,34 +6,46 @@ use std::time::Duration;
 
 use cloudping_model::{Family, Pane, Protocol, TargetId, UtcMicros, VantageId};
 use cloudping_ports::{Change, Expect, Key, LiveStore, Write};
-use cloudping_schemas::catalogue::Catalogue;
+use cloudping_schemas::catalogue::{Catalogue, Region};
 use cloudping_schemas::stored::{PaneItem, SeriesKey, SeriesTable, VantageHead, keys};
 use cloudping_testkit::MemoryStore;
 
 use crate::Result;
 
-/// How many regions there are.
+/// How many regions there are, unless a bench wants more.
 pub const REGIONS: usize = 36;
-/// From one vantage point's round to the next one's: each has one in ten seconds.
-pub const STEP: Duration = Duration::from_millis(10_000 / REGIONS as u64);
+/// From a vantage point's round to its next.
+const ROUND: Duration = Duration::from_secs(10);
 const MINUTE: i64 = 60_000_000;
 /// Minutes that are there from the beginning.
 const MINUTES: i64 = 8;
 /// Round-trip times of a pair in each of them.
 const ROUNDS_A_MINUTE: i64 = 6;
 
-/// The ids of the regions.
+/// So many regions: those of AWS that can be measured first, then others.
 ///
 /// # Errors
-/// When the built-in catalogue cannot be read.
-pub fn regions() -> Result<Vec<String>> {
+/// When the built-in catalogue cannot be read, or has fewer.
+pub fn regions(count: usize) -> Result<Catalogue> {
     let mut catalogue = Catalogue::built_in()?;
-    catalogue.retain(|region| region.provider == "aws" && region.endpoint.is_some());
-    let ids: Vec<String> = catalogue.regions().iter().map(|region| region.id.clone()).take(REGIONS).collect();
-    if ids.len() < REGIONS {
-        return Err(format!("the catalogue has {} regions, expected {REGIONS}", ids.len()).into());
+    let later = |region: &Region| region.provider != "aws" || region.endpoint.is_none();
+    let mut ids: Vec<(bool, String)> =
+        catalogue.regions().iter().map(|region| (later(region), region.id.clone())).collect();
+    ids.sort();
+    ids.truncate(count);
+    if ids.len() < count {
+        return Err(format!("the catalogue has {} regions, expected {count}", ids.len()).into());
     }
-    Ok(ids)
+    catalogue.retain(|region| ids.iter().any(|(_, id)| *id == region.id));
+    Ok(catalogue)
+}
+
+/// The ids of so many regions.
+///
+/// # Errors
+/// As [`regions`].
+pub fn ids(count: usize) -> Result<Vec<String>> {
+    Ok(regions(count)?.regions().iter().map(|region| region.id.clone()).collect())
 }
 
 /// The live store and what is written to it.
@@ -52,17 +64,16 @@ struct Vantage {
 }
 
 impl World {
-    /// A store with some minutes before `now`.
+    /// A store with some minutes before `now` of these regions.
     ///
     /// # Errors
     /// When an id is none, or the store refuses a write.
-    pub async fn new(now: UtcMicros) -> Result<Self> {
-        let ids = regions()?;
+    pub async fn new(ids: &[String], now: UtcMicros) -> Result<Self> {
         let targets = ids.iter().map(|id| TargetId::new(id)).collect::<std::result::Result<Vec<_>, _>>()?;
         let mut random = fastrand::Rng::with_seed(7);
         let store = Arc::new(MemoryStore::new());
         let mut vantages = Vec::new();
-        for id in &ids {
+        for id in ids {
             let mut vantage =
                 Vantage { id: VantageId::new(id)?, table: SeriesTable::default(), minutes: BTreeMap::new() };
             for round in 0..MINUTES * ROUNDS_A_MINUTE {
@@ -74,6 +85,12 @@ impl World {
         Ok(Self { store, vantages, random, next: 0 })
     }
 
+    /// From one vantage point's round to the next one's.
+    #[must_use]
+    pub fn pace(&self) -> Duration {
+        ROUND / u32::try_from(self.vantages.len()).unwrap_or(u32::MAX)
+    }
+
     /// The next vantage point's round at `now`.
     ///
     /// # Errors
@@ -81,7 +98,8 @@ impl World {
     pub async fn step(&mut self, now: UtcMicros) -> Result<()> {
         let targets = self.vantages.iter().map(|vantage| TargetId::new(vantage.id.as_str()));
         let targets = targets.collect::<std::result::Result<Vec<_>, _>>()?;
-        let vantage = &mut self.vantages[self.next % REGIONS];
+        let at = self.next % self.vantages.len();
+        let vantage = &mut self.vantages[at];
         vantage.round(&targets, now, &mut self.random);
         vantage.write(&self.store, now).await?;
         self.next += 1;
