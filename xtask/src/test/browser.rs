@@ -18,25 +18,49 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 const ADDRESS_LINE: &str = "listening on ";
 
-/// Starts the planet, runs the dashboard's end-to-end tests against it, and stops it as Ctrl-C would.
+/// How long a past the planet gets, in hours.
+const PAST_HOURS: &str = "6";
+/// The planet's weather at its start; the tests change it. The first step is so fresh in the past that it is found while they run.
+const WEATHER: &str = r#"
+[defaults]
+jitter_ms = 0.3
+loss = 0.0005
+
+[[link]]
+source = "eu-west-1"
+target = "af-south-1"
+extra_ms = 25
+
+[[link]]
+source = "me-south-1"
+target = "*"
+down = true
+"#;
+
+/// Starts the planet with a past, runs the dashboard's end-to-end tests against it, and stops it as Ctrl-C would.
 ///
 /// # Errors
 /// When the server does not come up or does not stop with exit code 0, or a test fails.
 pub fn run(project: &Project) -> Result<Vec<String>> {
-    if !Path::new(CHROMIUM).exists() {
-        shell::apt_install(&["chromium"], "the end-to-end tests need a browser")?;
-    }
+    ensure()?;
     dashboard::ensure_built(project)?;
     let mut build = project.cargo();
     // The same selection as the tests were built with: another one would build dependencies again with other features.
-    shell::run("building cloudping", build.args(["build", "--workspace", "--bins", "--tests"]).args(FEATURES))?;
+    shell::run(
+        "building cloudping",
+        build.args(["build", "--workspace", "--bins", "--tests", "--examples"]).args(FEATURES),
+    )?;
 
     let data = std::env::temp_dir().join(format!("cloudping-e2e-{}", std::process::id()));
+    let weather = data.with_extension("toml");
+    fs::write(&weather, WEATHER).map_err(|error| Failure::io(weather.display(), &error))?;
+    let mut past = Command::new(project.target.join("debug/examples/past"));
+    shell::run("giving the planet a past", past.arg(&data).arg(PAST_HOURS).arg(&weather))?;
     let log = project.root.join("test-results/e2e-server.log");
-    let mut server = Server::start(&project.target.join("debug/cloudping"), &data, log)?;
+    let mut server = Server::start(&project.target.join("debug/cloudping"), &data, &weather, log)?;
     let tested = server.address().and_then(|address| {
         let mut npm = dashboard::npm(project);
-        npm.args(["run", "e2e"]).env("BASE_URL", address);
+        npm.args(["run", "e2e"]).env("BASE_URL", address).env("CLOUDPING_WEATHER", &weather);
         shell::run_keeping("end-to-end tests in Chromium", &mut npm, is_summary)
     });
     let stopped = server.stop();
@@ -47,7 +71,19 @@ pub fn run(project: &Project) -> Result<Vec<String>> {
     let lines = tested?;
     stopped?;
     fs::remove_dir_all(&data).map_err(|error| Failure::io(data.display(), &error))?;
+    fs::remove_file(&weather).map_err(|error| Failure::io(weather.display(), &error))?;
     Ok(lines)
+}
+
+/// Installs the browser where there is none.
+///
+/// # Errors
+/// When apt fails.
+pub fn ensure() -> Result<()> {
+    if Path::new(CHROMIUM).exists() {
+        return Ok(());
+    }
+    shell::apt_install(&["chromium"], "pages are looked at by a real browser")
 }
 
 /// Playwright's closing line: `  12 passed (34.5s)`.
@@ -63,13 +99,13 @@ struct Server {
 }
 
 impl Server {
-    fn start(binary: &Path, data: &Path, log: PathBuf) -> Result<Self> {
+    fn start(binary: &Path, data: &Path, weather: &Path, log: PathBuf) -> Result<Self> {
         let failed = |error: &std::io::Error| Failure::io(log.display(), error);
         fs::create_dir_all(log.parent().unwrap_or(Path::new("."))).map_err(|error| failed(&error))?;
         let file = File::create(&log).map_err(|error| failed(&error))?;
         let errors = file.try_clone().map_err(|error| failed(&error))?;
         let mut command = Command::new(binary);
-        command.args(["up", "--planet", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["up", "--planet", "--listen", "127.0.0.1:0", "--data"]).arg(data).arg("--scenario").arg(weather);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         println!("==> starting the planet on a free port; its output goes to {}", log.display());
         let mut child =
@@ -170,7 +206,7 @@ mod tests {
         let binary = folder.join("server");
         fs::write(&binary, format!("#!/bin/sh\n{script}\n")).expect("temp file");
         fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).expect("temp file");
-        Server::start(&binary, &folder, folder.join("log")).expect("it starts")
+        Server::start(&binary, &folder, &folder.join("weather.toml"), folder.join("log")).expect("it starts")
     }
 
     fn remove_folder_of(server: &Server) {

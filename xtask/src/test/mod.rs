@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check there is, in an order that fails early and cheaply.
 
-mod browser;
+pub mod browser;
 mod doctests;
 mod fuzz;
 pub mod python;
