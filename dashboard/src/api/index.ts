@@ -49,6 +49,9 @@ export interface SeriesQuery {
   start: number;
   end: number;
   step: number;
+  protocol?: Protocol;
+  /** More percentiles than every window has, with commas between them. */
+  percentiles?: string;
 }
 
 /** A time of an answer as Unix ms; 0 for one that there is not. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SeriesPoint } from '../api';
-import { axisBounds, columnsOf, lossOf, RANGES, shapeOf, spanOf } from './series';
+import { axisBounds, before, columnsOf, lossOf, MOST_WINDOWS, RANGES, shapeOf, spanOf, stepOf } from './series';
 
 const START = Date.UTC(2026, 0, 1);
 
@@ -17,6 +17,24 @@ describe('span', () => {
     expect(end).toBe(now);
     expect(end - start).toBeGreaterThanOrEqual(shapeOf(range).seconds * 1000);
     expect(end - start).toBeLessThan((shapeOf(range).seconds + step) * 1000);
+    expect(shapeOf(range).seconds / step).toBeLessThanOrEqual(MOST_WINDOWS);
+  });
+
+  it.each(RANGES)('before that of %s ends where it starts, on the same grid', (range) => {
+    const now = START + 12_345_678;
+    const span = spanOf(range, now);
+    const earlier = before(span);
+    expect(earlier.shift % (span.step * 1000)).toBe(0);
+    expect(earlier.end).toBeLessThanOrEqual(span.start);
+    expect(earlier.end).toBeGreaterThan(span.start - span.step * 1000);
+    expect(earlier.start + earlier.shift).toBe(span.start);
+  });
+
+  it('has the shortest windows that a chart can show', () => {
+    expect(stepOf(3_600)).toBe(60);
+    expect(stepOf(MOST_WINDOWS * 60)).toBe(60);
+    expect(stepOf(MOST_WINDOWS * 60 + 1)).toBe(120);
+    expect(stepOf(7 * 86_400)).toBe(3_600);
   });
 });
 

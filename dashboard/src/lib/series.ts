@@ -2,34 +2,71 @@
 
 import type { SeriesPoint } from '../api';
 
-export const RANGES = ['15m', '1h', '6h', '24h'] as const;
+export const RANGES = ['15m', '1h', '6h', '24h', '7d', '30d', '1y'] as const;
 export type Range = (typeof RANGES)[number];
 
 interface RangeShape {
   /** Length of the range in seconds. */
   seconds: number;
-  /** Length of one window in seconds. */
-  step: number;
   /** How often the chart asks again, in ms. */
   refresh: number;
 }
 
+const DAY = 86_400;
+
 const SHAPES: Record<Range, RangeShape> = {
-  '15m': { seconds: 15 * 60, step: 60, refresh: 5_000 },
-  '1h': { seconds: 3_600, step: 60, refresh: 5_000 },
-  '6h': { seconds: 6 * 3_600, step: 300, refresh: 15_000 },
-  '24h': { seconds: 24 * 3_600, step: 900, refresh: 30_000 },
+  '15m': { seconds: 15 * 60, refresh: 5_000 },
+  '1h': { seconds: 3_600, refresh: 5_000 },
+  '6h': { seconds: 6 * 3_600, refresh: 15_000 },
+  '24h': { seconds: DAY, refresh: 30_000 },
+  '7d': { seconds: 7 * DAY, refresh: 120_000 },
+  '30d': { seconds: 30 * DAY, refresh: 300_000 },
+  '1y': { seconds: 365 * DAY, refresh: 600_000 },
 };
 
 export function shapeOf(range: Range): RangeShape {
   return SHAPES[range];
 }
 
-/** The span to ask for, in Unix ms: whole windows up to the present one. */
-export function spanOf(range: Range, now: number): { start: number; end: number; step: number } {
-  const { seconds, step } = SHAPES[range];
+/** A span of time: Unix ms, the end exclusive. */
+export interface Span {
+  start: number;
+  end: number;
+}
+
+/** A span with the length of its windows, in seconds. */
+export interface Stepped extends Span {
+  step: number;
+}
+
+/** A chart has at most this many windows: more are finer than its pixels. */
+export const MOST_WINDOWS = 500;
+
+/** Lengths of windows, seconds. Whole hours are read from rollups, shorter ones from every sample: there is nothing between. */
+const STEPS = [60, 120, 300, 600, 3_600, 2 * 3_600, 6 * 3_600, 12 * 3_600, DAY, 7 * DAY];
+
+/** The shortest window with which a span of so many seconds is no more than a chart can show. */
+export function stepOf(seconds: number): number {
+  return STEPS.find((step) => seconds / step <= MOST_WINDOWS) ?? 30 * DAY;
+}
+
+/** A span in windows of its own, from the start of a whole one. */
+export function stepped({ start, end }: Span): Stepped {
+  const step = stepOf((end - start) / 1000);
   const stepMs = step * 1000;
-  return { start: Math.floor((now - seconds * 1000) / stepMs) * stepMs, end: now, step };
+  return { start: Math.floor(start / stepMs) * stepMs, end, step };
+}
+
+/** The span to ask for: whole windows up to the present one. */
+export function spanOf(range: Range, now: number): Stepped {
+  return stepped({ start: now - SHAPES[range].seconds * 1000, end: now });
+}
+
+/** The span just before one, in the same windows. */
+export function before({ start, end, step }: Stepped): Stepped & { shift: number } {
+  const stepMs = step * 1000;
+  const shift = Math.ceil((end - start) / stepMs) * stepMs;
+  return { start: start - shift, end: end - shift, step, shift };
 }
 
 /** Columns of a percentile-band chart. All have one entry a window of the span; null where nothing is known. */
