@@ -1,119 +1,125 @@
-/** Everything the pair page shows, as reactive state: present figures of both directions, and the history of one. */
+/** Everything the pair page shows, as reactive state: each part an answer of its own, which stays when the next cannot be had. */
 
-import { getMatrix, getSeries, isAbort, timeOf, type Cell, type Percentile } from '../api';
+import type { Schemas, SeriesPoint } from '../api';
 import { serverClock } from '../lib/clock';
-import { isMeasured } from '../lib/matrix';
-import { columnsOf, shapeOf, spanOf, type Columns, type Range } from '../lib/series';
-import type { LiveWindow } from '../lib/words';
-import { catalogue } from './catalogue.svelte';
+import { spanOf, stepped, shapeOf, type Range, type Span } from '../lib/series';
+import { LIVE_WINDOWS, type LiveWindow } from '../lib/words';
+import {
+  askFigures,
+  askHistory,
+  askHours,
+  askLevels,
+  askSpread,
+  type BothFigures,
+  type History,
+  type Pair,
+  type Spread,
+  type Wanted,
+} from '../pages/pair/requests';
+import { Answer } from './answer.svelte';
 import type { FeedStatus } from './feed';
-import { repeat } from './repeat';
-
-/** The percentiles among the figures. */
-const FIGURES = ['p50', 'p99'] as const satisfies readonly Percentile[];
 
 /** How often the figures of each window are asked for, in ms: long windows change slowly. */
 const REFRESH: Record<LiveWindow, number> = { '5m': 5_000, '1h': 15_000, '1d': 60_000 };
+const SPREAD_MS = 30_000;
+const LEVELS_MS = 60_000;
+const HOURS_MS = 600_000;
+/** The past changes by what comes in late: at first within minutes, then hardly ever. */
+const RECENT_MS = 600_000;
+const SETTLING_MS = 30_000;
+const PAST_MS = 3_600_000;
 
-/** Present figures of one direction over one window; null before they are known or where nothing was measured. */
-export interface Figures {
-  p50: Cell | null;
-  p99: Cell | null;
+/** How often to ask for what ended at `end`. */
+function pastPeriod(end: number): number {
+  return serverClock.at(Date.now()) - end < RECENT_MS ? SETTLING_MS : PAST_MS;
 }
 
-const UNKNOWN: Figures = { p50: null, p99: null };
+/** The span of the week's hours: four of each. */
+export const WEEKS_MS = 28 * 86_400_000;
 
-/** The history under the chart. */
-export interface History {
-  range: Range;
-  /** Unix ms. */
-  start: number;
-  end: number;
-  /** Seconds. */
-  step: number;
-  columns: Columns;
-}
+/** A span that moves with the present, or one that stays. */
+export type When = { range: Range } | { span: Span };
 
-async function figures(source: string, target: string, window: LiveWindow, signal: AbortSignal): Promise<Figures & { asOf: number }> {
-  const answers = await Promise.all(FIGURES.map((percentile) => getMatrix({ percentile, window, source, target }, signal)));
-  const [p50, p99] = answers.map(
-    ({ cells }) => cells.find((cell) => cell.source === source && cell.target === target && isMeasured(cell)) ?? null,
+/** The history of a pair, asked for again as often as its range tells. */
+export function followHistory(into: Answer<History>, pair: Pair, when: When, wanted: Wanted): () => void {
+  return into.follow(
+    (signal) => {
+      const span = 'span' in when ? stepped(when.span) : spanOf(when.range, serverClock.at(Date.now()));
+      return askHistory(pair, span, wanted, signal);
+    },
+    'span' in when ? pastPeriod(when.span.end) : shapeOf(when.range).refresh,
+    ({ end }) => end,
   );
-  const asOf = Math.max(...answers.map((answer) => timeOf(answer.as_of)));
-  return { p50: p50 ?? null, p99: p99 ?? null, asOf };
 }
 
 export class PairModel {
-  there = $state.raw<Record<LiveWindow, Figures>>({ '5m': UNKNOWN, '1h': UNKNOWN, '1d': UNKNOWN });
-  back = $state.raw<Record<LiveWindow, Figures>>({ '5m': UNKNOWN, '1h': UNKNOWN, '1d': UNKNOWN });
-  history = $state.raw<History | null>(null);
-  /** Unix ms; 0 before the first answer. */
-  asOf = $state(0);
-  /** Why the last request of each kind failed. */
-  errors = $state.raw<Record<string, string>>({});
+  readonly figures: Record<LiveWindow, Answer<BothFigures>> = { '5m': new Answer(), '1h': new Answer(), '1d': new Answer() };
+  readonly history = new Answer<History>();
+  readonly spread = new Answer<Spread>();
+  readonly levels = new Answer<Schemas['Regime'][]>();
+  readonly hours = new Answer<SeriesPoint[]>();
+  readonly #all: readonly Pick<Answer<unknown>, 'error' | 'asOf' | 'retry' | 'clear'>[] = [
+    ...LIVE_WINDOWS.map((window) => this.figures[window]),
+    this.history,
+    this.spread,
+    this.levels,
+    this.hours,
+  ];
 
   get error(): string | null {
-    return Object.values(this.errors)[0] ?? null;
+    return this.#all.find(({ error }) => error !== null)?.error ?? null;
+  }
+
+  /** Of the newest figures, Unix ms; 0 before the first. */
+  get asOf(): number {
+    return this.figures['5m'].asOf;
   }
 
   get status(): FeedStatus {
     if (this.error !== null) return 'failed';
-    return this.asOf === 0 && this.history === null ? 'connecting' : 'polling';
+    return this.asOf === 0 && this.history.data === null ? 'connecting' : 'polling';
   }
 
-  /** Keeps the figures of a pair up to date. Returns the function that stops it. */
-  followFigures(source: string, target: string): () => void {
-    const stops = (Object.keys(REFRESH) as LiveWindow[]).map((window) =>
-      repeat(
-        (signal) =>
-          this.#attempt(`figures ${window}`, async () => {
-            const [there, back] = await Promise.all([
-              figures(source, target, window, signal),
-              figures(target, source, window, signal),
-            ]);
-            if (signal.aborted) return;
-            this.there = { ...this.there, [window]: there };
-            this.back = { ...this.back, [window]: back };
-            this.asOf = Math.max(this.asOf, there.asOf);
-          }),
-        REFRESH[window],
+  /** Asks again for what failed. */
+  retry(): void {
+    for (const part of this.#all) if (part.error !== null) part.retry();
+  }
+
+  /** Keeps the figures of a pair up to date: those of now, or those that ended at `end`. Returns the function that stops it. */
+  followFigures(pair: Pair, end: number | null): () => void {
+    const stops = LIVE_WINDOWS.map((window) =>
+      this.figures[window].follow(
+        (signal) => askFigures(pair, window, end, signal),
+        end === null ? REFRESH[window] : pastPeriod(end),
+        ({ asOf }) => asOf,
       ),
     );
     return () => stops.forEach((stop) => stop());
   }
 
-  /** Keeps the history of a pair up to date. Returns the function that stops it. */
-  followHistory(source: string, target: string, range: Range): () => void {
-    return repeat(
-      (signal) =>
-        this.#attempt('history', async () => {
-          const { start, end, step } = spanOf(range, serverClock.at(Date.now()));
-          const series = await getSeries({ source, target, start, end, step }, signal);
-          if (signal.aborted) return;
-          catalogue.simulated = series.simulated;
-          this.history = { range, start, end, step, columns: columnsOf(series.points, start, end, step) };
-        }),
-      shapeOf(range).refresh,
+  followSpread(pair: Pair, when: When): () => void {
+    const period = 'span' in when ? pastPeriod(when.span.end) : Math.max(SPREAD_MS, shapeOf(when.range).refresh);
+    const span = (): Span => ('span' in when ? when.span : spanOf(when.range, serverClock.at(Date.now())));
+    return this.spread.follow((signal) => askSpread(pair, span(), signal), period);
+  }
+
+  followLevels(pair: Pair): () => void {
+    return this.levels.follow((signal) => askLevels(pair, signal), LEVELS_MS);
+  }
+
+  /** The hours of the four weeks before `end`, or before now. */
+  followHours(pair: Pair, end: number | null): () => void {
+    return this.hours.follow(
+      (signal) => {
+        const until = end ?? serverClock.at(Date.now());
+        return askHours(pair, { start: until - WEEKS_MS, end: until }, signal);
+      },
+      end === null ? HOURS_MS : PAST_MS,
     );
   }
 
   /** Forgets another pair's numbers. */
   clear(): void {
-    this.there = this.back = { '5m': UNKNOWN, '1h': UNKNOWN, '1d': UNKNOWN };
-    this.history = null;
-    this.asOf = 0;
-    this.errors = {};
-  }
-
-  async #attempt(name: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-      if (!(name in this.errors)) return;
-      const { [name]: _, ...rest } = this.errors;
-      this.errors = rest;
-    } catch (error) {
-      if (isAbort(error)) return;
-      this.errors = { ...this.errors, [name]: error instanceof Error ? error.message : String(error) };
-    }
+    for (const part of this.#all) part.clear();
   }
 }
