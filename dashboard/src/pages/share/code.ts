@@ -6,10 +6,10 @@ import { embedHref, type Frame } from '../embed/address';
 import type { ShareState } from './address';
 
 /** Sizes that suit the kinds, px. */
-const SIZES = { number: [320, 180], pair: [760, 460], matrix: [0, 0] } as const;
-const MATRIX_ROW_PX = 36;
-const MATRIX_AROUND_PX = 110;
-const MATRIX_COLUMN_PX = 115;
+const SIZES = { number: [320, 160], pair: [760, 460], matrix: [0, 0] } as const;
+const MATRIX_ROW_PX = 32;
+const MATRIX_AROUND_PX = 85;
+const MATRIX_COLUMN_PX = 108;
 
 /** The frame that a state of the page describes; null for a badge, which is none. */
 export function frameOf(state: ShareState): Frame | null {
