@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SeriesPoint } from '../api';
-import { axisBounds, before, columnsOf, lossOf, MOST_WINDOWS, RANGES, shapeOf, spanOf, stepOf } from './series';
+import { axisBounds, before, columnsOf, lossOf, lossTop, middles, MOST_WINDOWS, RANGES, seenLoss, shapeOf, spanOf, stepOf } from './series';
 
 const START = Date.UTC(2026, 0, 1);
 
@@ -60,6 +60,27 @@ describe('columns', () => {
 });
 
 it('has no loss where nothing was sent', () => expect(lossOf(point(START, { sent: 0, count: 0 }))).toBe(0));
+
+it('draws a window in the middle of what there is of it', () => {
+  const [start, end] = [START, START + 5_400_000];
+  expect(middles({ times: [START / 1000, START / 1000 + 3_600] }, { start, end, step: 3_600 })).toEqual([START / 1000 + 1_800, START / 1000 + 4_500]);
+});
+
+describe('loss', () => {
+  it('is seen however little it is, and is not made more than it is otherwise', () => {
+    const [none, little, much] = seenLoss([0, 0.01, 50, null]);
+    expect(none).toBe(0);
+    expect(little).toBeGreaterThan(1);
+    expect(much).toBe(50);
+    expect(seenLoss([null])).toEqual([null]);
+  });
+
+  it('has an axis that holds it', () => {
+    expect(lossTop(0)).toBe(5);
+    expect(lossTop(40)).toBe(44);
+    expect(lossTop(100)).toBe(100);
+  });
+});
 
 describe('axis', () => {
   it('holds the data with a margin', () => {

@@ -112,6 +112,22 @@ export function columnsOf(points: readonly SeriesPoint[], start: number, end: nu
   return columns;
 }
 
+/** Where each window is drawn, Unix seconds: in its middle, for its numbers are of all of it; the newest is not yet over. */
+export function middles({ times }: Pick<Columns, 'times'>, { end, step }: Stepped): number[] {
+  return times.map((time) => time + Math.min(step, end / 1000 - time) / 2);
+}
+
+/** The top of the axis of so much loss, in percent: a single lost probe must not look like an outage. */
+export function lossTop(most: number): number {
+  return Math.min(100, Math.max(5, Math.ceil(most * 1.1)));
+}
+
+/** The loss as it is drawn: whatever is not zero is tall enough to be seen. */
+export function seenLoss(loss: readonly (number | null)[]): (number | null)[] {
+  const least = lossTop(Math.max(0, ...loss.map((share) => share ?? 0))) * 0.06;
+  return loss.map((share) => (share === null || share === 0 ? share : Math.max(share, least)));
+}
+
 /**
  * Bounds of the latency axis: the data with a margin, and never so narrow that the
  * instrument's own error (some hundredths of a millisecond) looks like an event.

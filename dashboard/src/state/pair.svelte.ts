@@ -40,12 +40,15 @@ export const WEEKS_MS = 28 * 86_400_000;
 /** A span that moves with the present, or one that stays. */
 export type When = { range: Range } | { span: Span };
 
+/** What tells of which choice an answer is, so that it is dimmed under another. */
+export type Of<T> = T & { when: When };
+
 /** The history of a pair, asked for again as often as its range tells. */
-export function followHistory(into: Answer<History>, pair: Pair, when: When, wanted: Wanted): () => void {
+export function followHistory(into: Answer<Of<History>>, pair: Pair, when: When, wanted: Wanted): () => void {
   return into.follow(
-    (signal) => {
+    async (signal) => {
       const span = 'span' in when ? stepped(when.span) : spanOf(when.range, serverClock.at(Date.now()));
-      return askHistory(pair, span, wanted, signal);
+      return { ...(await askHistory(pair, span, wanted, signal)), when };
     },
     'span' in when ? pastPeriod(when.span.end) : shapeOf(when.range).refresh,
     ({ end }) => end,
@@ -54,8 +57,8 @@ export function followHistory(into: Answer<History>, pair: Pair, when: When, wan
 
 export class PairModel {
   readonly figures: Record<LiveWindow, Answer<BothFigures>> = { '5m': new Answer(), '1h': new Answer(), '1d': new Answer() };
-  readonly history = new Answer<History>();
-  readonly spread = new Answer<Spread>();
+  readonly history = new Answer<Of<History>>();
+  readonly spread = new Answer<Of<Spread>>();
   readonly levels = new Answer<Schemas['Regime'][]>();
   readonly hours = new Answer<SeriesPoint[]>();
   readonly #all: readonly Pick<Answer<unknown>, 'error' | 'asOf' | 'retry' | 'clear'>[] = [
@@ -100,7 +103,7 @@ export class PairModel {
   followSpread(pair: Pair, when: When): () => void {
     const period = 'span' in when ? pastPeriod(when.span.end) : Math.max(SPREAD_MS, shapeOf(when.range).refresh);
     const span = (): Span => ('span' in when ? when.span : spanOf(when.range, serverClock.at(Date.now())));
-    return this.spread.follow((signal) => askSpread(pair, span(), signal), period);
+    return this.spread.follow(async (signal) => ({ ...(await askSpread(pair, span(), signal)), when }), period);
   }
 
   followLevels(pair: Pair): () => void {

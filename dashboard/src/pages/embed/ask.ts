@@ -21,9 +21,9 @@ export function periodOf({ window, at }: Selection): number {
   return window === '5m' ? 5_000 : 30_000;
 }
 
-/** "p50 of the last 5 min", or of those that ended somewhere. */
-export function windowWords({ percentile, window, at }: Selection): string {
-  return `${percentile} of ${at === null ? 'the last' : 'one'} ${WINDOW_WORDS[window]}`;
+/** "p50 of the last 5 min"; as of when is said beside it. */
+export function windowWords({ percentile, window }: Selection): string {
+  return `${percentile} of the last ${WINDOW_WORDS[window]}`;
 }
 
 /** Asks for the cells between some sources and one or all targets. */

@@ -1,7 +1,7 @@
 /** Options of the two charts: percentile bands, and the loss below them on the same time axis. */
 
 import uPlot from 'uplot';
-import { axisBounds, type Columns, type Span } from '../../lib/series';
+import { axisBounds, lossTop, middles, seenLoss, type Span } from '../../lib/series';
 import { drawFloor, drawMarks } from './overlays';
 import type { History } from './requests';
 import { axisTimes, type Mark } from './words';
@@ -33,10 +33,11 @@ export function readTheme(): Theme {
 }
 
 /** Order of the columns after the times in the band chart's data. */
-export function bandData({ columns, reverse, previous, step }: History): uPlot.AlignedData {
+export function bandData(history: History): uPlot.AlignedData {
+  const { columns, reverse, previous } = history;
   const none = columns.times.map(() => null);
   return [
-    middles(columns, step),
+    middles(columns, history),
     columns.p90,
     columns.p75,
     columns.p50,
@@ -48,13 +49,9 @@ export function bandData({ columns, reverse, previous, step }: History): uPlot.A
   ];
 }
 
-export function lossData({ columns, step }: History): uPlot.AlignedData {
-  return [middles(columns, step), columns.loss];
-}
-
-/** A window's percentile is of the whole window, so it is drawn at its middle. */
-function middles(columns: Columns, step: number): number[] {
-  return columns.times.map((time) => time + step / 2);
+export function lossData(history: History): uPlot.AlignedData {
+  const { columns } = history;
+  return [middles(columns, history), seenLoss(columns.loss)];
 }
 
 /** Points that no line reaches, because both neighbours are missing, are drawn as dots. */
@@ -183,8 +180,7 @@ export function lossOptions(setup: ChartSetup): uPlot.Options {
     ...rest,
     height: LOSS_HEIGHT,
     padding: [6, 8, 0, 0],
-    // A single lost probe must be seen, and must not look like an outage.
-    scales: { x, y: { range: (_, __, high) => [0, Math.min(100, Math.max(5, Math.ceil((high ?? 0) * 1.1)))] } },
+    scales: { x, y: { range: (_, __, high) => [0, lossTop(high ?? 0)] } },
     axes: [timeAxis(setup, true), { ...valueAxis(theme, '% lost'), splits: (plot) => [0, plot.scales['y']?.max ?? 5] }],
     series: [
       {},

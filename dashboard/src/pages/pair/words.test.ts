@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { columnsOf } from '../../lib/series';
-import { axisTimes, levelRows, marksOf, readoutText, signed, stepWords } from './words';
+import { axisTimes, levelRows, levelsUntil, marksOf, readoutText, signed, stepWords } from './words';
 
 const NOON = Date.UTC(2026, 0, 31, 12) / 1000;
 
@@ -34,6 +34,13 @@ it('gives each level the step that led to it, the newest first', () => {
   const level = (since: string, p50_ms: number | null) => ({ since, until: null, count: 1, p10_ms: null, p50_ms, p90_ms: null, p99_ms: null });
   const rows = levelRows([level('1', 10), level('2', 14), level('3', null), level('4', 12)]);
   expect(rows.map(({ since, step }) => `${since} ${step}`)).toEqual(['4 –', '3 –', '2 +4.00', '1 –']);
+});
+
+it('leaves out of a page with an end the levels that lasted beyond it', () => {
+  const level = (until: string | null) => ({ since: '', until, count: 1, p10_ms: null, p50_ms: 1, p90_ms: null, p99_ms: null });
+  const levels = [level('2026-01-31T11:00:00Z'), level('2026-01-31T13:00:00Z'), level(null)];
+  expect(levelsUntil(levels, NOON * 1000)).toEqual(levels.slice(0, 1));
+  expect(levelsUntil(levels, null)).toEqual(levels);
 });
 
 it('says what a window holds, and where it holds nothing', () => {

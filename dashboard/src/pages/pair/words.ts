@@ -52,6 +52,11 @@ export function readoutText({ columns }: Pick<History, 'columns'>, index: number
   return `${when}: p50 ${format.ms(point.p50_ms)}, p99 ${format.ms(point.p99_ms)}${point.low_count ? ' of few samples' : ''}, ${format.loss(lossOf(point))} lost, ${format.count(point.count)} samples`;
 }
 
+/** The levels that are shown for ever by a page that ends at `end`: those that had ended. All of them without an end. */
+export function levelsUntil(levels: readonly Schemas['Regime'][], end: number | null): readonly Schemas['Regime'][] {
+  return end === null ? levels : levels.filter(({ until }) => until !== null && Date.parse(until) <= end);
+}
+
 /** A level with the step that led to it. */
 export type LevelRow = Schemas['Regime'] & { step: string };
 
