@@ -35,6 +35,12 @@ test('a matrix in a frame has the regions that were asked for', async ({ page })
   await expect(page.getByRole('link', { name: new RegExp(`^${source} to ${target}: `) })).toBeVisible();
 });
 
+test('a matrix in a frame says which regions there are not', async ({ page }) => {
+  const { source } = await somePair(page);
+  await page.goto(`/embed/matrix?regions=${source},nowhere`);
+  await expect(page.getByText('Not in the catalogue: nowhere')).toBeVisible();
+});
+
 test('a frame that there is not says so', async ({ page }) => {
   await page.goto('/embed/globe/a/b');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Nothing to embed here');
