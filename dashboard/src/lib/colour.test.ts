@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CLASS_EDGES_MS, classLabel, classOf, contrast, heatCss, luminance, paints, parseHex, textOn, toHex } from './colour';
+import { classLabel, classOf, contrast, edgesOf, heatClass, heatCss, luminance, MEASURES, paints, parseHex, textOn, toHex } from './colour';
 
 describe('contrast', () => {
   it('is that of WCAG', () => {
@@ -20,43 +20,57 @@ describe('contrast', () => {
   });
 });
 
-describe.each(['light', 'dark'] as const)('the %s scale', (scheme) => {
-  const scale = paints(scheme);
+describe.each(MEASURES.flatMap((measure) => (['light', 'dark'] as const).map((scheme) => ({ measure, scheme }))))(
+  'the $scheme scale of $measure',
+  ({ measure, scheme }) => {
+    const scale = paints(scheme, measure);
 
-  it('has a paint for each class with readable text', () => {
-    expect(scale).toHaveLength(CLASS_EDGES_MS.length);
-    for (const { background, text } of scale) expect(contrast(background, text)).toBeGreaterThanOrEqual(4.5);
-  });
-
-  it('is strictly monotonic in luminance, away from the page', () => {
-    const sign = scheme === 'light' ? -1 : 1;
-    for (let index = 1; index < scale.length; index += 1) {
-      const step = luminance(scale[index]!.background) - luminance(scale[index - 1]!.background);
-      expect(step * sign).toBeGreaterThan(0);
-    }
-  });
-});
-
-describe('classes', () => {
-  it('hold their lower bound and not their upper', () => {
-    CLASS_EDGES_MS.forEach((edge, index) => {
-      expect(classOf(edge)).toBe(index);
-      if (index > 0) expect(classOf(edge - 0.001)).toBe(index - 1);
+    it('has a paint for each class with readable text', () => {
+      expect(scale).toHaveLength(edgesOf(measure).length);
+      for (const { background, text } of scale) expect(contrast(background, text)).toBeGreaterThanOrEqual(4.5);
     });
-    expect(classOf(10_000)).toBe(CLASS_EDGES_MS.length - 1);
-  });
 
-  it('have names', () => {
-    expect(classLabel(0)).toBe('0–10');
-    expect(classLabel(CLASS_EDGES_MS.length - 1)).toBe('350+');
+    it('is strictly monotonic in luminance, away from the page', () => {
+      const sign = scheme === 'light' ? -1 : 1;
+      for (let index = 1; index < scale.length; index += 1) {
+        const step = luminance(scale[index]!.background) - luminance(scale[index - 1]!.background);
+        expect(step * sign).toBeGreaterThan(0);
+      }
+    });
+  },
+);
+
+describe.each(MEASURES)('classes of %s', (measure) => {
+  const edges = edgesOf(measure);
+
+  it('rise, and hold their lower bound and not their upper', () => {
+    edges.forEach((edge, index) => {
+      expect(classOf(edge, measure)).toBe(index);
+      if (index > 1) expect(classOf(edge * 0.9999, measure)).toBe(index - 1);
+    });
+    expect(classOf(10_000, measure)).toBe(edges.length - 1);
   });
 
   it('are all in the style sheet, in both schemes', () => {
     const [light, dark] = heatCss().split('@media');
-    CLASS_EDGES_MS.forEach((_, index) => {
-      expect(light).toContain(`.heat-${index}{`);
-      expect(dark).toContain(`.heat-${index}{`);
+    edges.forEach((_, index) => {
+      expect(light).toContain(`.${heatClass(index, measure)}{`);
+      expect(dark).toContain(`.${heatClass(index, measure)}{`);
     });
+  });
+});
+
+describe('names of classes', () => {
+  it('have both bounds, the last but one', () => {
+    expect(classLabel(0)).toBe('0–10');
+    expect(classLabel(15)).toBe('350+');
+    expect(classLabel(2, 'fibre')).toBe('1.1–1.2');
+  });
+
+  it('tell no loss from a little', () => {
+    expect([0, 1, 2, 15].map((index) => classLabel(index, 'loss'))).toEqual(['0', '>0, <0.1', '0.1–0.2', '75+']);
+    expect(classOf(0, 'loss')).toBe(0);
+    expect(classOf(1e-6, 'loss')).toBe(1);
   });
 });
 

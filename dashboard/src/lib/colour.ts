@@ -1,31 +1,69 @@
 /**
- * The heat scale: which class a round-trip time falls in, and how each class is painted.
+ * The heat scales: which class a number falls in, and how each class is painted.
  *
  * Classes are fixed and not fitted to the data, so a colour means the same on every day and
- * in every window. The ramp changes in lightness all the way (pale to dark on a light page, dark to pale
- * on a dark one), so it can be read with any kind of colour vision and in grey.
+ * in every window. Each ramp changes in lightness all the way (pale to dark on a light page, dark to pale
+ * on a dark one), so it can be read with any kind of colour vision and in grey. Every measure has a hue of
+ * its own, so that one is not taken for another.
  */
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 export type Scheme = 'light' | 'dark';
 
+/** What a cell can show: round-trip time, share lost, jitter, or the round-trip time as a multiple of light's in fibre. */
+export const MEASURES = ['rtt', 'loss', 'jitter', 'fibre'] as const;
+export type Measure = (typeof MEASURES)[number];
+
 /** Lower bounds of the classes in milliseconds; the last class is open above. */
 export const CLASS_EDGES_MS = [0, 10, 20, 30, 45, 60, 80, 100, 125, 150, 175, 200, 225, 250, 300, 350] as const;
 
-/** Ramps from fast to slow. Fast stays near the page's background, slow stands out. */
-const STOPS: Record<Scheme, readonly string[]> = {
-  light: ['#f1f7e6', '#cdeaca', '#8dd3c0', '#4bb0c4', '#3583b9', '#2b559c', '#26306f', '#190f3d'],
-  dark: ['#18213d', '#22386f', '#28599a', '#2f80b3', '#43a8b4', '#80ccaa', '#c4e6a4', '#fbf9c8'],
+/** Lower bounds of every scale's classes; the number of classes is the same. Of loss, the first class is none at all. */
+const EDGES: Record<Measure, readonly number[]> = {
+  rtt: CLASS_EDGES_MS,
+  loss: [0, Number.MIN_VALUE, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75],
+  jitter: [0, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 25, 50],
+  fibre: [0, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.25, 2.5, 3, 4, 5, 7],
+};
+
+/** Ramps from good to bad. Good stays near the page's background, bad stands out. */
+const STOPS: Record<Measure, Record<Scheme, readonly string[]>> = {
+  rtt: {
+    light: ['#f1f7e6', '#cdeaca', '#8dd3c0', '#4bb0c4', '#3583b9', '#2b559c', '#26306f', '#190f3d'],
+    dark: ['#18213d', '#22386f', '#28599a', '#2f80b3', '#43a8b4', '#80ccaa', '#c4e6a4', '#fbf9c8'],
+  },
+  loss: {
+    light: ['#f6f2ea', '#fae3b6', '#f7c07c', '#ec9053', '#d35f3f', '#a93436', '#711a30', '#380a22'],
+    dark: ['#211b1e', '#4a222b', '#7d2f33', '#b04a38', '#d67642', '#eda75b', '#f8d38b', '#fdf5cf'],
+  },
+  jitter: {
+    light: ['#f4f1f8', '#e1d6ed', '#c8b4e0', '#ad8ecf', '#9067bb', '#7342a0', '#51267a', '#2b0f49'],
+    dark: ['#201a2e', '#382757', '#543a7e', '#7351a3', '#9370bf', '#b395d6', '#d4beea', '#f5edfc'],
+  },
+  fibre: {
+    light: ['#f2f6e6', '#d8e7b7', '#afcf86', '#7db260', '#4f9250', '#2c7046', '#184e38', '#0a2c25'],
+    dark: ['#18241f', '#1f402f', '#295a3a', '#397848', '#569663', '#85b57f', '#bcd5a6', '#f0f6db'],
+  },
 };
 
 const BLACK: Rgb = [0, 0, 0];
 const WHITE: Rgb = [255, 255, 255];
 
-/** Index of the class that holds `ms`. */
-export function classOf(ms: number): number {
+/** Lower bounds of the classes of a measure. */
+export function edgesOf(measure: Measure): readonly number[] {
+  return EDGES[measure];
+}
+
+/** Index of the class that holds a value. */
+export function classOf(value: number, measure: Measure = 'rtt'): number {
+  const edges = EDGES[measure];
   let index = 0;
-  while (index + 1 < CLASS_EDGES_MS.length && ms >= (CLASS_EDGES_MS[index + 1] ?? Infinity)) index += 1;
+  while (index + 1 < edges.length && value >= (edges[index + 1] ?? Infinity)) index += 1;
   return index;
+}
+
+/** The style sheet's name of a class. */
+export function heatClass(index: number, measure: Measure): string {
+  return `${measure === 'rtt' ? 'heat' : measure}-${index}`;
 }
 
 /** Reads `#rrggbb`. */
@@ -111,29 +149,41 @@ export interface Paint {
   text: Rgb;
 }
 
-/** The paint of every class, fast to slow. */
-export function paints(scheme: Scheme): Paint[] {
-  return CLASS_EDGES_MS.map((_, index) => {
-    const exact = along(STOPS[scheme], index / (CLASS_EDGES_MS.length - 1));
+/** The paint of every class of a measure, good to bad. */
+export function paints(scheme: Scheme, measure: Measure = 'rtt'): Paint[] {
+  const edges = EDGES[measure];
+  return edges.map((_, index) => {
+    const exact = along(STOPS[measure][scheme], index / (edges.length - 1));
     // What the screen shows is rounded, so the text is chosen for the rounded colour.
     const background = parseHex(toHex(exact));
     return { background, text: textOn(background) };
   });
 }
 
+/** A lower bound as the legend writes it. */
+export function edgeLabel(index: number, measure: Measure = 'rtt'): string {
+  const edge = EDGES[measure][index] ?? 0;
+  if (measure !== 'loss') return `${edge}`;
+  return edge === Number.MIN_VALUE ? '>0' : `${Number((edge * 100).toPrecision(3))}`;
+}
+
 /** Words for a class: "10–20", "350+". */
-export function classLabel(index: number): string {
-  const [from, to] = [CLASS_EDGES_MS[index] ?? 0, CLASS_EDGES_MS[index + 1]];
-  return to === undefined ? `${from}+` : `${from}–${to}`;
+export function classLabel(index: number, measure: Measure = 'rtt'): string {
+  const from = edgeLabel(index, measure);
+  if (index + 1 === EDGES[measure].length) return `${from}+`;
+  if (measure === 'loss' && index < 2) return index === 0 ? from : `${from}, <${edgeLabel(2, measure)}`;
+  return `${from}–${edgeLabel(index + 1, measure)}`;
 }
 
 function rules(scheme: Scheme): string {
-  return paints(scheme)
-    .map(({ background, text }, index) => `.heat-${index}{background-color:${toHex(background)};color:${toHex(text)}}`)
-    .join('');
+  return MEASURES.flatMap((measure) =>
+    paints(scheme, measure).map(
+      ({ background, text }, index) => `.${heatClass(index, measure)}{background-color:${toHex(background)};color:${toHex(text)}}`,
+    ),
+  ).join('');
 }
 
-/** The style sheet that paints `.heat-0`, `.heat-1` … in both schemes. */
+/** The style sheet that paints `.heat-0`, `.heat-1` … and those of the other measures in both schemes. */
 export function heatCss(): string {
   return `${rules('light')}@media (prefers-color-scheme: dark){${rules('dark')}}`;
 }
