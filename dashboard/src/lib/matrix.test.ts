@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Cell } from '../api';
-import { describe as inWords, keyOf, merge, viewOf, type Entry } from './matrix';
+import { cellText, describe as inWords, floorOf, keyOf, merge, queryOf, sameSelection, valueOf, viewOf, type Entry, type Selection } from './matrix';
+import { Atlas } from './places';
 
 const NOW = Date.UTC(2026, 0, 1);
 
@@ -99,5 +100,68 @@ describe('the view of a cell', () => {
   it('says every mark in words', () => {
     const marked = cell('a', 'b', { lost: 3, sent: 303, loss: 3 / 303, low_count: true, last: new Date(NOW - 90_000).toISOString() });
     expect(inWords('a', 'b', marked, viewOf(marked, NOW))).toBe('a to b: 68 ms, 0.99 % lost, few samples, stale');
+  });
+});
+
+describe('a selection', () => {
+  const live: Selection = { percentile: 'p99.9', window: '1h', protocol: 'tls', at: null };
+
+  it('is a rolling window, or a range of the past in whole minutes', () => {
+    expect(queryOf(live)).toEqual({ percentile: 'p99.9', window: '1h', protocol: 'tls' });
+    expect(queryOf({ ...live, at: NOW + 59_999 })).toEqual({
+      percentile: 'p99.9', protocol: 'tls', start: '2025-12-31T23:00:00.000Z', end: '2026-01-01T00:00:00.000Z',
+    });
+  });
+
+  it('is the same only when all of it is', () => {
+    expect(sameSelection(live, { ...live })).toBe(true);
+    expect(sameSelection(null, live)).toBe(false);
+    for (const part of [{ percentile: 'p50' }, { window: '5m' }, { protocol: 'tcp' }, { at: 1 }] as const) expect(sameSelection(live, { ...live, ...part })).toBe(false);
+  });
+});
+
+describe('a measure', () => {
+  const region = { provider: 'aws', partition: 'aws', name: '', city: '', country: 'XX', continent: 'EU', vantage: true };
+  const atlas = new Atlas({
+    simulated: true,
+    vantages: [],
+    regions: [
+      { ...region, id: 'here', latitude: 0, longitude: 0 },
+      { ...region, id: 'beside', latitude: 0, longitude: 0.05 },
+      { ...region, id: 'far', latitude: 0, longitude: 90 },
+    ],
+  });
+  const floor = (to: string): number | null => floorOf(atlas.place('here'), atlas.place(to));
+
+  it('takes its number out of the cell', () => {
+    const some = cell('a', 'b', { rtt_ms: 150, loss: 0.25, jitter_ms: 1.5 });
+    expect([valueOf(some, 'rtt', 100), valueOf(some, 'loss', 100), valueOf(some, 'jitter', 100), valueOf(some, 'fibre', 100)]).toEqual([150, 0.25, 1.5, 1.5]);
+    expect(valueOf(some, 'fibre', null)).toBeNull();
+    expect(valueOf(cell('a', 'b', { sent: 0 }), 'loss', null)).toBeNull();
+  });
+
+  it('knows a floor only between places that are apart', () => {
+    // A quarter of the equator, there and back, at 200 km per ms.
+    expect(floor('far')).toBeCloseTo(100.08, 1);
+    expect(floor('beside')).toBeNull();
+    expect(floor('a laptop')).toBeNull();
+  });
+
+  it('fits a cell and never rounds some loss to none, or to all', () => {
+    expect([0, 0.0001, 0.012, 0.5, 0.9999, 1].map((share) => cellText(share, 'loss'))).toEqual(['0', '<0.1', '1.2', '50', '99', '100']);
+    expect([0.123, 0.999, 12.3].map((value) => cellText(value, 'jitter'))).toEqual(['0.12', '1.0', '12']);
+    expect(cellText(1.449, 'fibre')).toBe('1.4');
+  });
+
+  it('shows the loss of a pair that never answered', () => {
+    const dead = cell('a', 'b', { rtt_ms: null, jitter_ms: null, count: 0, lost: 300, loss: 1, low_count: true });
+    expect(viewOf(dead, NOW, 'loss')).toMatchObject({ text: '100', heat: 15, lowCount: false });
+    expect(viewOf(dead, NOW, 'jitter')).toMatchObject({ text: '–', heat: null });
+    expect(inWords('a', 'b', dead, viewOf(dead, NOW, 'loss'), 'loss')).toBe('a to b: 100 % lost');
+  });
+
+  it('says why there is no multiple', () => {
+    const near = cell('a', 'b');
+    expect(inWords('a', 'b', near, viewOf(near, NOW, 'fibre'), 'fibre')).toBe('a to b: no distance to compare with');
   });
 });

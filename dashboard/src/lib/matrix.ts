@@ -1,11 +1,89 @@
-/** The matrix as data: keys, merging of updates, and what one cell shows. Pure; no clock, no DOM. */
+/** The matrix as data: keys, merging of updates, which numbers are asked for, and what one cell shows. Pure; no clock, no DOM. */
 
-import type { Cell } from '../api';
-import { classOf } from './colour';
+import { rfc3339, type Cell, type MatrixQuery, type Protocol, type Window } from '../api';
+import { classOf, type Measure } from './colour';
 import * as format from './format';
+import { fibreFloorMs, greatCircleKm } from './geo';
+import type { Place } from './places';
+import { WINDOW_MS, WINDOW_WORDS } from './words';
 
 /** A sample older than this is stale. */
 export const STALE_MS = 60_000;
+
+/** Nearer than this, what light needs says nothing of the network: a region is no point. */
+const NEAR_KM = 10;
+
+const MINUTE_MS = 60_000;
+
+/** Which numbers are asked for. */
+export interface Selection {
+  /** Any percentile, or `mean`, `min`, `max`. */
+  percentile: string;
+  window: Window;
+  protocol: Protocol;
+  /** Where the window ends, Unix ms; null for one that ends now, always. */
+  at: number | null;
+}
+
+/** Whether two selections are of the same numbers. */
+export function sameSelection(one: Selection | null, other: Selection): boolean {
+  return one !== null && one.percentile === other.percentile && one.window === other.window && one.protocol === other.protocol && one.at === other.at;
+}
+
+/** A selection as the API takes it. Ranges of the past are in whole minutes. */
+export function queryOf({ percentile, window, protocol, at }: Selection): MatrixQuery {
+  if (at === null) return { percentile, window, protocol };
+  const end = Math.floor(at / MINUTE_MS) * MINUTE_MS;
+  return { percentile, protocol, start: rfc3339(end - WINDOW_MS[window]), end: rfc3339(end) };
+}
+
+/** The window in words that follow "in" or "of". */
+export function windowWords({ window, at }: Selection): string {
+  return at === null ? `the last ${WINDOW_WORDS[window]}` : `the ${WINDOW_WORDS[window]} before`;
+}
+
+/** The least round-trip time between two places that fibre would allow; null where it says nothing. */
+export function floorOf(source: Place, target: Place): number | null {
+  if (source.region === null || target.region === null) return null;
+  const distance = greatCircleKm(source.region, target.region);
+  return distance < NEAR_KM ? null : fibreFloorMs(distance);
+}
+
+/** The number of a cell that a measure shows; null where there is none. Loss is a share. */
+export function valueOf(cell: Cell | undefined, measure: Measure, floor: number | null): number | null {
+  if (!isMeasured(cell)) return null;
+  switch (measure) {
+    case 'rtt':
+      return cell.rtt_ms;
+    case 'loss':
+      return cell.loss;
+    case 'jitter':
+      return cell.jitter_ms;
+    case 'fibre':
+      return cell.rtt_ms === null || floor === null ? null : cell.rtt_ms / floor;
+  }
+}
+
+/** A measure's number for a cell of the matrix: at most four characters. */
+export function cellText(value: number | null, measure: Measure): string {
+  if (value === null || measure === 'rtt') return format.cellMs(value);
+  if (measure === 'loss') return cellLoss(value * 100);
+  return measure === 'jitter' && value < 0.995 ? value.toFixed(2) : format.cellMs(value);
+}
+
+/** What is not zero never reads as zero, nor what is not all as all. */
+function cellLoss(percent: number): string {
+  if (percent === 0) return '0';
+  if (percent < 0.1) return '<0.1';
+  return percent < 9.95 ? percent.toFixed(1) : percent < 100 ? `${Math.min(99, Math.round(percent))}` : '100';
+}
+
+/** A measure's number with its unit. */
+export function valueText(value: number | null, measure: Measure): string {
+  if (value === null) return format.ms(null);
+  if (measure === 'loss') return format.loss(value);
+  return measure === 'fibre' ? `${value.toFixed(2)} × fibre` : format.ms(value);
+}
 
 /** A cell with the time (Unix ms) of the answer that it came with. */
 export interface Entry {
@@ -34,6 +112,7 @@ function sameNumbers(one: Cell, other: Cell): boolean {
     one.sent === other.sent &&
     one.lost === other.lost &&
     one.loss === other.loss &&
+    one.jitter_ms === other.jitter_ms &&
     one.low_count === other.low_count &&
     one.last === other.last
   );
@@ -87,26 +166,40 @@ export function isMeasured(cell: Cell | undefined): cell is Cell {
   return cell !== undefined && cell.sent > 0;
 }
 
-/** Decides what a cell shows at the time `now` (Unix ms, the server's clock). */
-export function viewOf(cell: Cell | undefined, now: number): CellView {
+/** Decides what a cell shows at the time `now` (Unix ms, the server's clock); `floor` is that of its pair. */
+export function viewOf(cell: Cell | undefined, now: number, measure: Measure = 'rtt', floor: number | null = null): CellView {
   if (!isMeasured(cell)) return UNMEASURED;
   const age = ageOf(cell, now);
+  const value = valueOf(cell, measure, floor);
   return {
-    text: format.cellMs(cell.rtt_ms),
-    heat: cell.rtt_ms === null ? null : classOf(cell.rtt_ms),
+    text: cellText(value, measure),
+    heat: value === null ? null : classOf(value, measure),
     lossy: cell.lost > 0,
     stale: age !== null && age > STALE_MS,
-    lowCount: cell.low_count && cell.rtt_ms !== null,
+    lowCount: cell.low_count && cell.rtt_ms !== null && value !== null,
   };
 }
 
+/** What stands where there is no number. */
+function absence(cell: Cell, measure: Measure): string {
+  return cell.rtt_ms !== null && measure === 'fibre' ? 'no distance to compare with' : 'no answer';
+}
+
 /** The same in words, for those who do not see the cell. */
-export function describe(source: string, target: string, cell: Cell | undefined, view: CellView): string {
+export function describe(source: string, target: string, cell: Cell | undefined, view: CellView, measure: Measure = 'rtt', floor: number | null = null): string {
   const pair = `${source} to ${target}`;
   if (!isMeasured(cell)) return `${pair}: not measured`;
-  const parts = [cell.rtt_ms === null ? 'no answer' : `${view.text} ms`];
-  if (view.lossy) parts.push(`${format.loss(cell.loss)} lost`);
+  const value = valueOf(cell, measure, floor);
+  const parts = [value === null ? absence(cell, measure) : WORDS[measure](value, view.text)];
+  if (view.lossy && measure !== 'loss') parts.push(`${format.loss(cell.loss)} lost`);
   if (view.lowCount) parts.push('few samples');
   if (view.stale) parts.push('stale');
   return `${pair}: ${parts.join(', ')}`;
 }
+
+const WORDS: Record<Measure, (value: number, text: string) => string> = {
+  rtt: (_, text) => `${text} ms`,
+  loss: (value) => `${format.loss(value)} lost`,
+  jitter: (_, text) => `${text} ms of jitter`,
+  fibre: (_, text) => `${text} times the fibre's floor`,
+};

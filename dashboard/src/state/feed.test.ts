@@ -25,7 +25,7 @@ class FalseStream implements StreamLike {
 }
 
 /** A server whose answers and streams the test holds in its hand. */
-function setup() {
+function setup(past = false) {
   const streams: FalseStream[] = [];
   const seen: string[] = [];
   const server = { up: true, requests: 0 };
@@ -36,11 +36,13 @@ function setup() {
         if (!server.up) throw new Error('down');
         return MATRIX;
       },
-      openStream: () => {
-        const stream = new FalseStream();
-        streams.push(stream);
-        return stream;
-      },
+      openStream: past
+        ? null
+        : () => {
+            const stream = new FalseStream();
+            streams.push(stream);
+            return stream;
+          },
     },
     {
       snapshot: () => seen.push('snapshot'),
@@ -154,5 +156,20 @@ describe('feed', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(seen).toHaveLength(before);
     expect(stream().readyState).toBe(2);
+  });
+
+  it('asks for the past until it is there, and then no more', async () => {
+    const { feed, seen, server } = setup(true);
+    server.up = false;
+    feed.start();
+    await settle();
+    expect(seen.at(-1)).toBe('failed: down');
+    server.up = true;
+    await vi.advanceTimersByTimeAsync(POLL_MS);
+    expect(seen).toContain('snapshot');
+    expect(server.requests).toBe(2);
+    await vi.advanceTimersByTimeAsync(10 * POLL_MS);
+    expect(server.requests).toBe(2);
+    feed.stop();
   });
 });

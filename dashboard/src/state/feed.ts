@@ -1,5 +1,6 @@
 /**
  * Keeps one matrix up to date: a snapshot, then the stream of changes, and polling while the stream is broken.
+ * A matrix of the past is asked for until it is there.
  * It knows no component and no global: what it needs is handed in, so that tests drive it with a false server.
  */
 
@@ -17,7 +18,8 @@ export interface StreamLike {
 
 export interface FeedSource {
   getMatrix(signal: AbortSignal): Promise<Matrix>;
-  openStream(): StreamLike;
+  /** Null for a matrix of the past, which does not change. */
+  openStream: (() => StreamLike) | null;
 }
 
 export interface FeedSink {
@@ -94,8 +96,9 @@ export class Feed {
   }
 
   #open(): void {
-    const stream = this.source.openStream();
+    const stream = this.source.openStream?.() ?? null;
     this.#stream = stream;
+    if (stream === null) return;
     this.#openedAt = this.clock();
     stream.addEventListener('open', () => this.#opened());
     stream.addEventListener('error', () => this.#broken());
@@ -129,7 +132,8 @@ export class Feed {
 
   #tick(): void {
     const silent = this.clock() - this.#heardAt > SILENCE_MS;
-    if (!this.#streamOpen || silent || this.#error !== null) void this.load();
+    const behind = this.source.openStream === null ? !this.#loaded : !this.#streamOpen || silent;
+    if (behind || this.#error !== null) void this.load();
     if (this.#stream?.readyState === CLOSED && this.clock() - this.#openedAt >= REOPEN_MS) this.#open();
   }
 

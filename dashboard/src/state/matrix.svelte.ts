@@ -1,8 +1,7 @@
 /** The live matrix as reactive state. Each cell is a slot of its own, so that a change touches one cell only. */
 
-import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix, type Percentile } from '../api';
-import type { LiveWindow } from '../lib/words';
-import { keyOf, merge, type Entry } from '../lib/matrix';
+import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix } from '../api';
+import { keyOf, merge, queryOf, sameSelection, type Entry, type Selection } from '../lib/matrix';
 import { catalogue } from './catalogue.svelte';
 import { Feed, type FeedStatus } from './feed';
 
@@ -15,9 +14,10 @@ export class Slot {
   }
 }
 
-export interface Selection {
-  percentile: Percentile;
-  window: LiveWindow;
+/** How many pairs have a number, and how many of these too few samples for it. */
+export interface Counts {
+  measured: number;
+  few: number;
 }
 
 export class MatrixModel {
@@ -29,6 +29,10 @@ export class MatrixModel {
   asOf = $state(0);
   status = $state<FeedStatus>('connecting');
   error = $state<string | null>(null);
+  /** Kept as changes come: to count 40,000 cells at each of them would take longer than they are apart. */
+  counts = $state.raw<Counts>({ measured: 0, few: 0 });
+  /** Rises with every change of any cell; for what draws all of them at once. */
+  revision = $state(0);
 
   readonly #slots = new Map<string, Slot>();
   #feed: Feed | null = null;
@@ -47,8 +51,12 @@ export class MatrixModel {
   /** Follows the matrix of a selection until {@link close} or the next call. */
   follow(selection: Selection): void {
     this.close();
+    const { percentile, window, protocol, at } = selection;
     this.#feed = new Feed(
-      { getMatrix: (signal) => getMatrix(selection, signal), openStream: () => openStream(selection) },
+      {
+        getMatrix: (signal) => getMatrix(queryOf(selection), signal),
+        openStream: at === null ? () => openStream({ percentile, window, protocol }) : null,
+      },
       {
         snapshot: (matrix) => this.snapshot(matrix, selection),
         update: (update) => this.update(update),
@@ -72,14 +80,19 @@ export class MatrixModel {
   }
 
   /** Takes in a whole matrix of a selection. Cells that it lacks were never measured. */
-  snapshot(matrix: Matrix, { percentile, window }: Selection): void {
+  snapshot(matrix: Matrix, selection: Selection): void {
     const asOf = timeOf(matrix.as_of);
-    const replace = this.shown?.percentile !== percentile || this.shown.window !== window;
+    const replace = !sameSelection(this.shown, selection);
     const present = new Set(matrix.cells.map((cell) => keyOf(cell.source, cell.target)));
+    const counts = { ...this.counts };
     for (const [key, slot] of this.#slots) {
-      if (replace || (!present.has(key) && (slot.entry?.asOf ?? 0) <= asOf)) slot.entry = undefined;
+      if (replace || (!present.has(key) && (slot.entry?.asOf ?? 0) <= asOf)) put(slot, undefined, counts);
     }
-    if (replace) this.shown = { percentile, window };
+    this.counts = counts;
+    if (replace) {
+      this.shown = selection;
+      this.asOf = 0;
+    }
     catalogue.simulated = matrix.simulated;
     if (matrix.sources.join() !== this.sources.join()) this.sources = matrix.sources;
     if (matrix.targets.join() !== this.targets.join()) this.targets = matrix.targets;
@@ -94,9 +107,22 @@ export class MatrixModel {
   #take(asOf: number, cells: readonly Cell[]): void {
     const known = { get: (key: string) => this.#slots.get(key)?.entry };
     const { changed, newSources, newTargets } = merge(known, new Set(this.sources), new Set(this.targets), asOf, cells);
-    for (const entry of changed.values()) this.slot(entry.cell.source, entry.cell.target).entry = entry;
+    const counts = { ...this.counts };
+    for (const entry of changed.values()) put(this.slot(entry.cell.source, entry.cell.target), entry, counts);
+    if (counts.measured !== this.counts.measured || counts.few !== this.counts.few) this.counts = counts;
     if (newSources.length > 0) this.sources = [...this.sources, ...newSources];
     if (newTargets.length > 0) this.targets = [...this.targets, ...newTargets];
     this.asOf = Math.max(this.asOf, asOf);
+    this.revision += 1;
   }
+}
+
+/** Writes an entry into its slot, and keeps count. */
+function put(slot: Slot, entry: Entry | undefined, counts: Counts): void {
+  for (const [cell, one] of [[slot.cell, -1], [entry?.cell, 1]] as const) {
+    if (cell === undefined || cell.rtt_ms === null) continue;
+    counts.measured += one;
+    if (cell.low_count) counts.few += one;
+  }
+  slot.entry = entry;
 }
