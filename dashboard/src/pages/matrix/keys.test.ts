@@ -18,12 +18,25 @@ it('goes to the ends of the row, and with Control of the grid', () => {
   expect(go('End', true)).toEqual({ row: 4, column: 5 });
 });
 
-it('stops at the edges, the header of the row being one', () => {
+it('goes by pages', () => {
+  const far = (key: string, row: number): unknown => step({ row, column: 1 }, key, false, 30, 6);
+  expect(far('PageDown', 3)).toEqual({ row: 13, column: 1 });
+  expect(far('PageDown', 25)).toEqual({ row: 29, column: 1 });
+  expect(far('PageUp', 13)).toEqual({ row: 3, column: 1 });
+  expect(far('PageUp', 3)).toEqual({ row: 0, column: 1 });
+});
+
+it('stops at the edges, the headers of row and column being one', () => {
   expect(go('ArrowLeft', false, { row: 0, column: 0 })).toEqual({ row: 0, column: -1 });
   expect(go('ArrowLeft', false, { row: 0, column: -1 })).toEqual({ row: 0, column: -1 });
-  expect(go('ArrowUp', false, { row: 0, column: 0 })).toEqual({ row: 0, column: 0 });
+  expect(go('ArrowUp', false, { row: 0, column: 0 })).toEqual({ row: -1, column: 0 });
   expect(go('ArrowDown', false, { row: 4, column: 5 })).toEqual({ row: 4, column: 5 });
   expect(go('ArrowRight', false, { row: 4, column: 5 })).toEqual({ row: 4, column: 5 });
+});
+
+it('has no header of headers', () => {
+  expect(go('ArrowLeft', false, { row: -1, column: 0 })).toEqual({ row: -1, column: 0 });
+  expect(go('ArrowUp', false, { row: 0, column: -1 })).toEqual({ row: 0, column: -1 });
 });
 
 it('leaves other keys alone', () => expect(go('Enter')).toBeNull());
