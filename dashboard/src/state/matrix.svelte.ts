@@ -1,5 +1,6 @@
 /** The live matrix as reactive state. Each cell is a slot of its own, so that a change touches one cell only. */
 
+import { untrack } from 'svelte';
 import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix } from '../api';
 import { keyOf, merge, queryOf, sameSelection, type Entry, type Selection } from '../lib/matrix';
 import { catalogue } from './catalogue.svelte';
@@ -42,7 +43,8 @@ export class MatrixModel {
     const key = keyOf(source, target);
     let slot = this.#slots.get(key);
     if (slot === undefined) {
-      slot = new Slot();
+      // Whoever made a state would not hear of its changes.
+      slot = untrack(() => new Slot());
       this.#slots.set(key, slot);
     }
     return slot;
