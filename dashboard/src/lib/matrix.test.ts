@@ -150,7 +150,7 @@ describe('a measure', () => {
   it('fits a cell and never rounds some loss to none, or to all', () => {
     expect([0, 0.0001, 0.012, 0.5, 0.9999, 1].map((share) => cellText(share, 'loss'))).toEqual(['0', '<0.1', '1.2', '50', '99', '100']);
     expect([0.123, 0.999, 12.3].map((value) => cellText(value, 'jitter'))).toEqual(['0.12', '1.0', '12']);
-    expect(cellText(1.449, 'fibre')).toBe('1.4');
+    expect([1.449, 9.99, 12.3].map((value) => cellText(value, 'fibre'))).toEqual(['1.45', '9.99', '12']);
   });
 
   it('shows the loss of a pair that never answered', () => {

@@ -68,7 +68,7 @@ export function valueOf(cell: Cell | undefined, measure: Measure, floor: number 
 export function cellText(value: number | null, measure: Measure): string {
   if (value === null || measure === 'rtt') return format.cellMs(value);
   if (measure === 'loss') return cellLoss(value * 100);
-  return measure === 'jitter' && value < 0.995 ? value.toFixed(2) : format.cellMs(value);
+  return value < (measure === 'jitter' ? 0.995 : 9.995) ? value.toFixed(2) : format.cellMs(value);
 }
 
 /** What is not zero never reads as zero, nor what is not all as all. */

@@ -1,7 +1,9 @@
 /** How the matrix is shown: words for its measures, and when it is too large for a table. */
 
 import type { Measure } from '../../lib/colour';
+import { windowWords, type Selection } from '../../lib/matrix';
 import type { Group } from '../../lib/places';
+import { hasPercentile } from './address';
 
 /** A table of more rows or columns than this is neither readable nor quick. */
 const LARGE = 45;
@@ -15,16 +17,22 @@ export function isLarge(rows: readonly Group[], columns: readonly Group[]): bool
   return size(rows) > LARGE || size(columns) > LARGE;
 }
 
-/** What the numbers are, such as "Round-trip time in ms, p50". */
-export function measureWords(measure: Measure, percentile: string): string {
+/** What the numbers are, such as "Round-trip time in ms". */
+export function measureWords(measure: Measure): string {
   switch (measure) {
     case 'rtt':
-      return `Round-trip time in ms, ${percentile}`;
+      return 'Round-trip time in ms';
     case 'loss':
-      return 'Lost probes in %';
+      return 'Probes lost, %';
     case 'jitter':
-      return 'Jitter in ms (mean round-trip time less the least)';
+      return 'Mean jitter in ms (round-trip time less the least)';
     case 'fibre':
-      return `Round-trip time as a multiple of light’s in fibre, ${percentile}`;
+      return 'Round-trip time as a multiple of light’s in fibre';
   }
+}
+
+/** The same with what they are of: "Round-trip time in ms, p50 of the last 5 min". */
+export function headline(measure: Measure, selection: Selection): string {
+  const window = windowWords(selection);
+  return hasPercentile(measure) ? `${measureWords(measure)}, ${selection.percentile} of ${window}` : `${measureWords(measure)}, in ${window}`;
 }
