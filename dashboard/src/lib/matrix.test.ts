@@ -17,7 +17,7 @@ class Store {
   targets = new Set<string>();
 
   take(asOf: number, ...cells: Cell[]): string[] {
-    const { changed, newSources, newTargets } = merge(this.entries, this.sources, this.targets, asOf, cells);
+    const { changed, newSources, newTargets } = merge((source, target) => this.entries.get(keyOf(source, target)), this.sources, this.targets, asOf, cells);
     for (const [key, entry] of changed) this.entries.set(key, entry);
     this.sources = new Set([...this.sources, ...newSources]);
     this.targets = new Set([...this.targets, ...newTargets]);

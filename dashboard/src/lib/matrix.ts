@@ -123,7 +123,7 @@ function sameNumbers(one: Cell, other: Cell): boolean {
  * entry only gives way to one that is as new or newer.
  */
 export function merge(
-  known: { get(key: string): Entry | undefined },
+  known: (source: string, target: string) => Entry | undefined,
   sources: ReadonlySet<string>,
   targets: ReadonlySet<string>,
   asOf: number,
@@ -136,22 +136,26 @@ export function merge(
     if (!sources.has(cell.source)) newSources.add(cell.source);
     if (!targets.has(cell.target)) newTargets.add(cell.target);
     const key = keyOf(cell.source, cell.target);
-    const before = changed.get(key) ?? known.get(key);
+    const before = changed.get(key) ?? known(cell.source, cell.target);
     if (before !== undefined && (before.asOf > asOf || sameNumbers(before.cell, cell))) continue;
     changed.set(key, { cell, asOf });
   }
   return { changed, newSources: [...newSources], newTargets: [...newTargets] };
 }
 
-/** What one cell of the matrix shows. */
-export interface CellView {
-  text: string;
+/** How one cell of the matrix is painted. */
+export interface Look {
   /** Class of the heat scale; null when there is no number. */
   heat: number | null;
   /** Probes were sent and some were lost. */
   lossy: boolean;
   stale: boolean;
   lowCount: boolean;
+}
+
+/** What one cell of the matrix shows. */
+export interface CellView extends Look {
+  text: string;
 }
 
 const UNMEASURED: CellView = { text: '', heat: null, lossy: false, stale: false, lowCount: false };
@@ -166,18 +170,23 @@ export function isMeasured(cell: Cell | undefined): cell is Cell {
   return cell !== undefined && cell.sent > 0;
 }
 
-/** Decides what a cell shows at the time `now` (Unix ms, the server's clock); `floor` is that of its pair. */
-export function viewOf(cell: Cell | undefined, now: number, measure: Measure = 'rtt', floor: number | null = null): CellView {
+/** Decides how a cell is painted at the time `now` (Unix ms, the server's clock); `floor` is that of its pair. */
+export function lookOf(cell: Cell | undefined, now: number, measure: Measure, floor: number | null): Look {
   if (!isMeasured(cell)) return UNMEASURED;
   const age = ageOf(cell, now);
   const value = valueOf(cell, measure, floor);
   return {
-    text: cellText(value, measure),
     heat: value === null ? null : classOf(value, measure),
     lossy: cell.lost > 0,
     stale: age !== null && age > STALE_MS,
     lowCount: cell.low_count && cell.rtt_ms !== null && value !== null,
   };
+}
+
+/** Decides what a cell shows, its text included. */
+export function viewOf(cell: Cell | undefined, now: number, measure: Measure = 'rtt', floor: number | null = null): CellView {
+  if (!isMeasured(cell)) return UNMEASURED;
+  return { text: cellText(valueOf(cell, measure, floor), measure), ...lookOf(cell, now, measure, floor) };
 }
 
 /** What stands where there is no number. */

@@ -35,17 +35,19 @@ export class MatrixModel {
   /** Rises with every change of any cell; for what draws all of them at once. */
   revision = $state(0);
 
-  readonly #slots = new Map<string, Slot>();
+  /** By source and then by target: to put 40,000 keys together takes longer than to look them up. */
+  readonly #slots = new Map<string, Map<string, Slot>>();
   #feed: Feed | null = null;
 
   /** The slot of a direction; it is made when first asked for. */
   slot(source: string, target: string): Slot {
-    const key = keyOf(source, target);
-    let slot = this.#slots.get(key);
+    let row = this.#slots.get(source);
+    if (row === undefined) this.#slots.set(source, (row = new Map()));
+    let slot = row.get(target);
     if (slot === undefined) {
       // Whoever made a state would not hear of its changes.
       slot = untrack(() => new Slot());
-      this.#slots.set(key, slot);
+      row.set(target, slot);
     }
     return slot;
   }
@@ -87,9 +89,11 @@ export class MatrixModel {
     const replace = !sameSelection(this.shown, selection);
     const present = new Set(matrix.cells.map((cell) => keyOf(cell.source, cell.target)));
     const counts = { ...this.counts };
-    for (const [key, slot] of this.#slots) {
-      if (replace || (!present.has(key) && (slot.entry?.asOf ?? 0) <= asOf)) put(slot, undefined, counts);
-    }
+    for (const [source, row] of this.#slots)
+      for (const [target, slot] of row) {
+        if (slot.entry === undefined) continue;
+        if (replace || (slot.entry.asOf <= asOf && !present.has(keyOf(source, target)))) put(slot, undefined, counts);
+      }
     this.counts = counts;
     if (replace) {
       this.shown = selection;
@@ -107,7 +111,7 @@ export class MatrixModel {
   }
 
   #take(asOf: number, cells: readonly Cell[]): void {
-    const known = { get: (key: string) => this.#slots.get(key)?.entry };
+    const known = (source: string, target: string): Entry | undefined => this.#slots.get(source)?.get(target)?.entry;
     const { changed, newSources, newTargets } = merge(known, new Set(this.sources), new Set(this.targets), asOf, cells);
     const counts = { ...this.counts };
     for (const entry of changed.values()) put(this.slot(entry.cell.source, entry.cell.target), entry, counts);

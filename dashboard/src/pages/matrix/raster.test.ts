@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { packed, paintCell, paletteOf, type Look } from './raster';
+import type { Look } from '../../lib/matrix';
+import { packed, paintCell, paletteOf } from './raster';
 
 const PALETTE = paletteOf('light', 'rtt', [1, 2, 3]);
 const PLAIN: Look = { heat: 3, lossy: false, stale: false, lowCount: false };

@@ -1,19 +1,11 @@
 /** Paints cells into pixels. A call for each of 40,000 cells to a canvas takes longer than a hand that waits. Pure. */
 
 import { paints, type Measure, type Rgb, type Scheme } from '../../lib/colour';
+import type { Look } from '../../lib/matrix';
 
 /** Pixels as `ImageData` has them: red, green, blue and opacity, from the lowest byte up. */
 export function packed([red, green, blue]: Rgb): number {
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-}
-
-/** How a cell is painted; the marks are those of the table. */
-export interface Look {
-  /** Class of the scale; null where there is no number. */
-  heat: number | null;
-  lossy: boolean;
-  stale: boolean;
-  lowCount: boolean;
 }
 
 /** Colours of the classes and of what marks them. */
@@ -31,7 +23,7 @@ export function paletteOf(scheme: Scheme, measure: Measure, hatch: Rgb): Palette
 /** A marked cell needs room for its marks. */
 const MARKED = 5;
 /** Distance of the lines of the hatch. */
-const HATCH = 4;
+const HATCH = 3;
 
 /** Whether a pixel of a cell belongs to a mark. */
 function isMark(look: Look, x: number, y: number, size: number): boolean {
@@ -50,9 +42,9 @@ export function paintCell(pixels: Uint32Array, stride: number, left: number, top
   const ink = heat === null ? 0 : (palette.inks[heat] ?? 0);
   for (let y = 0; y < size; y += 1) {
     const start = (top + y) * stride + left;
-    pixels.fill(background, start, start + size);
-    if (heat !== null && !marked) continue;
     for (let x = 0; x < size; x += 1) {
+      pixels[start + x] = background;
+      if (heat !== null && !marked) continue;
       if (heat === null) {
         if ((left + x + top + y) % HATCH === 0) pixels[start + x] = palette.hatch;
       } else if (isMark(look, x, y, size)) pixels[start + x] = ink;
