@@ -27,8 +27,8 @@ export async function openMatrix(page: Page, address = '/', least = 100): Promis
 }
 
 /** Opens the list that narrow screens get and waits until it has numbers. */
-export async function openList(page: Page): Promise<void> {
-  await page.goto('/');
+export async function openList(page: Page, address = '/'): Promise<void> {
+  await page.goto(address);
   await expect.poll(() => listNumbers(page).count(), { timeout: FILL_MS }).toBeGreaterThan(5);
 }
 

@@ -1,6 +1,5 @@
 /** The live matrix as reactive state. Each cell is a slot of its own, so that a change touches one cell only. */
 
-import { untrack } from 'svelte';
 import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix } from '../api';
 import { keyOf, merge, queryOf, sameSelection, type Entry, type Selection } from '../lib/matrix';
 import { catalogue } from './catalogue.svelte';
@@ -13,6 +12,13 @@ export class Slot {
   get cell(): Cell | undefined {
     return this.entry?.cell;
   }
+}
+
+/** Makes a slot as if nobody asked: what makes a state while it is computed itself would never hear of its changes. */
+function makeSlot(): Slot {
+  const made: Slot[] = [];
+  if ($effect.tracking()) $effect.root(() => void made.push(new Slot()))();
+  return made[0] ?? new Slot();
 }
 
 /** How many pairs have a number, and how many of these too few samples for it. */
@@ -45,8 +51,7 @@ export class MatrixModel {
     if (row === undefined) this.#slots.set(source, (row = new Map()));
     let slot = row.get(target);
     if (slot === undefined) {
-      // Whoever made a state would not hear of its changes.
-      slot = untrack(() => new Slot());
+      slot = makeSlot();
       row.set(target, slot);
     }
     return slot;

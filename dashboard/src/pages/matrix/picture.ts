@@ -4,6 +4,7 @@ import { edgeLabel, edgesOf, paints, toHex, type Measure, type Paint } from '../
 import { floorOf, viewOf, type CellView } from '../../lib/matrix';
 import type { Group, Place } from '../../lib/places';
 import { serverClock } from '../../lib/clock';
+import { catalogue } from '../../state/catalogue.svelte';
 import type { MatrixModel } from '../../state/matrix.svelte';
 import { isLarge } from './view';
 
@@ -23,7 +24,8 @@ const SCALE = 2;
 const MARGIN = 24;
 const GAP = 4;
 const HEAD = 58;
-const FOOT = 62;
+const FOOT = 66;
+const MARKS = 'Corner: probes lost · dashed: newest sample older than 60 s · dotted line: too few samples · hatched: not measured or no answer';
 const FONT = 'system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 
 /** Sizes of a picture of a table, or of one that is too large to have its numbers written. */
@@ -148,8 +150,19 @@ function drawScale(context: CanvasRenderingContext2D, measure: Measure, y: numbe
     context.fillStyle = toHex(paint.background);
     context.fillRect(MARGIN + index * 34, y, 34, 12);
     context.fillStyle = ink.quiet;
-    context.fillText(edgeLabel(index, measure), MARGIN + index * 34, y + 22);
+    context.fillText(`${edgeLabel(index, measure)}${index === ink.paints.length - 1 ? '+' : ''}`, MARGIN + index * 34, y + 22);
   });
+}
+
+/** What the corner of the picture says: whose numbers these are, and whether they are of real clouds. */
+function drawOrigin(context: CanvasRenderingContext2D, right: number, ink: Ink): void {
+  context.textAlign = 'right';
+  context.fillStyle = ink.quiet;
+  context.fillText(location.host, right, MARGIN + 8);
+  if (!catalogue.simulated) return;
+  context.font = `600 12px ${FONT}`;
+  context.fillStyle = ink.ink;
+  context.fillText('Simulated, not measured', right, MARGIN + 32);
 }
 
 /** Draws all of it. */
@@ -180,10 +193,10 @@ function draw(picture: Picture, context: CanvasRenderingContext2D, sizes: Return
       const view = viewOf(slot.cell, now, measure, measure === 'fibre' ? floorOf(source, target) : null);
       drawCell(context, view, x, y, width - 1, height - 1, ink);
     }
-  drawScale(context, measure, sizes.height - MARGIN - 26, ink);
+  drawScale(context, measure, sizes.height - MARGIN - 34, ink);
   context.fillStyle = ink.quiet;
-  context.textAlign = 'right';
-  context.fillText(location.host, sizes.width - MARGIN, MARGIN + 8);
+  context.fillText(MARKS, MARGIN, sizes.height - MARGIN + 10);
+  drawOrigin(context, sizes.width - MARGIN, ink);
 }
 
 /** Draws the picture and has the browser save it. */
