@@ -98,7 +98,7 @@ test('shows other measures, each with its own scale', async ({ page }) => {
   await openMatrix(page);
   const scale = page.getByRole('list', { name: /^Colour scale/ });
   await expect(scale).toHaveAccessibleName(/round-trip time/);
-  for (const [name, measure, shown] of [['Loss', 'loss', /Probes lost/], ['Jitter', 'jitter', /Mean jitter/], ['× fibre', 'fibre', /multiple of light/]] as const) {
+  for (const [name, measure, shown] of [['Loss', 'loss', /Probes lost/], ['Jitter', 'jitter', /Mean jitter/], ['× fibre', 'fibre', /× light’s in fibre/]] as const) {
     await page.getByRole('radio', { name }).check({ force: true });
     await expect(page).toHaveURL(new RegExp(`measure=${measure}`));
     await expect(page.getByText(shown).first()).toBeVisible();

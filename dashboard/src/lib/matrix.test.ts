@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Cell } from '../api';
-import { cellText, describe as inWords, floorOf, keyOf, merge, queryOf, sameSelection, valueOf, viewOf, type Entry, type Selection } from './matrix';
+import { cellText, describe as inWords, floorOf, keyOf, merge, queryOf, recount, sameSelection, valueOf, viewOf, type Entry, type Selection } from './matrix';
 import { Atlas } from './places';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -163,5 +163,24 @@ describe('a measure', () => {
   it('says why there is no multiple', () => {
     const near = cell('a', 'b');
     expect(inWords('a', 'b', near, viewOf(near, NOW, 'fibre'), 'fibre')).toBe('a to b: no distance to compare with');
+  });
+});
+
+describe('the counts', () => {
+  const none = { measured: 0, few: 0 };
+  const [full, few, dead] = [cell('a', 'b'), cell('a', 'b', { low_count: true }), cell('a', 'b', { rtt_ms: null, low_count: true })];
+
+  it('follow what comes, changes and goes', () => {
+    const one = recount(none, undefined, full);
+    expect(one).toEqual({ measured: 1, few: 0 });
+    expect(recount(one, full, few)).toEqual({ measured: 1, few: 1 });
+    expect(recount({ measured: 1, few: 1 }, few, dead)).toEqual(none);
+    expect(recount(one, full, undefined)).toEqual(none);
+  });
+
+  it('stay the very same where nothing changes, so that nobody is told', () => {
+    const one = recount(none, undefined, full);
+    expect(recount(one, full, cell('a', 'b', { rtt_ms: 1 }))).toBe(one);
+    expect(recount(none, undefined, dead)).toBe(none);
   });
 });

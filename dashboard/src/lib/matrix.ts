@@ -143,6 +143,20 @@ export function merge(
   return { changed, newSources: [...newSources], newTargets: [...newTargets] };
 }
 
+/** How many pairs have a number, and how many of these too few samples for it. */
+export interface Counts {
+  readonly measured: number;
+  readonly few: number;
+}
+
+/** The counts once a cell has taken the place of another; the very same where nothing changes. */
+export function recount(counts: Counts, before: Cell | undefined, after: Cell | undefined): Counts {
+  const has = (cell: Cell | undefined): number => (typeof cell?.rtt_ms === 'number' ? 1 : 0);
+  const few = (cell: Cell | undefined): number => (cell?.low_count === true ? has(cell) : 0);
+  const [measured, scarce] = [has(after) - has(before), few(after) - few(before)];
+  return measured === 0 && scarce === 0 ? counts : { measured: counts.measured + measured, few: counts.few + scarce };
+}
+
 /** How one cell of the matrix is painted. */
 export interface Look {
   /** Class of the heat scale; null when there is no number. */

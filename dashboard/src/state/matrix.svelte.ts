@@ -1,7 +1,7 @@
 /** The live matrix as reactive state. Each cell is a slot of its own, so that a change touches one cell only. */
 
 import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix } from '../api';
-import { keyOf, merge, queryOf, sameSelection, type Entry, type Selection } from '../lib/matrix';
+import { keyOf, merge, queryOf, recount, sameSelection, type Counts, type Entry, type Selection } from '../lib/matrix';
 import { catalogue } from './catalogue.svelte';
 import { Feed, type FeedStatus } from './feed';
 
@@ -19,12 +19,6 @@ function makeSlot(): Slot {
   const made: Slot[] = [];
   if ($effect.tracking()) $effect.root(() => void made.push(new Slot()))();
   return made[0] ?? new Slot();
-}
-
-/** How many pairs have a number, and how many of these too few samples for it. */
-export interface Counts {
-  measured: number;
-  few: number;
 }
 
 export class MatrixModel {
@@ -93,11 +87,11 @@ export class MatrixModel {
     const asOf = timeOf(matrix.as_of);
     const replace = !sameSelection(this.shown, selection);
     const present = new Set(matrix.cells.map((cell) => keyOf(cell.source, cell.target)));
-    const counts = { ...this.counts };
+    let counts = this.counts;
     for (const [source, row] of this.#slots)
       for (const [target, slot] of row) {
         if (slot.entry === undefined) continue;
-        if (replace || (slot.entry.asOf <= asOf && !present.has(keyOf(source, target)))) put(slot, undefined, counts);
+        if (replace || (slot.entry.asOf <= asOf && !present.has(keyOf(source, target)))) counts = put(slot, undefined, counts);
       }
     this.counts = counts;
     if (replace) {
@@ -118,9 +112,9 @@ export class MatrixModel {
   #take(asOf: number, cells: readonly Cell[]): void {
     const known = (source: string, target: string): Entry | undefined => this.#slots.get(source)?.get(target)?.entry;
     const { changed, newSources, newTargets } = merge(known, new Set(this.sources), new Set(this.targets), asOf, cells);
-    const counts = { ...this.counts };
-    for (const entry of changed.values()) put(this.slot(entry.cell.source, entry.cell.target), entry, counts);
-    if (counts.measured !== this.counts.measured || counts.few !== this.counts.few) this.counts = counts;
+    let counts = this.counts;
+    for (const entry of changed.values()) counts = put(this.slot(entry.cell.source, entry.cell.target), entry, counts);
+    this.counts = counts;
     if (newSources.length > 0) this.sources = [...this.sources, ...newSources];
     if (newTargets.length > 0) this.targets = [...this.targets, ...newTargets];
     this.asOf = Math.max(this.asOf, asOf);
@@ -128,12 +122,9 @@ export class MatrixModel {
   }
 }
 
-/** Writes an entry into its slot, and keeps count. */
-function put(slot: Slot, entry: Entry | undefined, counts: Counts): void {
-  for (const [cell, one] of [[slot.cell, -1], [entry?.cell, 1]] as const) {
-    if (cell === undefined || cell.rtt_ms === null) continue;
-    counts.measured += one;
-    if (cell.low_count) counts.few += one;
-  }
+/** Writes an entry into its slot, and tells the new counts. */
+function put(slot: Slot, entry: Entry | undefined, counts: Counts): Counts {
+  const counted = recount(counts, slot.cell, entry?.cell);
   slot.entry = entry;
+  return counted;
 }

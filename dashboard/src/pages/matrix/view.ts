@@ -27,7 +27,7 @@ export function measureWords(measure: Measure): string {
     case 'jitter':
       return 'Mean jitter in ms (round-trip time less the least)';
     case 'fibre':
-      return 'Round-trip time as a multiple of light’s in fibre';
+      return 'Round-trip time, × light’s in fibre';
   }
 }
 
