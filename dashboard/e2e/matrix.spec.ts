@@ -91,7 +91,7 @@ test('keeps the last numbers and offers a retry when the server is gone', async 
   expect(await numbers(page).count()).toBe(count);
   await context.unroute('**/api/**');
   await page.getByRole('button', { name: 'Retry now' }).click();
-  await expect(page.getByText('p50 of the last day')).toBeVisible();
+  await expect(page.getByText('p50 of the last day')).toBeVisible({ timeout: 15_000 });
 });
 
 test('shows other measures, each with its own scale', async ({ page }) => {
