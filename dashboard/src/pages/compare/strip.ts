@@ -1,5 +1,6 @@
 /** All differences as dots along one axis. Pure. */
 
+import * as format from '../../lib/format';
 import type { Difference } from './differences';
 
 /** Between these the axis is even, beyond them it goes by powers of ten: most differences are small, and a few are great. */
@@ -50,5 +51,5 @@ export function stripSays(pairs: readonly Pick<Difference, 'delta_ms' | 'exceeds
   const grown = beyond.filter(({ delta_ms }) => delta_ms > 0).length;
   const all = pairs.map(({ delta_ms }) => delta_ms);
   const range = `from ${signed(Math.min(...all))} to ${signed(Math.max(...all))} ms`;
-  return `${pairs.length} pairs, ${range}; ${beyond.length} differ by more than chance explains: ${grown} slower, ${beyond.length - grown} faster on side B.`;
+  return `${format.count(pairs.length)} pairs, ${range}; ${format.count(beyond.length)} differ by more than chance explains: ${grown} slower, ${beyond.length - grown} faster on side B.`;
 }
