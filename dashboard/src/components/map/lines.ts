@@ -17,6 +17,8 @@ export interface LineStyle {
   width: number;
   /** `stroke-dasharray`; null for a whole line. Dashes say what colour alone must not. */
   dash: string | null;
+  /** Whether an outline sets it off: the ramp of latency begins near the colour of the page. */
+  outlined: boolean;
 }
 
 /** What is dashed: lost probes with long dashes, old numbers with dots, no answer at all with short dashes. */
@@ -35,15 +37,15 @@ export function lossClass(share: number): number {
 
 /** A line coloured by loss; its width grows with it too. */
 export function lossStyle(index: number): LineStyle {
-  if (index === 0) return { stroke: 'var(--quiet)', width: 1, dash: null };
+  if (index === 0) return { stroke: 'var(--quiet)', width: 0.75, dash: null, outlined: false };
   const share = [0, 45, 65, 85, 100, 100][index] ?? 100;
   const dash = index === LOSS_EDGES.length - 1 ? SILENT_DASH : null;
-  return { stroke: `color-mix(in srgb, var(--loss) ${share}%, var(--quiet))`, width: 0.8 + 0.6 * index, dash };
+  return { stroke: `color-mix(in srgb, var(--loss) ${share}%, var(--quiet))`, width: 0.75 + 0.4 * index, dash, outlined: false };
 }
 
 /** A line coloured by latency out of the paints of the heat scale. */
 export function latencyStyle({ rtt_ms, loss, stale }: Reading, heat: readonly string[]): LineStyle {
-  if (rtt_ms === null) return { stroke: 'var(--loss)', width: 1.25, dash: SILENT_DASH };
+  if (rtt_ms === null) return { stroke: 'var(--loss)', width: 1.25, dash: SILENT_DASH, outlined: false };
   const dash = stale ? STALE_DASH : loss > 0 ? LOSSY_DASH : null;
-  return { stroke: heat[classOf(rtt_ms)] ?? 'currentcolor', width: 2, dash };
+  return { stroke: heat[classOf(rtt_ms)] ?? 'currentcolor', width: 2, dash, outlined: true };
 }

@@ -17,7 +17,6 @@ export interface Compared {
   pairs: readonly Difference[];
   /** Unix ms. */
   asOf: number;
-  simulated: boolean;
 }
 
 /** What selects the numbers, and not only how they are shown. */
@@ -71,15 +70,14 @@ export function united(one: readonly Difference[], other: readonly Difference[])
 }
 
 /**
- * Asks for all pairs. The service begins with the greatest growth and ends its list somewhere; where it does, the other
- * end is had by asking with the sides swapped.
+ * Asks for all pairs. The service begins with the greatest growth and ends its list somewhere; the other end of a list that
+ * may be longer is had by asking with the sides swapped.
  */
 export async function ask(state: CompareState, signal: AbortSignal): Promise<Compared> {
   const get = (of: CompareState): Promise<Schemas['Diff']> => answer(client.GET('/api/v1/diff', { params: { query: diffQuery(of) }, signal }));
-  const { pairs, as_of, simulated } = await get(state);
-  const rest = pairs.length < LIMIT ? [] : (await get(swapped(state))).pairs.map(turned);
-  // `as_of` is that of the live view, also where no side is of now.
-  return { key: keyOf(state), pairs: united(pairs, rest), asOf: timeOf(as_of), simulated };
+  const narrow = state.source !== '' || state.target !== '';
+  const [one, other] = await Promise.all([get(state), narrow ? null : get(swapped(state))]);
+  return { key: keyOf(state), pairs: united(one.pairs, (other?.pairs ?? []).map(turned)), asOf: timeOf(one.as_of) };
 }
 
 const greatest = (one: Difference, other: Difference): number =>

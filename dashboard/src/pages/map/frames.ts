@@ -17,7 +17,6 @@ export interface Frame {
   ids: readonly string[];
   /** Unix ms. */
   asOf: number;
-  simulated: boolean;
 }
 
 /** Frames that are kept; each is of some thousand numbers. */
@@ -50,8 +49,8 @@ export class Frames {
   }
 
   async frame(selection: Selection, placeOf: (id: string) => Coordinates | null, signal: AbortSignal): Promise<Frame> {
-    const { cells, sources, targets, as_of, simulated } = await this.matrix(selection, signal);
+    const { cells, sources, targets, as_of } = await this.matrix(selection, signal);
     const asOf = timeOf(as_of);
-    return { selection, pairs: pairsOf(cells, placeOf, asOf), ids: [...new Set([...sources, ...targets])], asOf, simulated };
+    return { selection, pairs: pairsOf(cells, placeOf, asOf), ids: [...new Set([...sources, ...targets])], asOf };
   }
 }

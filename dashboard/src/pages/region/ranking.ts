@@ -15,7 +15,6 @@ export interface Answered {
   incomplete: readonly string[];
   /** Unix ms. */
   asOf: number;
-  simulated: boolean;
 }
 
 /** Everything that the ranking is about: the region and the others. */
@@ -87,14 +86,14 @@ async function past(state: RegionState, at: number, providerOf: (id: string) => 
   );
   const endOf = (cell: Cell): string => (direction === 'from' ? cell.target : cell.source);
   const cells = answers.map(({ cells }) => cells.filter((cell) => provider === '' || providerOf(endOf(cell)) === provider));
-  return { state, ...rank(cells, members, endOf, state.by, providerOf), asOf: at, simulated: answers.some(({ simulated }) => simulated) };
+  return { state, ...rank(cells, members, endOf, state.by, providerOf), asOf: at };
 }
 
 /** Asks for what a state of the page shows. */
 export async function ask(state: RegionState, providerOf: (id: string) => string | null, signal: AbortSignal): Promise<Answered> {
   if (state.at !== null) return past(state, state.at, providerOf, signal);
-  const { ranking, incomplete, as_of, simulated } = await answer(client.GET('/api/v1/rank', { params: { query: rankQuery(state) }, signal }));
-  return { state, ranking, incomplete, asOf: timeOf(as_of), simulated };
+  const { ranking, incomplete, as_of } = await answer(client.GET('/api/v1/rank', { params: { query: rankQuery(state) }, signal }));
+  return { state, ranking, incomplete, asOf: timeOf(as_of) };
 }
 
 /** The number that orders. */
