@@ -1,10 +1,8 @@
 /** What the map asks for. Frames of the past are kept, so that a playback that comes back to one asks for it no more. */
 
-import { getMatrix, rfc3339, timeOf, type Matrix, type MatrixQuery } from '../../api';
-import type { Coordinates } from '../../lib/geo';
+import { getMatrix, rfc3339, timeOf, type Cell, type Matrix, type MatrixQuery } from '../../api';
 import { WINDOW_MS } from '../../lib/words';
 import type { MapState } from './address';
-import { pairsOf, type Pair } from './pairs';
 
 /** What selects the numbers. */
 export type Selection = Pick<MapState, 'percentile' | 'window' | 'at'>;
@@ -12,7 +10,7 @@ export type Selection = Pick<MapState, 'percentile' | 'window' | 'at'>;
 /** The numbers of one moment. */
 export interface Frame {
   selection: Selection;
-  pairs: readonly Pair[];
+  cells: readonly Cell[];
   /** Everything that measures or is measured in it. */
   ids: readonly string[];
   /** Unix ms. */
@@ -48,9 +46,8 @@ export class Frames {
     return asked;
   }
 
-  async frame(selection: Selection, placeOf: (id: string) => Coordinates | null, signal: AbortSignal): Promise<Frame> {
+  async frame(selection: Selection, signal: AbortSignal): Promise<Frame> {
     const { cells, sources, targets, as_of } = await this.matrix(selection, signal);
-    const asOf = timeOf(as_of);
-    return { selection, pairs: pairsOf(cells, placeOf, asOf), ids: [...new Set([...sources, ...targets])], asOf };
+    return { selection, cells, ids: [...new Set([...sources, ...targets])], asOf: timeOf(as_of) };
   }
 }
