@@ -80,6 +80,21 @@ export function getSeries({ start, end, step, ...pair }: SeriesQuery, signal: Ab
   return answer(client.GET('/api/v1/series', { params: { query }, signal }));
 }
 
+/** What `/healthz` says; it is outside the described API. */
+export interface Health {
+  status: string;
+  version: string;
+  /** When the newest probe left. */
+  latest: string | null;
+  /** What is not well. */
+  reasons: string[];
+}
+
+/** How the service is; when it is not well, it says so by the same document with status 503. */
+export async function getHealth(signal: AbortSignal): Promise<Health> {
+  return (await (await fetch('/healthz', { signal })).json()) as Health;
+}
+
 /** Opens the stream of changed cells. The caller closes it. */
 export function openStream(query: Query<'/api/v1/stream'>): EventSource {
   return new EventSource(apiHref('/api/v1/stream', query));
