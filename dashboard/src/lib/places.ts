@@ -54,10 +54,13 @@ export class Atlas {
   readonly vantages: readonly string[];
   /** Regions that measure; each is a target of the others. */
   readonly vantageRegions: readonly string[];
+  /** The whole catalogue, with the regions that nobody measures from. */
+  readonly regions: readonly Region[];
 
   constructor(catalogue: Regions) {
     this.vantages = catalogue.vantages.map(({ id }) => id);
     this.vantageRegions = catalogue.regions.filter(({ vantage }) => vantage).map(({ id }) => id);
+    this.regions = catalogue.regions;
     for (const region of catalogue.regions) this.#places.set(region.id, placeOf(region.id, region));
     for (const vantage of catalogue.vantages) {
       if (this.#places.has(vantage.id)) continue;
