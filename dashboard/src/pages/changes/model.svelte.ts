@@ -9,8 +9,9 @@ import type { FeedStatus } from '../../state/feed';
 import type { ChangesState } from './address';
 import { idOf, LIMIT, withNews, type RouteChange } from './changes';
 
-/** The stream brings what is new; this is for what it may have missed. */
-const PERIOD_MS = 30_000;
+const PERIOD_MS = 5_000;
+/** While the stream brings what is new, requests are only for what it may have missed. */
+const STREAMING_PERIOD_MS = 60_000;
 /** A stream that the browser has given up is opened again after this time. */
 const REOPEN_MS = 15_000;
 
@@ -59,10 +60,14 @@ export class ChangesModel {
   /** Follows a selection until the returned function is called. */
   follow(selection: Selection): () => void {
     this.#answer.clear();
+    let askedAt = 0;
     const ask = async (signal: AbortSignal): Promise<RouteChange[]> => {
+      const known = this.#answer.data;
+      if (known !== null && this.#streaming && Date.now() - askedAt < STREAMING_PERIOD_MS) return known;
       const query = queryOf(selection, serverClock.at(Date.now()));
       const { changes, simulated } = await answer(client.GET('/api/v1/changes', { params: { query }, signal }));
       catalogue.simulated = simulated;
+      askedAt = Date.now();
       return changes;
     };
     const unfollow = this.#answer.follow(ask, PERIOD_MS, () => serverClock.at(Date.now()));

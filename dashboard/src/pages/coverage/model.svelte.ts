@@ -5,7 +5,7 @@ import { serverClock } from '../../lib/clock';
 import { Answer } from '../../state/answer.svelte';
 import { catalogue } from '../../state/catalogue.svelte';
 
-const PERIOD_MS = 15_000;
+const PERIOD_MS = 5_000;
 /** What is counted out of the samples costs more. */
 const SAMPLES_PERIOD_MS = 300_000;
 
