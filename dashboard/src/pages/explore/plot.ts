@@ -12,10 +12,12 @@ const VARIABLES = { accent: '--accent', ink: '--ink', 'quiet-line': '--quiet' } 
 const FONT = '12px system-ui, sans-serif';
 const HEIGHT = 280;
 const DAY = 86_400;
-/** Room for the name under a bar, and for how many characters of it. */
-const NAME_HEIGHT = 96;
-const NAME_LENGTH = 16;
-const NAME_WIDTH = 15;
+/** A bar with its gap, and the axis below all of them. */
+const BAR_HEIGHT = 20;
+const FOOT_HEIGHT = 44;
+/** Names take so much of the width at most, and a character so much of that. */
+const NAMES_SHARE = 0.42;
+const CHARACTER_WIDTH = 6.6;
 
 function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -26,27 +28,30 @@ export function dataOf(drawing: Drawing): uPlot.AlignedData {
   return [drawing.names.map((_, index) => index), drawing.values];
 }
 
-function shortName(name: string): string {
-  return name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH - 1)}…` : name;
+/** How wide the names of bars stand, in px. */
+function namesWidth(names: readonly string[], width: number): number {
+  const longest = Math.max(...names.map(({ length }) => length));
+  return Math.min((longest + 1) * CHARACTER_WIDTH + 16, width * NAMES_SHARE);
 }
 
-/** Where bars have their names: under each, or under every second and so on where they are narrow. */
-function namedBars(count: number, width: number): number[] {
-  const every = Math.max(1, Math.ceil((count * NAME_WIDTH) / Math.max(1, width - 80)));
-  return Array.from({ length: Math.ceil(count / every) }, (_, index) => index * every);
+function shortName(name: string, room: number): string {
+  const most = Math.floor((room - 16) / CHARACTER_WIDTH);
+  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
 }
 
-function bottomAxis(drawing: Drawing, width: number, timeZone: string): uPlot.Axis {
+/** The axis of the names of bars, or of times. */
+function nameAxis(drawing: Drawing, width: number, timeZone: string): uPlot.Axis {
   const common = { font: FONT, stroke: colour('--quiet'), ticks: { show: false } };
   if (drawing.kind === 'bars') {
     const { names } = drawing;
+    const size = namesWidth(names, width);
     return {
       ...common,
-      size: NAME_HEIGHT,
-      rotate: -60,
+      side: 3,
+      size,
       grid: { show: false },
-      splits: () => namedBars(names.length, width),
-      values: (_, splits) => splits.map((index) => shortName(names[index] ?? '')),
+      splits: () => names.map((_, index) => index),
+      values: (_, splits) => splits.map((index) => shortName(names[index] ?? '', size)),
     };
   }
   const text = (time: number, days: boolean): string => (days ? format.date(time * 1000, timeZone).slice(5) : format.minute(time * 1000, timeZone));
@@ -60,7 +65,7 @@ function bottomAxis(drawing: Drawing, width: number, timeZone: string): uPlot.Ax
 
 function seriesOf(drawing: Drawing): uPlot.Series[] {
   if (drawing.kind === 'bars') {
-    const paths = uPlot.paths.bars?.({ size: [0.7, 28] }) as uPlot.Series.PathBuilder;
+    const paths = uPlot.paths.bars?.({ size: [0.62, 14] }) as uPlot.Series.PathBuilder;
     return [{ fill: colour('--accent'), width: 0, points: { show: false }, paths }];
   }
   return drawing.lines.map((_, index) => {
@@ -70,24 +75,35 @@ function seriesOf(drawing: Drawing): uPlot.Series[] {
   });
 }
 
+/** Bars lie: their names can then be read. What they are measured by begins at nought. */
+function scalesOf(drawing: Drawing): uPlot.Scales {
+  if (drawing.kind === 'line') return { x: { time: true } };
+  return {
+    x: { time: false, ori: 1, dir: -1, range: () => [-0.6, drawing.names.length - 0.4] },
+    y: { ori: 0, dir: 1, range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(0, high ?? 1) * 1.03 || 1] },
+  };
+}
+
 export function optionsOf(drawing: Drawing, width: number, timeZone: string, onpoint: (index: number | null) => void): uPlot.Options {
   const bars = drawing.kind === 'bars';
   return {
     width,
-    height: HEIGHT,
-    padding: [10, 8, 0, 0],
+    height: bars ? drawing.names.length * BAR_HEIGHT + FOOT_HEIGHT : HEIGHT,
+    padding: [10, 22, 0, 0],
     legend: { show: false },
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), timeZone === 'UTC' ? 'Etc/UTC' : timeZone),
-    cursor: { drag: { setScale: false, x: false, y: false }, y: false, points: { show: !bars } },
+    cursor: { drag: { setScale: false, x: false, y: false }, x: !bars, y: false, points: { show: !bars } },
     hooks: { setCursor: [(plot) => onpoint(plot.cursor.idx ?? null)] },
-    scales: {
-      // Half a bar's room at both ends, and bars stand on nought.
-      x: bars ? { time: false, range: () => [-0.6, drawing.names.length - 0.4] } : { time: true },
-      ...(bars ? { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(0, high ?? 1) * 1.05 || 1] } } : {}),
-    },
+    scales: scalesOf(drawing),
     axes: [
-      bottomAxis(drawing, width, timeZone),
-      { size: 60, font: FONT, stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } },
+      nameAxis(drawing, width, timeZone),
+      {
+        ...(bars ? { side: 2, size: 32 } : { size: 60 }),
+        font: FONT,
+        stroke: colour('--quiet'),
+        grid: { stroke: colour('--line'), width: 1 },
+        ticks: { show: false },
+      },
     ],
     series: [{}, ...seriesOf(drawing)],
   };

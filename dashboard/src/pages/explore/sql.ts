@@ -65,9 +65,9 @@ export function fullText(value: Value): string {
   return time === null ? String(value) : `${time[1]} ${time[2]}${(time[3] ?? '').replace(/\.?0+$/, '')}`;
 }
 
-/** Three decimals, or four digits of what is small. */
+/** Three decimals, so that they stand below one another; four digits of what is small. */
 function shortNumber(value: number): string {
-  return Math.abs(value) < 0.1 ? String(Number(value.toPrecision(4))) : String(Number(value.toFixed(3)));
+  return Math.abs(value) < 0.1 ? String(Number(value.toPrecision(4))) : value.toFixed(3);
 }
 
 function compare(one: Value, other: Value): number {
