@@ -7,6 +7,14 @@ export interface Example {
 
 export const EXAMPLES: readonly [Example, ...Example[]] = [
   {
+    title: 'p99 of seven days, out of merged digests',
+    query: `select target, digest_quantile(digest_merge(digest), 0.99) / 1000 as p99_ms, sum(received) as samples
+from rollup_1h
+where source = 'us-east-1' and protocol = 'tcp' and date >= cast(now() - interval '7 days' as date)
+group by target
+order by p99_ms desc nulls last`,
+  },
+  {
     title: 'The slowest pairs of the last hour',
     query: `select source, target, p50_us / 1000.0 as p50_ms, p99_us / 1000.0 as p99_ms, received
 from live
@@ -31,14 +39,6 @@ from rollup_1h
 where source = 'eu-west-1' and target in ('eu-central-1', 'us-east-1', 'ap-northeast-1')
   and protocol = 'tcp' and date >= cast(now() - interval '7 days' as date)
 order by hour, target`,
-  },
-  {
-    title: 'p99 of any range, out of merged digests',
-    query: `select target, digest_quantile(digest_merge(digest), 0.99) / 1000 as p99_ms, sum(received) as samples
-from rollup_1h
-where source = 'us-east-1' and protocol = 'tcp' and date >= cast(now() - interval '7 days' as date)
-group by target
-order by p99_ms desc nulls last`,
   },
   {
     title: 'How many times slower than light in fibre',
