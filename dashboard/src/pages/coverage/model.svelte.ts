@@ -1,6 +1,6 @@
 /** Everything the page of the coverage shows, as reactive state. */
 
-import { answer, client, getHealth, timeOf, type Health, type Schemas } from '../../api';
+import { answer, client, getHealth, type Health, type Schemas } from '../../api';
 import { serverClock } from '../../lib/clock';
 import { Answer } from '../../state/answer.svelte';
 import { catalogue } from '../../state/catalogue.svelte';
@@ -60,7 +60,7 @@ export class CoverageModel {
   /** Keeps both up to date until the returned function is called. */
   follow(): () => void {
     const stops = [
-      this.present.follow(askPresent, PERIOD_MS, ({ pairs }) => timeOf(pairs.as_of) || serverClock.at(Date.now())),
+      this.present.follow(askPresent, PERIOD_MS, () => serverClock.at(Date.now())),
       this.archived.follow(askArchived, SAMPLES_PERIOD_MS),
     ];
     return () => stops.forEach((stop) => stop());
