@@ -1,7 +1,9 @@
 /** The same statement from other programs. Pure. The forms are those of docs/sql.md and docs/archive.md. */
 
+import type { Program } from './address';
+
 export interface Snippet {
-  name: string;
+  name: Program;
   text: string;
   /** What to know of it. */
   note: string;
