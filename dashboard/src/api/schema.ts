@@ -1814,10 +1814,10 @@ export interface operations {
                  */
                 limit?: number;
                 /**
-                 * @description The form of the answer; it goes before the header `Accept`. Default `json`. All forms but `json` have the rows alone.
+                 * @description The form of the answer; it goes before the header `Accept`. Default `json`. All others have the changes alone; `atom` (RFC 4287) is for feed readers.
                  * @example json
                  */
-                format?: "json" | "csv" | "ndjson" | "arrow" | "parquet";
+                format?: "json" | "csv" | "ndjson" | "arrow" | "parquet" | "atom";
             };
             header?: never;
             path?: never;
@@ -1831,6 +1831,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/atom+xml": string;
                     "application/json": components["schemas"]["RouteChanges"];
                     "application/vnd.apache.arrow.stream": string;
                     "application/vnd.apache.parquet": string;
