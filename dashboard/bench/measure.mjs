@@ -43,11 +43,8 @@ async function visit() {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
   await page.goto(`${address}/`, { waitUntil: 'load' });
-  const paint = await page.evaluate(async () => {
-    const known = performance.getEntriesByName('first-contentful-paint')[0];
-    if (known !== undefined) return known.startTime;
-    return new Promise((done) => new PerformanceObserver((list) => done(list.getEntries().find(({ name }) => name === 'first-contentful-paint')?.startTime)).observe({ type: 'paint', buffered: true }));
-  });
+  const painted = await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+  const paint = await painted.jsonValue();
   // What a page loads for its first view comes within moments; what is loaded for an interaction comes with that.
   await page.waitForTimeout(1_500);
   const loaded = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname));
