@@ -149,7 +149,7 @@ async fn the_file_in_the_repository_is_the_description() {
         std::fs::write(file, &found).unwrap();
     }
     let same = std::fs::read_to_string(file).unwrap() == found;
-    assert!(same, "openapi.json differs: write it with UPDATE_GOLDEN=1, then `npm run generate` in dashboard/");
+    assert!(same, "openapi.json differs: write it with UPDATE_GOLDEN=1");
 }
 
 #[tokio::test]
