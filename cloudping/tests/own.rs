@@ -11,11 +11,14 @@ use support::{Server, cloudping};
 fn own_targets_are_measured_each_in_its_way() {
     let directory = tempfile::tempdir().unwrap();
     let answering = TcpListener::bind("127.0.0.1:0").unwrap();
+    let shop = answering.local_addr().unwrap();
+    // Whoever never accepts has a full queue some time, and then drops what comes.
+    std::thread::spawn(move || answering.incoming().for_each(drop));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let file = directory.path().join("own.toml");
     let text = format!(
         "[[target]]\nid = \"shop\"\nendpoint = \"{}\"\nburst = 2\n\n[[target]]\nid = \"gone\"\nendpoint = \"nowhere.invalid:443\"\n\n[[vantage]]\nid = \"line-1\"\n\n[[vantage]]\nid = \"line-2\"\nsource = \"127.0.0.2\"\n",
-        answering.local_addr().unwrap()
+        shop
     );
     std::fs::write(&file, text).unwrap();
     let closed = format!("closed={closed}");
