@@ -10,8 +10,12 @@ export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results/artifacts',
   timeout: 120_000,
-  // All tests share one small server and one small machine.
-  workers: 1,
+  // All tests share one small server and one small machine. What waits for the weather mostly waits, so it goes first, beside the others.
+  workers: 2,
+  projects: [
+    { name: 'weather', testMatch: 'weather.spec.ts' },
+    { name: 'pages', testIgnore: 'weather.spec.ts' },
+  ],
   forbidOnly: true,
   reporter: [['list']],
   use: {
