@@ -11,6 +11,8 @@ export class Answer<T> {
   error = $state<string | null>(null);
   /** When the last answer came or what it said of itself, Unix ms; 0 before the first. */
   asOf = $state(0);
+  /** Time between two requests, ms. */
+  period = $state(0);
   #stop: (() => void) | null = null;
   #again: (() => void) | null = null;
 
@@ -25,6 +27,7 @@ export class Answer<T> {
    */
   follow(ask: (signal: AbortSignal) => Promise<T>, period: number, asOf: (data: T) => number = () => Date.now()): () => void {
     this.#stop?.();
+    this.period = period;
     const start = (): (() => void) => repeat((signal) => this.#attempt(ask, asOf, signal), period);
     const stop = (this.#stop = start());
     this.#again = () => {

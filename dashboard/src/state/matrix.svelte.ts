@@ -3,7 +3,7 @@
 import { getMatrix, openStream, timeOf, type Cell, type CellUpdate, type Matrix } from '../api';
 import { keyOf, merge, queryOf, recount, sameSelection, type Counts, type Entry, type Selection } from '../lib/matrix';
 import { catalogue } from './catalogue.svelte';
-import { Feed, type FeedStatus } from './feed';
+import { Feed, POLL_MS, type FeedStatus } from './feed';
 
 /** One direction of one pair. */
 export class Slot {
@@ -30,6 +30,8 @@ export class MatrixModel {
   asOf = $state(0);
   status = $state<FeedStatus>('connecting');
   error = $state<string | null>(null);
+  /** Time between two requests while nothing is streamed, ms. */
+  readonly period = POLL_MS;
   /** Kept as changes come: to count 40,000 cells at each of them would take longer than they are apart. */
   counts = $state.raw<Counts>({ measured: 0, few: 0 });
   /** Rises with every change of any cell; for what draws all of them at once. */

@@ -78,6 +78,11 @@ export class PairModel {
     return this.figures['5m'].asOf;
   }
 
+  /** Of the newest figures, ms. */
+  get period(): number {
+    return this.figures['5m'].period;
+  }
+
   get status(): FeedStatus {
     if (this.error !== null) return 'failed';
     return this.asOf === 0 && this.history.data === null ? 'connecting' : 'polling';

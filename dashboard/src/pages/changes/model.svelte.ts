@@ -48,6 +48,10 @@ export class ChangesModel {
     return this.#answer.asOf;
   }
 
+  get period(): number {
+    return this.#answer.period;
+  }
+
   get status(): FeedStatus {
     const { status } = this.#answer;
     return status === 'polling' && this.#streaming ? 'live' : status;
