@@ -8,7 +8,7 @@ const FILL_MS = 30_000;
 const CHART_MS = 60_000;
 
 export const SCHEMES = ['light', 'dark'] as const;
-export const WIDTHS = [1440, 390] as const;
+export const WIDTHS = [1440, 768, 390] as const;
 
 /** Cells of the grid that hold a number. */
 export function numbers(page: Page): Locator {

@@ -93,16 +93,3 @@ test('a badge is a picture with its code', async ({ page }) => {
   await expect.poll(() => badge.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(50);
   await expect(page.getByTestId('code').first()).toContainText('.svg?percentile=p99)](http');
 });
-
-for (const colorScheme of SCHEMES) {
-  for (const width of [1440, 390]) {
-    test(`sharing has no fault, ${colorScheme}, ${width} px`, async ({ page }) => {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: 900 });
-      await page.goto('/share?kind=matrix');
-      await expect(page.frameLocator('[data-testid="preview"]').getByRole('rowheader').first()).toBeVisible();
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-      expect(await faults(page)).toEqual([]);
-    });
-  }
-}
