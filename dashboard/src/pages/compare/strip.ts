@@ -51,5 +51,5 @@ export function stripSays(pairs: readonly Pick<Difference, 'delta_ms' | 'exceeds
   const grown = beyond.filter(({ delta_ms }) => delta_ms > 0).length;
   const all = pairs.map(({ delta_ms }) => delta_ms);
   const range = `from ${signed(Math.min(...all))} to ${signed(Math.max(...all))} ms`;
-  return `${format.count(pairs.length)} pairs, ${range}; ${format.count(beyond.length)} differ by more than chance explains: ${grown} slower, ${beyond.length - grown} faster on side B.`;
+  return `${format.count(pairs.length)} pairs, ${range}; ${format.count(beyond.length)} differ by more than chance explains: ${format.count(grown)} slower, ${format.count(beyond.length - grown)} faster on side B.`;
 }
