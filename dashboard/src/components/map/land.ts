@@ -1,24 +1,26 @@
-/** The outline of the continents (Natural Earth, 1:110 million), asked for once, as a file of its own beside the code. */
+/** The outline of the continents, asked for once, as a file of its own beside the code; `build/land.ts` makes it. */
 
-import type { MultiPolygon, Polygon } from 'geojson';
-import { feature } from 'topojson-client';
-import type { GeometryCollection, Topology } from 'topojson-specification';
-import source from 'world-atlas/land-110m.json?url';
+import type { MultiPolygon, Position } from 'geojson';
 
-export type Land = { type: 'GeometryCollection'; geometries: (Polygon | MultiPolygon)[] };
+let asked: Promise<MultiPolygon> | null = null;
 
-let asked: Promise<Land> | null = null;
-
-async function load(): Promise<Land> {
-  const response = await fetch(source);
-  if (!response.ok) throw new Error(`The outline of the continents could not be loaded (${response.status})`);
-  const topology = (await response.json()) as Topology<{ land: GeometryCollection }>;
-  const { features } = feature(topology, topology.objects.land);
-  return { type: 'GeometryCollection', geometries: features.map(({ geometry }) => geometry as Polygon | MultiPolygon) };
+async function load(): Promise<MultiPolygon> {
+  const { polygons, steps } = await import('virtual:land');
+  const ring = (deltas: readonly number[]): Position[] => {
+    const points: Position[] = [];
+    let [x, y] = [0, 0];
+    for (let index = 0; index < deltas.length; index += 2) {
+      x += deltas[index] ?? 0;
+      y += deltas[index + 1] ?? 0;
+      points.push([x / steps, y / steps]);
+    }
+    return [...points, ...points.slice(0, 1)];
+  };
+  return { type: 'MultiPolygon', coordinates: polygons.map((polygon) => polygon.map(ring)) };
 }
 
 /** The outline; null where it cannot be had, for a map without it still shows every number. The next map tries again. */
-export async function getLand(): Promise<Land | null> {
+export async function getLand(): Promise<MultiPolygon | null> {
   asked ??= load();
   try {
     return await asked;

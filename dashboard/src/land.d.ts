@@ -1,0 +1,5 @@
+/** What `build/land.ts` makes. */
+declare module 'virtual:land' {
+  export const steps: number;
+  export const polygons: readonly (readonly (readonly number[])[])[];
+}
