@@ -1,6 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
-import { land } from './build/land.ts';
+import { land } from './vite.land.ts';
 
 // The API is served by the same origin in production; `npm run dev` forwards to a running server.
 const api = process.env['CLOUDPING_URL'] ?? 'http://127.0.0.1:8080';

@@ -1,4 +1,4 @@
-/** What `build/land.ts` makes. */
+/** What `vite.land.ts` makes. */
 declare module 'virtual:land' {
   export const steps: number;
   export const polygons: readonly (readonly (readonly number[])[])[];

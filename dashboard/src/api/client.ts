@@ -1,6 +1,5 @@
 /** How requests are made: the paths and their answers as `schema.ts` has them out of the service's own description. */
 
-import createClient from 'openapi-fetch';
 import { serverClock } from '../lib/clock';
 import type { paths } from './schema';
 
@@ -35,14 +34,20 @@ async function problem(response: Response): Promise<ApiError> {
   }
 }
 
-/** `fetch` that ends in time, and throws {@link ApiError} instead of giving an answer that is none. */
-async function fetchJson(request: Request): Promise<Response> {
+/** What a resource takes in its query. */
+export type Query<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } } ? NonNullable<Q> : never;
+type Answered<Operation> = Operation extends { responses: { 200: { content: { 'application/json': infer Body } } } } ? Body : never;
+type Posted<Operation> = Operation extends { requestBody: { content: { 'application/json': infer Body } } } ? Body : never;
+type Answering<Method extends 'get' | 'post'> = { [P in keyof paths]: Answered<paths[P][Method]> extends never ? never : P }[keyof paths];
+
+/** Asks, ends in time, and throws {@link ApiError} instead of giving an answer that is none. */
+async function ask(href: string, signal: AbortSignal | null, init: RequestInit = {}): Promise<unknown> {
   const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
   let response: Response;
   try {
-    response = await fetch(request, { signal: AbortSignal.any([request.signal, timeout]) });
+    response = await fetch(href, { ...init, signal: signal === null ? timeout : AbortSignal.any([signal, timeout]) });
   } catch (error) {
-    if (request.signal.aborted) throw error;
+    if (signal?.aborted === true) throw error;
     throw new ApiError(timeout.aborted ? 'The server did not answer in time' : 'The server cannot be reached', 0);
   }
   serverClock.observe(response.headers.get('date'), Date.now());
@@ -51,28 +56,25 @@ async function fetchJson(request: Request): Promise<Response> {
   if (!(response.headers.get('content-type') ?? '').includes('json')) {
     throw new ApiError('The server answered with something that is not JSON', response.status);
   }
-  return response;
+  return response.json();
 }
 
-/** The typed client: `await answer(client.GET('/api/v1/rank', { params: { query: { source } }, signal }))`. */
-export const client = createClient<paths, 'application/json'>({
-  fetch: fetchJson,
-  headers: { accept: 'application/json' },
-});
+const ACCEPT = { accept: 'application/json' };
 
-/** The body of an answer. */
-export async function answer<T>(request: Promise<{ data?: T }>): Promise<T> {
-  const { data } = await request;
-  // Whatever has no body has been thrown by `fetchJson`.
-  return data as T;
+/** The answer of a resource to a query: `await get('/api/v1/rank', { source }, signal)`. */
+export async function get<P extends Answering<'get'>>(path: P, query: Query<P>, signal: AbortSignal | null): Promise<Answered<paths[P]['get']>> {
+  return (await ask(apiHref(path, query), signal, { headers: ACCEPT })) as Answered<paths[P]['get']>;
+}
+
+/** The answer of a resource to a body. */
+export async function post<P extends Answering<'post'>>(path: P, body: Posted<paths[P]['post']>, signal: AbortSignal): Promise<Answered<paths[P]['post']>> {
+  const init = { method: 'POST', body: JSON.stringify(body), headers: { ...ACCEPT, 'content-type': 'application/json' } };
+  return (await ask(path, signal, init)) as Answered<paths[P]['post']>;
 }
 
 /** The address of a resource, for links and downloads. What is undefined is left out. */
-export function apiHref(path: keyof paths, query: Record<string, string | number | boolean | undefined> = {}): string {
-  const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined) params.set(name, String(value));
-  }
-  const text = params.toString();
+export function apiHref(path: keyof paths, query: object = {}): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   return text === '' ? path : `${path}?${text}`;
 }

@@ -1,9 +1,9 @@
 /** The one client of the HTTP API. Every request of the dashboard goes through here; every type comes from the service's description. */
 
-import { answer, apiHref, client } from './client';
-import type { components, paths } from './schema';
+import { apiHref, get, type Query } from './client';
+import type { components } from './schema';
 
-export { answer, apiHref, ApiError, client, isAbort } from './client';
+export { apiHref, ApiError, get, isAbort, post, type Query } from './client';
 
 export type Schemas = components['schemas'];
 /** A place that is measured, and usually measures too. */
@@ -17,9 +17,6 @@ export type Matrix = Schemas['Matrix'];
 /** One tumbling window of a series. The `_ms` fields are null when nothing was received. */
 export type SeriesPoint = Schemas['SeriesPoint'];
 export type Series = Schemas['Series'];
-
-/** What a resource takes in its query. */
-export type Query<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } } ? NonNullable<Q> : never;
 
 /** Rolling windows that the API serves, as it spells them. */
 export const WINDOWS = ['5m', '1h', '1d', '7d', '30d', '365d'] as const satisfies readonly Query<'/api/v1/matrix'>['window'][];
@@ -66,18 +63,18 @@ export function rfc3339(time: number): string {
 
 /** The catalogue: regions and vantage points. */
 export function getRegions(signal: AbortSignal | null = null): Promise<Regions> {
-  return answer(client.GET('/api/v1/regions', { signal }));
+  return get('/api/v1/regions', {}, signal);
 }
 
 /** The matrix at one percentile, over a rolling window or a range of the past. */
 export function getMatrix(query: MatrixQuery, signal: AbortSignal | null = null): Promise<Matrix> {
-  return answer(client.GET('/api/v1/matrix', { params: { query }, signal }));
+  return get('/api/v1/matrix', query, signal);
 }
 
 /** The history of one pair in tumbling windows. */
 export function getSeries({ start, end, step, ...pair }: SeriesQuery, signal: AbortSignal | null = null): Promise<Series> {
   const query = { ...pair, step, start: rfc3339(start), end: rfc3339(end) };
-  return answer(client.GET('/api/v1/series', { params: { query }, signal }));
+  return get('/api/v1/series', query, signal);
 }
 
 /** What `/healthz` says; it is outside the described API. */

@@ -1,4 +1,4 @@
-/** The outline of the continents, asked for once, as a file of its own beside the code; `build/land.ts` makes it. */
+/** The outline of the continents, asked for once, as a file of its own beside the code; `vite.land.ts` makes it. */
 
 import type { MultiPolygon, Position } from 'geojson';
 

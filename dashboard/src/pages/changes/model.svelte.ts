@@ -1,6 +1,6 @@
 /** The route changes of a period as reactive state: asked for now and again, and told by the stream as they are found. */
 
-import { answer, client, openStream, rfc3339, type Schemas } from '../../api';
+import { get, openStream, rfc3339, type Schemas } from '../../api';
 import { serverClock } from '../../lib/clock';
 import { WINDOW_MS } from '../../lib/words';
 import { Answer } from '../../state/answer.svelte';
@@ -69,7 +69,7 @@ export class ChangesModel {
       const known = this.#answer.data;
       if (known !== null && this.#streaming && Date.now() - askedAt < STREAMING_PERIOD_MS) return known;
       const query = queryOf(selection, serverClock.at(Date.now()));
-      const { changes, simulated } = await answer(client.GET('/api/v1/changes', { params: { query }, signal }));
+      const { changes, simulated } = await get('/api/v1/changes', query, signal);
       catalogue.simulated = simulated;
       askedAt = Date.now();
       return changes;

@@ -1,6 +1,6 @@
 /** What differs: asking for it, its order, and how it is said. */
 
-import { answer, client, rfc3339, timeOf, type Query, type Schemas } from '../../api';
+import { get, rfc3339, timeOf, type Query, type Schemas } from '../../api';
 import * as format from '../../lib/format';
 import { compareHref, type CompareState, type Side } from './address';
 
@@ -74,9 +74,9 @@ export function united(one: readonly Difference[], other: readonly Difference[])
  * may be longer is had by asking with the sides swapped.
  */
 export async function ask(state: CompareState, signal: AbortSignal): Promise<Compared> {
-  const get = (of: CompareState): Promise<Schemas['Diff']> => answer(client.GET('/api/v1/diff', { params: { query: diffQuery(of) }, signal }));
+  const diff = (of: CompareState): Promise<Schemas['Diff']> => get('/api/v1/diff', diffQuery(of), signal);
   const narrow = state.source !== '' || state.target !== '';
-  const [one, other] = await Promise.all([get(state), narrow ? null : get(swapped(state))]);
+  const [one, other] = await Promise.all([diff(state), narrow ? null : diff(swapped(state))]);
   return { key: keyOf(state), pairs: united(one.pairs, (other?.pairs ?? []).map(turned)), asOf: timeOf(one.as_of) };
 }
 

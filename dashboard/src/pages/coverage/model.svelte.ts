@@ -1,6 +1,6 @@
 /** Everything the page of the coverage shows, as reactive state. */
 
-import { answer, client, getHealth, type Health, type Schemas } from '../../api';
+import { get, getHealth, post, type Health, type Schemas } from '../../api';
 import { serverClock } from '../../lib/clock';
 import { Answer } from '../../state/answer.svelte';
 import { catalogue } from '../../state/catalogue.svelte';
@@ -30,14 +30,14 @@ const SINCE = `select source, min(start) from (select source, cast(day as timest
   union all select source, cast(hour as timestamp) from rollup_1h where date >= cast(now() - interval '2 days' as date)) group by source`;
 
 async function rowsOf(query: string, signal: AbortSignal): Promise<[string, string | number][]> {
-  const body = (await answer(client.POST('/api/v1/sql', { body: { query }, signal }))) as unknown as { rows: [string, string | number][] };
+  const body = (await post('/api/v1/sql', { query }, signal)) as unknown as { rows: [string, string | number][] };
   return body.rows;
 }
 
 async function askPresent(signal: AbortSignal): Promise<Present> {
   const [ledger, pairs, health] = await Promise.all([
-    answer(client.GET('/api/v1/coverage', { signal })),
-    answer(client.GET('/api/v1/coverage/pairs', { signal })),
+    get('/api/v1/coverage', {}, signal),
+    get('/api/v1/coverage/pairs', {}, signal),
     getHealth(signal).catch(() => null),
   ]);
   catalogue.simulated = pairs.simulated;

@@ -1,6 +1,6 @@
 /** What the page of a pair asks the service for. */
 
-import { answer, client, getMatrix, getSeries, rfc3339, timeOf, type Cell, type Percentile, type Protocol, type Schemas, type SeriesPoint } from '../../api';
+import { get, getMatrix, getSeries, rfc3339, timeOf, type Cell, type Percentile, type Protocol, type Schemas, type SeriesPoint } from '../../api';
 import { isMeasured } from '../../lib/matrix';
 import { before, columnsOf, type Columns, type Span, type Stepped } from '../../lib/series';
 import { WINDOW_MS, type LiveWindow } from '../../lib/words';
@@ -79,7 +79,7 @@ async function columns(pair: Pair, { start, end, step }: Stepped, shift: number,
 
 async function changesOf(pair: Pair, { start, end }: Span, signal: AbortSignal): Promise<Schemas['RouteChange'][]> {
   const query = { ...pair, start: rfc3339(start), end: rfc3339(end), limit: 1000 };
-  const { changes } = await answer(client.GET('/api/v1/changes', { params: { query }, signal }));
+  const { changes } = await get('/api/v1/changes', query, signal);
   return changes.reverse();
 }
 
@@ -104,14 +104,14 @@ export async function askHistory(pair: Pair, span: Stepped, wanted: Wanted, sign
 export async function askSpread(pair: Pair, { start, end }: Span, signal: AbortSignal): Promise<Spread> {
   const ask = (pair: Pair): Promise<Schemas['Distribution']> => {
     const query = { ...pair, start: rfc3339(start), end: rfc3339(end), percentiles: SPREAD_PERCENTILES.join(','), bins: 1 };
-    return answer(client.GET('/api/v1/distribution', { params: { query }, signal }));
+    return get('/api/v1/distribution', query, signal);
   };
   const [there, back] = await Promise.all([ask(pair), ask(swapped(pair))]);
   return { there, back };
 }
 
 export async function askLevels(pair: Pair, signal: AbortSignal): Promise<Schemas['Regime'][]> {
-  const { regimes } = await answer(client.GET('/api/v1/regimes', { params: { query: pair }, signal }));
+  const { regimes } = await get('/api/v1/regimes', pair, signal);
   return regimes;
 }
 

@@ -1,6 +1,6 @@
 /** Which regions are closest, now as the service ranks them, and in the past by the same rule. */
 
-import { answer, client, getMatrix, rfc3339, timeOf, type Cell, type Query, type Schemas } from '../../api';
+import { get, getMatrix, rfc3339, timeOf, type Cell, type Query, type Schemas } from '../../api';
 import { WINDOW_MS } from '../../lib/words';
 import type { Order, RegionState } from './address';
 
@@ -92,7 +92,7 @@ async function past(state: RegionState, at: number, providerOf: (id: string) => 
 /** Asks for what a state of the page shows. */
 export async function ask(state: RegionState, providerOf: (id: string) => string | null, signal: AbortSignal): Promise<Answered> {
   if (state.at !== null) return past(state, state.at, providerOf, signal);
-  const { ranking, incomplete, as_of } = await answer(client.GET('/api/v1/rank', { params: { query: rankQuery(state) }, signal }));
+  const { ranking, incomplete, as_of } = await get('/api/v1/rank', rankQuery(state), signal);
   return { state, ranking, incomplete, asOf: timeOf(as_of) };
 }
 
