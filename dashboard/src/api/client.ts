@@ -62,8 +62,8 @@ async function ask(href: string, signal: AbortSignal | null, init: RequestInit =
 const ACCEPT = { accept: 'application/json' };
 
 /** The answer of a resource to a query: `await get('/api/v1/rank', { source }, signal)`. */
-export async function get<P extends Answering<'get'>>(path: P, query: Query<P>, signal: AbortSignal | null): Promise<Answered<paths[P]['get']>> {
-  return (await ask(apiHref(path, query), signal, { headers: ACCEPT })) as Answered<paths[P]['get']>;
+export async function get<P extends Answering<'get'>>(path: P, query: Query<P> | null, signal: AbortSignal | null): Promise<Answered<paths[P]['get']>> {
+  return (await ask(apiHref(path, query ?? {}), signal, { headers: ACCEPT })) as Answered<paths[P]['get']>;
 }
 
 /** The answer of a resource to a body. */

@@ -63,7 +63,7 @@ export function rfc3339(time: number): string {
 
 /** The catalogue: regions and vantage points. */
 export function getRegions(signal: AbortSignal | null = null): Promise<Regions> {
-  return get('/api/v1/regions', {}, signal);
+  return get('/api/v1/regions', null, signal);
 }
 
 /** The matrix at one percentile, over a rolling window or a range of the past. */

@@ -36,8 +36,8 @@ async function rowsOf(query: string, signal: AbortSignal): Promise<[string, stri
 
 async function askPresent(signal: AbortSignal): Promise<Present> {
   const [ledger, pairs, health] = await Promise.all([
-    get('/api/v1/coverage', {}, signal),
-    get('/api/v1/coverage/pairs', {}, signal),
+    get('/api/v1/coverage', null, signal),
+    get('/api/v1/coverage/pairs', null, signal),
     getHealth(signal).catch(() => null),
   ]);
   catalogue.simulated = pairs.simulated;

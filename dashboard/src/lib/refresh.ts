@@ -1,6 +1,6 @@
 /** How often numbers of a window are asked for: those of long windows change slowly. */
 
-import type { Window } from '../../api';
+import type { Window } from '../api';
 
 const REFRESH_MS: Record<Window, number> = { '5m': 5_000, '1h': 15_000, '1d': 60_000, '7d': 300_000, '30d': 300_000, '365d': 300_000 };
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { WINDOWS } from '../../api';
+import { WINDOWS } from '../api';
 import { refreshOf } from './refresh';
 
 it('asks the less often the longer the window, and again for what failed of the past', () => {
