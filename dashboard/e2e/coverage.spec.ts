@@ -13,7 +13,7 @@ test('has a row for each vantage point, with its hours', async ({ page }) => {
   const { vantages } = (await (await page.request.get('/api/v1/regions')).json()) as { vantages: unknown[] };
   await expect(names(page)).toHaveCount(vantages.length);
   await expect(table(page).getByRole('img').first()).toHaveAccessibleName(/\d+ hours: \d+ whole, \d+ incomplete, \d+ without a record/);
-  await expect(page.getByTestId('summary')).toContainText('dead letters');
+  await expect(page.getByTestId('summary')).toContainText('Dead letters');
   await expect(page.getByTestId('summary')).toContainText(/\d+ of \d+/);
 });
 

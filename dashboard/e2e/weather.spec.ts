@@ -34,7 +34,7 @@ async function listen(page: Page): Promise<void> {
 }
 
 function cell(page: Page, source: string, target: string) {
-  return page.getByRole('gridcell', { name: new RegExp(`^${source} to ${target}: `) });
+  return page.getByRole('link', { name: new RegExp(`^${source} to ${target}: `) });
 }
 
 async function milliseconds(page: Page, source: string, target: string): Promise<number> {
