@@ -5,6 +5,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test, type Page } from '@playwright/test';
+import { Door } from './door';
 import { numbers, openMatrix } from './pages';
 
 const FILE = process.env['CLOUDPING_WEATHER'] ?? '';
@@ -79,12 +80,14 @@ test('an outage is shown as loss, not as latency', async ({ page }) => {
   await expect(cell(page, 'me-south-1', 'eu-west-1')).toHaveAttribute('aria-label', /no answer/);
 });
 
-test('a server that is away shows as such, and its numbers come back by themselves', async ({ page, context }) => {
-  await openMatrix(page);
+test('a server that is away shows as such, and its numbers come back by themselves', async ({ page, baseURL }) => {
+  const door = await Door.before(new URL(baseURL ?? ''));
+  await openMatrix(page, door.address);
   const count = await numbers(page).count();
-  await context.setOffline(true);
+  await door.close();
   await expect(page.getByRole('status').filter({ hasText: 'Not updating' })).toBeVisible({ timeout: 40_000 });
   expect(await numbers(page).count()).toBe(count);
-  await context.setOffline(false);
+  await door.open();
   await expect(page.getByRole('status').filter({ hasText: /^Live/ })).toBeVisible({ timeout: 40_000 });
+  await door.close();
 });
