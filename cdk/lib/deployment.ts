@@ -1,0 +1,36 @@
+import type { App } from 'aws-cdk-lib';
+import type { Settings } from '../settings';
+import { AnalyticsStack } from './analytics';
+import { EdgeStack } from './edge';
+import { NetworkStack } from './network';
+import { ObservabilityStack } from './observability';
+import type { Packages } from './packages';
+import type { PartStack } from './part-stack';
+import { PipelineStack } from './pipeline';
+import { ProducerStack } from './producers';
+import { ServingStack } from './serving';
+import { StateStack } from './state';
+
+/** All stacks of a deployment. */
+export function deployment(app: App, settings: Settings, packages: Packages): readonly PartStack[] {
+  const state = new StateStack(app, settings);
+  const network = new NetworkStack(app, settings);
+  const { stream, table, archive, accessLogs } = state;
+  const { vpc } = network;
+  const pipeline = new PipelineStack(app, settings, { packages, table, archive, vpc });
+  // The stream goes by its name, which CloudFormation does not see.
+  pipeline.addDependency(state);
+  const edge = new EdgeStack(app, settings);
+  const firewall = edge.firewall.attrArn;
+  const serving = new ServingStack(app, settings, { packages, table, archive, accessLogs, vpc, firewall });
+  const analytics = new AnalyticsStack(app, settings, archive, accessLogs);
+  const { processor, rollup, failed } = pipeline;
+  const { balancer, group } = serving;
+  const observability = new ObservabilityStack(app, settings, { stream, table, processor, rollup, failed, balancer, group });
+  const producers = settings.producers.regions.map((region) => {
+    const producer = new ProducerStack(app, settings, region, packages);
+    producer.addDependency(state);
+    return producer;
+  });
+  return [state, network, pipeline, edge, serving, analytics, observability, ...producers];
+}

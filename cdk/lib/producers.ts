@@ -1,0 +1,86 @@
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
+import type { Construct } from 'constructs';
+import type { Settings } from '../settings';
+import { NAMESPACE } from './metrics';
+import { producerAlarm, streamArn, streamName } from './names';
+import type { Packages } from './packages';
+import { PartStack } from './part-stack';
+import { STREAM_WRITE, allow } from './permissions';
+import { ProgramFunction } from './program-function';
+
+/** Beyond its rounds an invocation waits for the last answers and for the stream. */
+const SLACK_SECONDS = 30;
+
+/** A region's vantage point: a function that measures each minute. */
+export class ProducerStack extends PartStack {
+  constructor(scope: Construct, settings: Settings, region: string, packages: Packages) {
+    super(scope, settings, `producer-${region}`, region, { description: `cloudping: vantage point ${region}` });
+    const { intervalSeconds, timeoutMs } = settings.producers;
+    const { function: producer } = new ProgramFunction(this, 'Producer', {
+      settings,
+      packages,
+      program: 'producer',
+      memoryMiB: 256,
+      timeout: Duration.seconds(60 + Math.ceil(timeoutMs / 1000) + SLACK_SECONDS),
+      environment: {
+        CLOUDPING_STREAM: streamName(settings),
+        CLOUDPING_STREAM_REGION: settings.homeRegion,
+        CLOUDPING_VANTAGE: region,
+        CLOUDPING_ROUNDS: String(60 / intervalSeconds),
+        CLOUDPING_INTERVAL_MS: String(intervalSeconds * 1000),
+        CLOUDPING_TIMEOUT_MS: String(timeoutMs),
+      },
+      statements: [allow(STREAM_WRITE, [streamArn(settings)])],
+    });
+    new events.Rule(this, 'Schedule', {
+      ruleName: `${settings.name}-producer`,
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      targets: [new targets.LambdaFunction(producer, { retryAttempts: 0 })],
+    });
+    this.alarms(producer.functionName, region);
+    if (region !== settings.homeRegion) this.report();
+  }
+
+  private alarms(name: string, region: string): void {
+    const metric = (metricName: string, statistic: string, minutes: number) =>
+      new cloudwatch.Metric({
+        namespace: NAMESPACE, metricName, statistic, period: Duration.minutes(minutes), dimensionsMap: { function: name, vantage: region },
+      });
+    new cloudwatch.Alarm(this, 'Silent', {
+      alarmName: producerAlarm(this.settings, 'silent'),
+      alarmDescription: `${region} has measured nothing for five minutes`,
+      metric: metric('RoundsMeasured', 'Sum', 5),
+      threshold: 1,
+      evaluationPeriods: 1,
+      comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+      treatMissingData: cloudwatch.TreatMissingData.BREACHING,
+    });
+    new cloudwatch.Alarm(this, 'Unsent', {
+      alarmName: producerAlarm(this.settings, 'unsent'),
+      alarmDescription: `${region} cannot append its rounds: they wait in memory, and are lost with the environment`,
+      metric: metric('RoundsUnsent', 'Maximum', 1),
+      threshold: 10,
+      evaluationPeriods: 1,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    });
+  }
+
+  /** Alarms reach topics of their own region only: changes of state go to the home region's bus, where the one topic is. */
+  private report(): void {
+    const { settings } = this;
+    const bus = `arn:aws:events:${settings.homeRegion}:${settings.account}:event-bus/default`;
+    new events.Rule(this, 'Report', {
+      ruleName: `${settings.name}-producer-alarms`,
+      eventPattern: {
+        source: ['aws.cloudwatch'],
+        detailType: ['CloudWatch Alarm State Change'],
+        detail: { alarmName: [{ prefix: producerAlarm(settings, '') }] },
+      },
+      targets: [new targets.EventBus(events.EventBus.fromEventBusArn(this, 'Home', bus))],
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as kinesis from 'aws-cdk-lib/aws-kinesis';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import type { Settings } from '../settings';
+import { streamName, tableName } from './names';
+import { PartStack } from './part-stack';
+
+/** What must outlive every other stack: the log, the live store, the archive. */
+export class StateStack extends PartStack {
+  readonly stream: kinesis.Stream;
+  readonly table: dynamodb.Table;
+  readonly archive: s3.Bucket;
+  /** Access logs of buckets, load balancer and edge. */
+  readonly accessLogs: s3.Bucket;
+
+  constructor(scope: Construct, settings: Settings) {
+    super(scope, settings, 'state', settings.homeRegion, {
+      description: 'cloudping: event log, live store and archive',
+      terminationProtection: true,
+    });
+    this.stream = new kinesis.Stream(this, 'Events', {
+      streamName: streamName(settings),
+      streamMode: kinesis.StreamMode.PROVISIONED,
+      shardCount: settings.stream.shards,
+      retentionPeriod: Duration.hours(settings.stream.retentionHours),
+      encryption: kinesis.StreamEncryption.MANAGED,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    this.table = new dynamodb.Table(this, 'Live', {
+      tableName: tableName(settings),
+      partitionKey: { name: 'p', type: dynamodb.AttributeType.STRING },
+      sortKey: { name: 's', type: dynamodb.AttributeType.STRING },
+      timeToLiveAttribute: 'e',
+      billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    this.accessLogs = this.bucket('AccessLogs', {
+      // CloudFront's and the load balancer's logs are delivered with ACLs and with SSE-S3.
+      objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
+      lifecycleRules: [{ id: 'old-logs', expiration: Duration.days(90) }],
+    });
+    this.archive = this.bucket('Archive', {
+      versioned: true,
+      serverAccessLogsBucket: this.accessLogs,
+      serverAccessLogsPrefix: 'archive/',
+      lifecycleRules: [
+        { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(2) },
+        {
+          id: 'replaced-objects',
+          noncurrentVersionExpiration: Duration.days(settings.archive.oldVersionsDays),
+          expiredObjectDeleteMarker: true,
+        },
+      ],
+    });
+  }
+
+  private bucket(id: string, props: s3.BucketProps): s3.Bucket {
+    return new s3.Bucket(this, id, {
+      encryption: s3.BucketEncryption.S3_MANAGED,
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      removalPolicy: RemovalPolicy.RETAIN,
+      ...props,
+    });
+  }
+}

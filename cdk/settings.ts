@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { Reader } from './lib/reader';
+
+/** What is deployed, where, and how large: `settings.json`, checked. */
+export interface Settings {
+  /** What names of streams, tables and functions begin with. */
+  readonly name: string;
+  readonly account: string;
+  /** Where all but the producers and the edge run. */
+  readonly homeRegion: string;
+  readonly architecture: 'x86_64' | 'arm64';
+  readonly stream: { readonly shards: number; readonly retentionHours: number };
+  readonly archive: {
+    /** What the keys of the tables begin with. */
+    readonly prefix: string;
+    /** How long a vacuum keeps what was replaced. */
+    readonly keepHours: number;
+    /** How long S3 keeps what was deleted or overwritten. */
+    readonly oldVersionsDays: number;
+    /** An export that the query service hands out and that Athena knows; `since` is its first day. */
+    readonly exports: { readonly folder: string; readonly since: string } | null;
+  };
+  readonly rollup: {
+    /** `small`: the function does it all. `large`: a Fargate task compacts and vacuums. */
+    readonly size: 'small' | 'large';
+    readonly everyMinutes: number;
+  };
+  readonly producers: { readonly regions: readonly string[]; readonly intervalSeconds: number; readonly timeoutMs: number };
+  readonly serving: {
+    readonly cpu: number;
+    readonly memoryMiB: number;
+    readonly tasks: number;
+    readonly refreshMs: number;
+    /** Of one address, before WAF refuses it. */
+    readonly requestsPer5Minutes: number;
+    readonly domain: { readonly name: string; readonly certificateArn: string } | null;
+    /** A file of alert rules, beside settings.json, and the topics that its rules may name. */
+    readonly alerts: { readonly rules: string; readonly topics: readonly string[] } | null;
+  };
+  readonly analytics: { readonly scanLimitGiB: number };
+  readonly alarms: { readonly email: string | null };
+  readonly budget: { readonly monthlyUsd: number; readonly email: string | null };
+}
+
+/** All that is wrong with the settings. */
+export class SettingsError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`settings.json:\n  ${faults.join('\n  ')}`);
+    this.name = 'SettingsError';
+  }
+}
+
+const REGION = /^(?!cn-|us-gov-|us-iso|eu-isoe|eusc-)[a-z]{2}(-[a-z]+)+-\d$/;
+const A_REGION = 'a region of the partition aws, such as eu-west-1';
+const FOLDER = /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/;
+const A_FOLDER = 'letters, digits, - and _, with slashes between folders only';
+const MAIL = /^[^@\s]+@[^@\s]+\.[^@\s]+$/;
+const TOPIC = /^arn:aws:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$/;
+const CERTIFICATE = /^arn:aws:acm:us-east-1:\d{12}:certificate\/[0-9a-f-]+$/;
+const HOST = /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$/;
+
+/** Memory (GiB) that Fargate has for each CPU: least and most. */
+const FARGATE: Readonly<Record<number, readonly [number, number]>> = {
+  256: [0.5, 2], 512: [1, 4], 1024: [2, 8], 2048: [4, 16], 4096: [8, 30], 8192: [16, 60], 16384: [32, 120],
+};
+
+/** The settings, or a {@link SettingsError} of every fault at once. */
+export function parse(value: unknown): Settings {
+  const faults: string[] = [];
+  const root = new Reader(value, '', faults);
+  const settings: Settings = {
+    name: root.text('name', /^[a-z][a-z0-9-]{0,19}$/, 'up to 20 lower-case letters, digits and -, a letter first'),
+    account: root.text('account', /^\d{12}$/, 'the 12 digits of an AWS account'),
+    homeRegion: root.text('homeRegion', REGION, A_REGION),
+    architecture: root.choice('architecture', ['x86_64', 'arm64']),
+    stream: root.object('stream', (at) => ({ shards: at.whole('shards', 1, 200), retentionHours: at.whole('retentionHours', 24, 8760) })),
+    archive: root.object('archive', archive),
+    rollup: root.object('rollup', (at) => ({
+      size: at.choice('size', ['small', 'large']),
+      everyMinutes: at.whole('everyMinutes', 2, 60),
+    })),
+    producers: root.object('producers', producers),
+    serving: root.object('serving', serving),
+    analytics: root.object('analytics', (at) => ({ scanLimitGiB: at.whole('scanLimitGiB', 1, 10_000) })),
+    alarms: root.object('alarms', (at) => ({ email: mail(at) })),
+    budget: root.object('budget', (at) => ({ monthlyUsd: at.whole('monthlyUsd', 1, 1_000_000), email: mail(at) })),
+  };
+  root.end();
+  if (faults.length > 0) throw new SettingsError(faults);
+  return settings;
+}
+
+function archive(at: Reader): Settings['archive'] {
+  return {
+    prefix: at.text('prefix', FOLDER, A_FOLDER),
+    keepHours: at.whole('keepHours', 1, 168),
+    oldVersionsDays: at.whole('oldVersionsDays', 1, 365),
+    exports: at.optional('exports', (inner) => ({
+      folder: inner.text('folder', FOLDER, A_FOLDER),
+      since: inner.text('since', /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, 'a day such as 2026-01-31'),
+    })),
+  };
+}
+
+function producers(at: Reader): Settings['producers'] {
+  const intervalSeconds = at.whole('intervalSeconds', 1, 60);
+  at.require('intervalSeconds', 60 % intervalSeconds === 0, intervalSeconds, 'a divisor of 60: a schedule begins once a minute');
+  return { regions: at.texts('regions', REGION, A_REGION, 1), intervalSeconds, timeoutMs: at.whole('timeoutMs', 100, 10_000) };
+}
+
+function serving(at: Reader): Settings['serving'] {
+  const cpu = at.whole('cpu', 256, 16384);
+  const memoryMiB = at.whole('memoryMiB', 512, 122_880);
+  const range = FARGATE[cpu];
+  at.require('cpu', range !== undefined, cpu, `one of ${Object.keys(FARGATE).join(', ')}`);
+  if (range) {
+    const [least, most] = [range[0] * 1024, range[1] * 1024];
+    const step = memoryMiB === 512 || memoryMiB % 1024 === 0;
+    at.require('memoryMiB', memoryMiB >= least && memoryMiB <= most && step, memoryMiB, `${least} to ${most} in steps of 1024, as Fargate has for ${cpu} CPU units`);
+  }
+  return {
+    cpu,
+    memoryMiB,
+    tasks: at.whole('tasks', 1, 10),
+    refreshMs: at.whole('refreshMs', 100, 5_000),
+    requestsPer5Minutes: at.whole('requestsPer5Minutes', 10, 2_000_000_000),
+    domain: at.optional('domain', (inner) => ({
+      name: inner.text('name', HOST, 'a host name such as ping.example.com'),
+      certificateArn: inner.text('certificateArn', CERTIFICATE, 'the ARN of a certificate in us-east-1, where CloudFront looks'),
+    })),
+    alerts: at.optional('alerts', (inner) => ({
+      rules: inner.text('rules', /^[A-Za-z0-9_.-]+$/, 'the name of a file beside settings.json'),
+      topics: inner.texts('topics', TOPIC, 'the ARN of an SNS topic', 0),
+    })),
+  };
+}
+
+function mail(at: Reader): string | null {
+  return at.isNull('email') ? null : at.text('email', MAIL, 'an address, or null for none');
+}
+
+/** Reads and checks a file of settings. */
+export function read(file: string | URL): Settings {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new SettingsError([`${(error as Error).message}, expected a file of JSON`]);
+  }
+  return parse(value);
+}
