@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { CfnResource } from 'aws-cdk-lib';
 import * as athena from 'aws-cdk-lib/aws-athena';
-import * as s3 from 'aws-cdk-lib/aws-s3';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { Settings } from '../settings';
 import { PartStack } from './part-stack';
@@ -44,9 +44,7 @@ export function queries(): readonly Query[] {
 
 /** The archive for Athena: tables, a workgroup that bounds what a query may cost, queries to begin with. */
 export class AnalyticsStack extends PartStack {
-  readonly results: s3.Bucket;
-
-  constructor(scope: Construct, settings: Settings, archive: s3.IBucket, accessLogs: s3.IBucket) {
+  constructor(scope: Construct, settings: Settings, archive: s3.IBucket, private readonly results: s3.IBucket) {
     super(scope, settings, 'analytics', settings.homeRegion, { description: 'cloudping: the archive for Athena' });
     const { prefix, exports } = settings.archive;
     const root = `s3://${archive.bucketName}`;
@@ -56,22 +54,12 @@ export class AnalyticsStack extends PartStack {
       const exported = tables('export', `${root}/${exports.folder}`, exports.since);
       this.database(`${database}_export`, 'Export of the archive: closed days and months', exported);
     }
-    this.results = new s3.Bucket(this, 'Results', {
-      encryption: s3.BucketEncryption.S3_MANAGED,
-      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
-      enforceSSL: true,
-      minimumTLSVersion: 1.2,
-      serverAccessLogsBucket: accessLogs,
-      serverAccessLogsPrefix: 'results/',
-      lifecycleRules: [{ id: 'old-results', expiration: Duration.days(14), abortIncompleteMultipartUploadAfter: Duration.days(2) }],
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
     const group = this.workgroup();
     for (const query of queries()) {
       const saved = new athena.CfnNamedQuery(this, `Query-${query.name}`, {
         name: query.name, description: query.description, queryString: query.sql, database, workGroup: group.name,
       });
-      saved.addDependency(group);
+      saved.node.addDependency(group);
     }
   }
 
@@ -104,7 +92,7 @@ export class AnalyticsStack extends PartStack {
         type: 'AWS::Glue::Table',
         properties: { CatalogId: this.account, DatabaseName: name, TableInput: table },
       });
-      made.addDependency(database);
+      made.node.addDependency(database);
     }
   }
 }

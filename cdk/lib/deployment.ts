@@ -15,21 +15,21 @@ import { StateStack } from './state';
 export function deployment(app: App, settings: Settings, packages: Packages): readonly PartStack[] {
   const state = new StateStack(app, settings);
   const network = new NetworkStack(app, settings);
-  const { stream, table, archive, accessLogs } = state;
+  const { stream, table, archive, results, accessLogs } = state;
   const { vpc } = network;
   const pipeline = new PipelineStack(app, settings, { packages, table, archive, vpc });
   // The stream goes by its name, which CloudFormation does not see.
-  pipeline.addDependency(state);
+  pipeline.addStackDependency(state);
   const edge = new EdgeStack(app, settings);
   const firewall = edge.firewall.attrArn;
   const serving = new ServingStack(app, settings, { packages, table, archive, accessLogs, vpc, firewall });
-  const analytics = new AnalyticsStack(app, settings, archive, accessLogs);
+  const analytics = new AnalyticsStack(app, settings, archive, results);
   const { processor, rollup, failed } = pipeline;
   const { balancer, group } = serving;
   const observability = new ObservabilityStack(app, settings, { stream, table, processor, rollup, failed, balancer, group });
   const producers = settings.producers.regions.map((region) => {
     const producer = new ProducerStack(app, settings, region, packages);
-    producer.addDependency(state);
+    producer.addStackDependency(state);
     return producer;
   });
   return [state, network, pipeline, edge, serving, analytics, observability, ...producers];

@@ -5,6 +5,9 @@ import type { Construct } from 'constructs';
 import type { Settings } from '../settings';
 import { PartStack } from './part-stack';
 
+/** The addresses within: whoever comes from there has come through the load balancer or CloudFront's interfaces. */
+export const NETWORK = '10.71.0.0/16';
+
 /**
  * A network for the containers. Tasks stand in public subnets behind security groups that let nobody in but the load balancer: NAT
  * gateways would cost more than all of the tasks. The load balancer itself has no public address.
@@ -15,7 +18,7 @@ export class NetworkStack extends PartStack {
   constructor(scope: Construct, settings: Settings) {
     super(scope, settings, 'network', settings.homeRegion, { description: 'cloudping: network of the containers' });
     this.vpc = new ec2.Vpc(this, 'Vpc', {
-      ipAddresses: ec2.IpAddresses.cidr('10.71.0.0/16'),
+      ipAddresses: ec2.IpAddresses.cidr(NETWORK),
       maxAzs: 2,
       natGateways: 0,
       restrictDefaultSecurityGroup: false,

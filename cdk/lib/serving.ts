@@ -9,6 +9,7 @@ import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { Settings } from '../settings';
+import { NETWORK } from './network';
 import type { Packages } from './packages';
 import { PartStack } from './part-stack';
 import { PORT, QueryService } from './query-service';
@@ -36,7 +37,7 @@ export class ServingStack extends PartStack {
     const door = new ec2.SecurityGroup(this, 'Door', { vpc, allowAllOutbound: false, description: 'Load balancer: only from within' });
     const tasks = new ec2.SecurityGroup(this, 'Tasks', { vpc, description: 'Query service: only from the load balancer' });
     // CloudFront comes through interfaces of its own in this network.
-    door.addIngressRule(ec2.Peer.ipv4(vpc.vpcCidrBlock), ec2.Port.tcp(80), 'CloudFront');
+    door.addIngressRule(ec2.Peer.ipv4(NETWORK), ec2.Port.tcp(80), 'CloudFront');
     door.addEgressRule(tasks, ec2.Port.tcp(PORT), 'query service');
     tasks.addIngressRule(door, ec2.Port.tcp(PORT), 'load balancer');
     this.service = this.containers(tasks);
@@ -60,7 +61,7 @@ export class ServingStack extends PartStack {
 
   private containers(group: ec2.SecurityGroup): ecs.FargateService {
     const { settings, props } = this;
-    const { definition } = new QueryService(this, 'Query', { settings, ...props, proxies: props.vpc.vpcCidrBlock });
+    const { definition } = new QueryService(this, 'Query', { settings, ...props, proxies: NETWORK });
     return new ecs.FargateService(this, 'Service', {
       cluster: new ecs.Cluster(this, 'Cluster', { vpc: props.vpc, containerInsightsV2: ecs.ContainerInsights.ENABLED }),
       taskDefinition: definition,

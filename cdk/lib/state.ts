@@ -12,6 +12,8 @@ export class StateStack extends PartStack {
   readonly stream: kinesis.Stream;
   readonly table: dynamodb.Table;
   readonly archive: s3.Bucket;
+  /** What Athena found. */
+  readonly results: s3.Bucket;
   /** Access logs of buckets, load balancer and edge. */
   readonly accessLogs: s3.Bucket;
 
@@ -55,6 +57,11 @@ export class StateStack extends PartStack {
           expiredObjectDeleteMarker: true,
         },
       ],
+    });
+    this.results = this.bucket('Results', {
+      serverAccessLogsBucket: this.accessLogs,
+      serverAccessLogsPrefix: 'results/',
+      lifecycleRules: [{ id: 'old-results', expiration: Duration.days(14), abortIncompleteMultipartUploadAfter: Duration.days(2) }],
     });
   }
 
