@@ -6,7 +6,9 @@ import { read } from './settings';
 
 const app = new App();
 try {
-  const settings = read(new URL('settings.json', import.meta.url));
+  // Another file, for another deployment: `--context settings=staging.json`.
+  const own: unknown = app.node.tryGetContext('settings');
+  const settings = read(typeof own === 'string' ? own : new URL('settings.json', import.meta.url));
   const chosen: unknown = app.node.tryGetContext('packages') ?? process.env['CLOUDPING_PACKAGES'];
   const packages = chosen === 'placeholder' ? placeholders() : built(settings);
   nag(app, deployment(app, settings, packages));

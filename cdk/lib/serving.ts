@@ -110,10 +110,10 @@ export class ServingStack extends PartStack {
       enableLogging: true,
       logBucket: this.props.accessLogs,
       logFilePrefix: 'edge/',
-      minimumProtocolVersion: cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
       httpVersion: cloudfront.HttpVersion.HTTP2_AND_3,
       ...(domain && {
         domainNames: [domain.name],
+        minimumProtocolVersion: cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
         certificate: acm.Certificate.fromCertificateArn(this, 'Certificate', domain.certificateArn),
       }),
     });
