@@ -1,5 +1,5 @@
-import { App } from 'aws-cdk-lib';
-import { Annotations, Match } from 'aws-cdk-lib/assertions';
+import { App, Stack } from 'aws-cdk-lib';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { expect, it } from 'vitest';
 import { deployment } from '../lib/deployment';
 import { nag } from '../lib/nag';
@@ -9,11 +9,12 @@ import { context, large } from './support';
 it('AwsSolutions finds nothing that is not argued', () => {
   const app = new App({ context });
   const stacks = deployment(app, large(), placeholders());
+  // Without a word of excuse: what is found of it shows that the rules are on.
+  new Queue(new Stack(app, 'bare'), 'Queue');
   nag(app, stacks);
-  const found = stacks.flatMap((stack) => {
-    const of = Annotations.fromStack(stack);
-    const pattern = Match.stringLikeRegexp('AwsSolutions|CdkNag');
-    return [...of.findError('*', pattern), ...of.findWarning('*', pattern)].map(({ id, entry }) => `${id}: ${String(entry.data)}`);
-  });
-  expect(found).toEqual([]);
+  // One synthesis for all: the assertions of the CDK would make one for each stack.
+  const messages = app.synth().stacks.flatMap((stack) => stack.messages);
+  const found = messages.filter(({ entry }) => /AwsSolutions|CdkNag/.test(String(entry.data))).map(({ id, entry }) => `${id}: ${String(entry.data)}`);
+  expect(found.filter((one) => one.startsWith('/bare/')).join()).toContain('AwsSolutions-SQS3');
+  expect(found.filter((one) => !one.startsWith('/bare/'))).toEqual([]);
 });
