@@ -4,6 +4,7 @@ mod bench;
 mod cost;
 mod dashboard;
 mod failure;
+mod npm;
 mod package;
 mod project;
 mod shell;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::FEATURES;
 use crate::failure::{Failure, Result};
 use crate::project::Project;
-use crate::{dashboard, shell};
+use crate::{dashboard, npm, shell};
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ pub fn run(project: &Project) -> Result<Vec<String>> {
     let log = project.root.join("test-results/e2e-server.log");
     let mut server = Server::start(&project.target.join("debug/cloudping"), &data, &weather, log)?;
     let tested = server.address().and_then(|address| {
-        let mut npm = dashboard::npm(project);
+        let mut npm = npm::npm(project, dashboard::FOLDER);
         npm.args(["run", "e2e"]).env("BASE_URL", address).env("CLOUDPING_WEATHER", &weather);
         shell::run_keeping("end-to-end tests in Chromium", &mut npm, is_summary)
     });

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Result};
 use crate::project::Project;
-use crate::{dashboard, shell, tidy};
+use crate::{dashboard, npm, shell, tidy};
 
 /// A step prepares what it needs itself, so that each also works alone. It hands back the lines worth showing at the end.
 struct Step {
@@ -18,10 +18,11 @@ struct Step {
     run: fn(&Project) -> Result<Vec<String>>,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy_step },
     Step { name: "dashboard", run: dashboard_step },
+    Step { name: "cdk", run: cdk_step },
     Step { name: "python", run: python_step },
     Step { name: "servers", run: servers_step },
     Step { name: "clippy", run: clippy },
@@ -107,12 +108,23 @@ fn tidy_step(project: &Project) -> Result<Vec<String>> {
 }
 
 fn dashboard_step(project: &Project) -> Result<Vec<String>> {
-    dashboard::ensure_installed(project)?;
-    shell::run("checking the dashboard's types", dashboard::npm(project).args(["run", "check"]))?;
-    let lines =
-        shell::run_keeping("the dashboard's unit tests", dashboard::npm(project).args(["run", "test"]), is_summary)?;
+    npm::ensure_installed(project, dashboard::FOLDER)?;
+    shell::run("checking the dashboard's types", npm::npm(project, dashboard::FOLDER).args(["run", "check"]))?;
+    let lines = shell::run_keeping(
+        "the dashboard's unit tests",
+        npm::npm(project, dashboard::FOLDER).args(["run", "test"]),
+        is_summary,
+    )?;
     dashboard::ensure_built(project)?;
     Ok(lines)
+}
+
+/// The folder of the AWS deployment.
+const CDK: &str = "cdk";
+
+fn cdk_step(project: &Project) -> Result<Vec<String>> {
+    npm::ensure_installed(project, CDK)?;
+    shell::run_keeping("the stacks of the AWS deployment", npm::npm(project, CDK).args(["run", "test"]), is_summary)
 }
 
 fn python_step(project: &Project) -> Result<Vec<String>> {
