@@ -4,7 +4,7 @@ import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
 import { chartDrawn, listNumbers, numbers, SCHEMES, somePair, WIDTHS } from './pages';
 
-test.setTimeout(180_000);
+test.setTimeout(300_000);
 
 const FILL_MS = 30_000;
 /** What comes after the first few is like them, and axe takes its time for each. */
