@@ -3,14 +3,21 @@
 use std::sync::OnceLock;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use memory_serve::CacheControl;
+use tower::ServiceExt;
 
 /// The dashboard's files; every other path answers the page, which reads the path itself.
 pub(super) fn router() -> Router {
-    // memory-serve keeps what it unpacks for ever: once is enough.
-    static ROUTER: OnceLock<Router> = OnceLock::new();
-    let router = ROUTER.get_or_init(|| {
+    Router::new().fallback(file)
+}
+
+async fn file(request: Request) -> Response {
+    // Unpacked and compressed when the first page is asked for, which a service that only programs ask never is; once, for it is kept for ever.
+    static FILES: OnceLock<Router> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
         memory_serve::load!()
             .index_file(Some("/index.html"))
             .fallback(Some("/index.html"))
@@ -22,5 +29,5 @@ pub(super) fn router() -> Router {
             .cache_control(CacheControl::Short)
             .into_router()
     });
-    router.clone()
+    files.clone().oneshot(request).await.into_response()
 }
