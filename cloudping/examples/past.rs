@@ -25,7 +25,7 @@ use futures::future::try_join_all;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const MINUTE: i64 = 60_000_000;
-/// Minutes of the scenario's own levels: one fewer than make a step certain.
+/// Minutes of the scenario's own levels: as many as make a step certain once the last of them is settled.
 const RECENT_MINUTES: i64 = 4;
 /// The load of a place's day: its jitter is up to so many times as large in its evening.
 const EVENING: f64 = 3.0;
