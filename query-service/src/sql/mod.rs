@@ -17,6 +17,7 @@ mod session;
 mod statement;
 mod tongue;
 mod width;
+mod windows;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::SqlError;
 use super::catalog::{INFORMATION_SCHEMA, information_schema};
 use super::pauses::PausingJoins;
+use super::windows::CountedWindows;
 use crate::Settings;
 use crate::archive::{Archive, Table};
 use crate::functions::{self, MergeQuantiles};
@@ -94,6 +95,7 @@ impl Sessions {
             )
             .with_optimizer_rule(Arc::new(MergeQuantiles))
             .with_physical_optimizer_rule(Arc::new(PausingJoins))
+            .with_physical_optimizer_rule(Arc::new(CountedWindows))
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_table_function_list(SessionStateDefaults::default_table_functions())
             .build();

@@ -243,12 +243,14 @@ async fn a_slow_statement_is_stopped() {
 #[tokio::test]
 async fn a_greedy_statement_is_stopped() {
     let world = World::with(now, |settings| settings.sql.memory_bytes = 4 << 20);
-    let detail = world
-        .sql("select value, count(*) from generate_series(1, 3000000) group by value order by 2")
-        .await
-        .problem(422);
-    assert!(detail.contains("more memory"), "{detail}");
-    world.sql("select 1").await.ok();
+    for statement in [
+        "select value, count(*) from generate_series(1, 3000000) group by value order by 2",
+        "select sum(value) over () from generate_series(1, 1000000)",
+    ] {
+        let detail = world.sql(statement).await.problem(422);
+        assert!(detail.contains("more memory"), "{statement}: {detail}");
+    }
+    world.sql("select sum(value) over () from generate_series(1, 1000)").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
