@@ -188,7 +188,7 @@ fn tests(project: &Project) -> Result<Vec<String>> {
 /// The closing lines of nextest, of cargo test and of vitest.
 fn is_summary(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with("Summary [") || is_cargo_total(line) || line.starts_with("Tests  ")
+    line.starts_with("Summary [") || line.starts_with("FLAKY ") || is_cargo_total(line) || line.starts_with("Tests  ")
 }
 
 /// Cargo closes each test binary with such a line: those of binaries without tests say nothing.
@@ -220,6 +220,7 @@ mod tests {
             "     Summary [   0.012s] 12 tests run: 12 passed, 0 skipped",
             "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
             "      Tests  12 passed (12)",
+            "   FLAKY 2/2 [   0.051s] cloudping-producers::outage the_log_is_away",
         ] {
             assert!(is_summary(line), "{line}");
         }
