@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 import { land } from './vite.land.ts';
@@ -5,21 +7,29 @@ import { land } from './vite.land.ts';
 // The API is served by the same origin in production; `npm run dev` forwards to a running server.
 const api = process.env['CLOUDPING_URL'] ?? 'http://127.0.0.1:8080';
 
+const COMPONENTS = readdirSync(join(import.meta.dirname, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.svelte')).sort();
+
+/** The class that keeps a component's style its own: its number, for it stands at every element and in every rule. */
+function scopeOf({ filename = '' }: { filename: string | undefined }): string {
+  const index = COMPONENTS.findIndex((name) => join('src', name) === filename);
+  if (index < 0) throw new Error(`expected a component below src, not ${filename}`);
+  return `s${index.toString(36)}`;
+}
+
 // Few files, for code that is alike packs better together; but no page brings much that only others need. A file has what its
 // modules import too, unless one further up has it already.
 const FILES = [
   { name: 'index', tags: ['$initial' as const] },
-  { name: 'chart', test: /\/node_modules\/uplot\// },
   { name: 'common', test: /\/src\/(api|components(?!\/map)|lib|state)\// },
-  { name: 'embed', test: /\/src\/pages\/embed\// },
+  { name: 'chart', test: /\/node_modules\/uplot\// },
+  { name: 'geo', test: /\/node_modules\/d3-/ },
   { name: 'matrix', test: /\/src\/pages\/matrix\// },
-  { name: 'world', test: /\/src\/pages\/(map|region)\// },
-  { name: 'pair', test: /\/src\/pages\/pair\// },
-  { name: 'more', test: /\/src\/pages\// },
+  { name: 'drawn', test: /\/src\/pages\/(pair|embed|explore)\// },
+  { name: 'pages', test: /\/src\// },
 ];
 
 export default defineConfig({
-  plugins: [svelte({ configFile: false }), land()],
+  plugins: [svelte({ configFile: false, compilerOptions: { cssHash: scopeOf } }), land()],
   build: {
     target: 'es2022',
     // A strict Content-Security-Policy allows no data: URLs, so nothing is inlined.

@@ -1,5 +1,5 @@
 /** What `vite.land.ts` makes. */
 declare module 'virtual:land' {
-  export const steps: number;
-  export const polygons: readonly (readonly (readonly number[])[])[];
+  const text: string;
+  export default text;
 }

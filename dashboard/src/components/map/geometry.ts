@@ -1,34 +1,38 @@
 /** Where things are on a map, and what is near a point of it. Pure; no DOM. */
 
-import { geoAzimuthalEquidistant, geoEqualEarth, geoInterpolate, geoPath, type GeoProjection } from 'd3-geo';
+import { geoAzimuthalEquidistantRaw, geoClipAntimeridian, geoClipCircle, geoEqualEarthRaw, geoInterpolate, type GeoRawProjection } from 'd3-geo';
 import { greatCircleKm, type Coordinates } from '../../lib/geo';
+import { lonLat, projection, type Point, type Projection } from './projection';
 
 export interface Size {
   width: number;
   height: number;
 }
 
-export interface Point {
-  x: number;
-  y: number;
-}
+// Their types say that these make the functions which they are.
+const equalEarth = geoEqualEarthRaw as unknown as GeoRawProjection;
+const azimuthal = geoAzimuthalEquidistantRaw as unknown as GeoRawProjection;
 
 /** Room around the map for marks that stand on its edge. */
 const MARGIN = 8;
-/** Degrees that the meridian of the left and right edge is moved by, so that it cuts no land but the ice. */
-const CUT = -11;
+/** The meridian in the middle, in degrees, so that the left and right edge cut no land but the ice. */
+const MIDDLE = 11;
 /** Steps along a great circle for telling what is near it. */
 const STEPS = 32;
 /** Kilometres in a degree of a great circle. */
 const KM_PER_DEGREE = greatCircleKm({ latitude: 0, longitude: 0 }, { latitude: 1, longitude: 0 });
 
-export const lonLat = ({ longitude, latitude }: Coordinates): [number, number] => [longitude, latitude];
-
 /** The whole world in true proportion of areas. */
-export function worldProjection({ width, height }: Size): GeoProjection {
-  return geoEqualEarth()
-    .rotate([CUT, 0])
-    .fitExtent([[MARGIN, MARGIN], [Math.max(width - MARGIN, MARGIN + 1), Math.max(height - MARGIN, MARGIN + 1)]], { type: 'Sphere' });
+export function worldProjection({ width, height }: Size): Projection {
+  const [right] = equalEarth(Math.PI, 0);
+  const [, top] = equalEarth(0, Math.PI / 2);
+  return projection({
+    raw: equalEarth,
+    centre: { latitude: 0, longitude: MIDDLE },
+    clip: geoClipAntimeridian,
+    scale: Math.max(1, Math.min((width / 2 - MARGIN) / right, (height / 2 - MARGIN) / top)),
+    middle: { x: width / 2, y: height / 2 },
+  });
 }
 
 /** How far from a hub the map must reach to show all places, in degrees. Beyond, it would only show smeared land. */
@@ -38,14 +42,16 @@ export function reachOf(hub: Coordinates, places: readonly Coordinates[]): numbe
 }
 
 /** The world around a hub: directions and distances from it are true, so that every spoke is a straight line of its length. */
-export function hubProjection(hub: Coordinates, reach: number, { width, height }: Size): GeoProjection {
+export function hubProjection(hub: Coordinates, reach: number, { width, height }: Size): Projection {
   const radius = Math.max(1, Math.min(width, height) / 2 - MARGIN);
-  return geoAzimuthalEquidistant()
-    .rotate([-hub.longitude, -hub.latitude])
-    .clipAngle(reach)
-    .scale(radius / ((reach * Math.PI) / 180))
-    .translate([width / 2, height / 2])
-    .precision(0.3);
+  const angle = (reach * Math.PI) / 180;
+  return projection({
+    raw: azimuthal,
+    centre: hub,
+    clip: geoClipCircle(angle),
+    scale: radius / angle,
+    middle: { x: width / 2, y: height / 2 },
+  });
 }
 
 /** Radius of the circle of all places at a distance from the hub, in px; null where it lies outside the map. */
@@ -54,24 +60,15 @@ export function ringRadius(km: number, reach: number, { width, height }: Size): 
   return share > 1 ? null : share * Math.max(1, Math.min(width, height) / 2 - MARGIN);
 }
 
-/** A place on the map; null where the map does not reach. */
-export function pointOf(projection: GeoProjection, place: Coordinates): Point | null {
-  const point = projection(lonLat(place));
-  return point === null ? null : { x: point[0], y: point[1] };
-}
-
 /** The great circle between two places as the `d` of a path. */
-export function arcPath(projection: GeoProjection, one: Coordinates, other: Coordinates): string {
-  const line = { type: 'LineString' as const, coordinates: [lonLat(one), lonLat(other)] };
-  return geoPath(projection).digits(1)(line) ?? '';
+export function arcPath({ pathOf }: Projection, one: Coordinates, other: Coordinates): string {
+  return pathOf({ type: 'LineString', coordinates: [lonLat(one), lonLat(other)] });
 }
 
 /** Points along the great circle on the map. */
-export function arcPoints(projection: GeoProjection, one: Coordinates, other: Coordinates): Point[] {
+export function arcPoints({ pointOf }: Projection, one: Coordinates, other: Coordinates): Point[] {
   const along = geoInterpolate(lonLat(one), lonLat(other));
-  return Array.from({ length: STEPS + 1 }, (_, step) => projection(along(step / STEPS)))
-    .filter((point) => point !== null)
-    .map(([x, y]) => ({ x, y }));
+  return Array.from({ length: STEPS + 1 }, (_, step) => along(step / STEPS)).map(([longitude, latitude]) => pointOf({ longitude, latitude }));
 }
 
 /** Distance of a point from the straight piece between two others. */
