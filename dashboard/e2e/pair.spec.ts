@@ -67,7 +67,7 @@ test('zooms by a drag, and back by Escape', async ({ page }) => {
   await openPair(page);
   const chart = await chartDrawn(page);
   await chart.scrollIntoViewIfNeeded();
-  const box = await chart.locator('.u-over').first().boundingBox();
+  const box = await chart.locator('.over').first().boundingBox();
   if (box === null) throw new Error('no chart');
   await page.mouse.move(box.x + box.width * 0.5, box.y + 50);
   await page.mouse.down();
@@ -81,6 +81,28 @@ test('zooms by a drag, and back by Escape', async ({ page }) => {
   await chart.focus();
   await page.keyboard.press('Escape');
   await expect(page).not.toHaveURL(/start=/);
+});
+
+test.describe('under a finger', () => {
+  test.use({ hasTouch: true });
+
+  test('zooms by a drag along it', async ({ page }) => {
+    await openPair(page);
+    const chart = await chartDrawn(page);
+    const over = chart.locator('.over').first();
+    await over.scrollIntoViewIfNeeded();
+    const box = await over.boundingBox();
+    if (box === null) throw new Error('no chart');
+    const hand = await page.context().newCDPSession(page);
+    const touch = (type: 'touchStart' | 'touchMove', share: number) =>
+      hand.send('Input.dispatchTouchEvent', { type, touchPoints: [{ x: box.x + box.width * share, y: box.y + 60 }] });
+    await touch('touchStart', 0.5);
+    for (const share of [0.55, 0.6, 0.7, 0.8]) await touch('touchMove', share);
+    await hand.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+    await expect(page).toHaveURL(/start=.*end=/);
+    const { start, end } = spanOf(page);
+    expect(Math.abs(end - start - 18 * 60_000)).toBeLessThanOrEqual(120_000);
+  });
 });
 
 test('is read and moved by keys', async ({ page }) => {

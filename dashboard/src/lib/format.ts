@@ -37,6 +37,13 @@ export function count(value: number): string {
   return grouped.format(value);
 }
 
+const round = new Intl.NumberFormat('en-GB', { maximumSignificantDigits: 12 });
+
+/** A round number at an axis, with the digits that it has. */
+export function tick(value: number): string {
+  return round.format(value);
+}
+
 /** A distance. */
 export function km(value: number): string {
   return `${grouped.format(value)} km`;

@@ -1,190 +1,77 @@
-/** Options of the two charts: percentile bands, and the loss below them on the same time axis. */
+/** How the two charts are drawn: percentile bands, and the loss below them on the same time axis. */
 
-import uPlot from 'uplot';
+import { axisTimes, boundsOf, placeOf, timesAlong, valueTicks, type Axis } from '../../components/plot/axis';
+import { apart, colour, drawBand, drawLeft, drawLine, drawLower, type Box, type Frame } from '../../components/plot/draw';
+import * as format from '../../lib/format';
 import { axisBounds, lossTop, middles, seenLoss, type Span } from '../../lib/series';
 import { drawFloor, drawMarks } from './overlays';
 import type { History } from './requests';
-import { axisTimes, type Mark } from './words';
-
-/** Colours, taken from the page's style sheet so that both schemes are defined in one place. */
-export interface Theme {
-  ink: string;
-  quiet: string;
-  line: string;
-  accent: string;
-  loss: string;
-  outer: string;
-  inner: string;
-}
-
-export function readTheme(): Theme {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name: string): string => style.getPropertyValue(name).trim();
-  const accent = colour('--accent');
-  return {
-    ink: colour('--ink'),
-    quiet: colour('--quiet'),
-    line: colour('--line'),
-    loss: colour('--loss'),
-    accent,
-    outer: `color-mix(in srgb, ${accent} 18%, transparent)`,
-    inner: `color-mix(in srgb, ${accent} 34%, transparent)`,
-  };
-}
-
-/** Order of the columns after the times in the band chart's data. */
-export function bandData(history: History): uPlot.AlignedData {
-  const { columns, reverse, previous } = history;
-  const none = columns.times.map(() => null);
-  return [
-    middles(columns, history),
-    columns.p90,
-    columns.p75,
-    columns.p50,
-    columns.p25,
-    columns.p10,
-    columns.p99,
-    reverse?.p50 ?? none,
-    previous?.p50 ?? none,
-  ];
-}
-
-export function lossData(history: History): uPlot.AlignedData {
-  const { columns } = history;
-  return [middles(columns, history), seenLoss(columns.loss)];
-}
-
-/** Points that no line reaches, because both neighbours are missing, are drawn as dots. */
-function isolated(plot: uPlot, series: number): number[] {
-  const values = plot.data[series] ?? [];
-  const lonely: number[] = [];
-  for (let index = 0; index < values.length; index += 1) {
-    if (values[index] != null && values[index - 1] == null && values[index + 1] == null) lonely.push(index);
-  }
-  return lonely;
-}
+import { marksOf } from './words';
 
 export const LOSS_HEIGHT = 84;
-const FONT = '12px system-ui, sans-serif';
-/** Both charts keep this much room for the value axis, so that their times line up. */
-const AXIS_WIDTH = 52;
 
-export interface ChartSetup {
-  theme: Theme;
-  width: number;
-  height: number;
-  timeZone: string;
-  /** Unix seconds. */
-  span: () => [start: number, end: number];
-  marks: () => readonly Mark[];
-  /** A level in ms that the axis reaches down to; null for none. */
-  floor: () => number | null;
-  /** Index of the window under the pointer, or null. */
-  onpoint: (index: number | null) => void;
-  /** What was dragged over, Unix ms; null where a drag does nothing. */
-  onzoom: ((span: Span) => void) | null;
+/** From one tick to the next, px. */
+const TIMES_ROOM = 80;
+const VALUES_ROOM = 36;
+/** A window's share of its place that its bar takes, and the most, px. */
+const BAR_SHARE = 0.8;
+const BAR_MOST = 12;
+
+function timeAxis({ start, end }: Span, { left, width }: Box): Axis {
+  return { low: start / 1000, high: end / 1000, from: left, to: left + width };
 }
 
-/** Hands on what was dragged over, and takes the shade away: the new span shows it. */
-function selected(plot: uPlot, onzoom: (span: Span) => void): void {
-  const { left, width } = plot.select;
-  if (width <= 0) return;
-  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-  onzoom({ start: plot.posToVal(left, 'x') * 1000, end: plot.posToVal(left + width, 'x') * 1000 });
+/** The latency axis: it holds all that is drawn, and reaches down to the floor where that is drawn. */
+function levelAxis({ columns, reverse, previous }: History, floor: number | null, { top, height }: Box): Axis {
+  const lines = [columns.p10, columns.p90, columns.p50, columns.p99, reverse?.p50 ?? [], previous?.p50 ?? [], [floor]];
+  const known = lines.flat().filter((value) => value !== null);
+  const [low, high] = known.length === 0 ? boundsOf([]) : known.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+  const [bottom, above] = axisBounds(low, high);
+  return { low: bottom, high: above, from: top + height, to: top };
 }
 
-function common({ width, timeZone, span, onpoint, onzoom }: ChartSetup) {
-  return {
-    width,
-    legend: { show: false },
-    tzDate: (time: number) => uPlot.tzDate(new Date(time * 1000), timeZone),
-    cursor: {
-      sync: { key: 'pair', setSeries: false },
-      drag: { setScale: false, x: onzoom !== null, y: false, dist: 5 },
-      y: false,
-      points: { show: false },
-    },
-    hooks: {
-      setCursor: [(plot: uPlot) => onpoint(plot.cursor.idx ?? null)],
-      setSelect: onzoom === null ? [] : [(plot: uPlot) => selected(plot, onzoom)],
-    },
-    x: { time: true, range: () => span() },
-  } satisfies Partial<uPlot.Options> & { x: uPlot.Scale };
-}
-
-function valueAxis(theme: Theme, label: string): uPlot.Axis {
-  return {
-    size: AXIS_WIDTH - 10,
-    font: FONT,
-    stroke: theme.quiet,
-    grid: { stroke: theme.line, width: 1 },
-    ticks: { show: false },
-    space: 36,
-    label,
-    labelFont: FONT,
-    labelSize: 18,
-    labelGap: 0,
-  };
-}
-
-function timeAxis({ theme, timeZone }: ChartSetup, labels: boolean): uPlot.Axis {
-  return {
-    size: labels ? 28 : 6,
-    font: FONT,
-    stroke: theme.quiet,
-    grid: { stroke: theme.line, width: 1 },
-    ticks: { show: false },
-    space: 70,
-    values: (_, splits) => (labels ? axisTimes(splits, timeZone) : splits.map(() => '')),
-  };
-}
-
-function yRange(setup: ChartSetup): uPlot.Range.Function {
-  return (_, low, high) => {
-    if (low == null || high == null) return [0, 100];
-    const floor = setup.floor();
-    return axisBounds(floor === null ? low : Math.min(low, floor), floor === null ? high : Math.max(high, floor));
-  };
-}
-
-export function bandOptions(setup: ChartSetup): uPlot.Options {
-  const { theme, height } = setup;
-  const { x, hooks, ...rest } = common(setup);
-  const edge: uPlot.Series = { stroke: 'transparent', width: 1, points: { show: false } };
-  const line = (stroke: string, width: number, dash: number[] = []): uPlot.Series => ({
-    stroke,
-    width,
-    dash,
-    points: { show: true, size: 5, filter: isolated, fill: stroke, stroke },
+/** Draws the bands with what lies over them. */
+export function drawBands(ctx: CanvasRenderingContext2D, box: Box, history: History, floor: number | null, timeZone: string): void {
+  const { columns, reverse, previous } = history;
+  const frame: Frame = { ctx, x: timeAxis(history, box), y: levelAxis(history, floor, box) };
+  const [accent, quiet] = [colour('--accent'), colour('--quiet')];
+  const at = middles(columns, history);
+  const levels = valueTicks(frame.y, VALUES_ROOM);
+  apart(frame, false, () => {
+    drawLower(frame, timesAlong(frame.x, TIMES_ROOM, timeZone), []);
+    drawLeft(frame, levels, levels.map(format.tick), 'ms');
   });
-  return {
-    ...rest,
-    height,
-    // Room for what the marks say.
-    padding: [20, 8, 0, 0],
-    scales: { x, y: { range: yRange(setup) } },
-    axes: [timeAxis(setup, false), valueAxis(theme, 'ms')],
-    series: [{}, edge, edge, line(theme.accent, 2), edge, edge, line(theme.ink, 1), line(theme.quiet, 2, [2, 3]), line(theme.accent, 1.5, [8, 4])],
-    bands: [
-      { series: [1, 5], fill: theme.outer },
-      { series: [2, 4], fill: theme.inner },
-    ],
-    hooks: { ...hooks, draw: [(plot) => drawFloor(plot, setup.floor(), theme), (plot) => drawMarks(plot, setup.marks(), theme)] },
-  };
+  apart(frame, true, () => {
+    drawBand(frame, at, columns.p10, columns.p90, `color-mix(in srgb, ${accent} 18%, transparent)`);
+    drawBand(frame, at, columns.p25, columns.p75, `color-mix(in srgb, ${accent} 34%, transparent)`);
+    drawLine(frame, at, columns.p99, { stroke: colour('--ink'), width: 1 });
+    if (reverse !== null) drawLine(frame, at, reverse.p50, { stroke: quiet, width: 2, dash: [2, 3] });
+    if (previous !== null) drawLine(frame, at, previous.p50, { stroke: accent, width: 1.5, dash: [8, 4] });
+    drawLine(frame, at, columns.p50, { stroke: accent, width: 2 });
+  });
+  apart(frame, false, () => {
+    if (floor !== null) drawFloor(frame, floor);
+    drawMarks(frame, marksOf(history.changes));
+  });
 }
 
-export function lossOptions(setup: ChartSetup): uPlot.Options {
-  const { theme } = setup;
-  const { x, ...rest } = common(setup);
-  return {
-    ...rest,
-    height: LOSS_HEIGHT,
-    padding: [6, 8, 0, 0],
-    scales: { x, y: { range: (_, __, high) => [0, lossTop(high ?? 0)] } },
-    axes: [timeAxis(setup, true), { ...valueAxis(theme, '% lost'), splits: (plot) => [0, plot.scales['y']?.max ?? 5] }],
-    series: [
-      {},
-      { stroke: theme.loss, fill: theme.loss, width: 0, points: { show: false }, paths: uPlot.paths.bars?.({ size: [0.8, 12] }) as uPlot.Series.PathBuilder },
-    ],
-  };
+/** Draws the loss, in percent, as bars. */
+export function drawLoss(ctx: CanvasRenderingContext2D, box: Box, history: History, timeZone: string): void {
+  const { columns } = history;
+  const loss = seenLoss(columns.loss);
+  const top = lossTop(Math.max(0, ...loss.map((share) => share ?? 0)));
+  const frame: Frame = { ctx, x: timeAxis(history, box), y: { low: 0, high: top, from: box.top + box.height, to: box.top } };
+  const times = timesAlong(frame.x, TIMES_ROOM, timeZone);
+  apart(frame, false, () => {
+    drawLower(frame, times, axisTimes(times, timeZone));
+    drawLeft(frame, [0, top], [0, top].map(format.tick), '% lost');
+  });
+  apart(frame, true, () => {
+    ctx.fillStyle = colour('--loss');
+    const width = Math.max(1, Math.min(BAR_MOST, (BAR_SHARE * box.width * history.step * 1000) / (history.end - history.start)));
+    middles(columns, history).forEach((time, index) => {
+      const height = frame.y.from - placeOf(frame.y, loss[index] ?? 0);
+      ctx.fillRect(placeOf(frame.x, time) - width / 2, frame.y.from - height, width, height);
+    });
+  });
 }

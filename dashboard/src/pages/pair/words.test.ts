@@ -1,17 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { columnsOf } from '../../lib/series';
-import { axisTimes, levelRows, levelsUntil, marksOf, readoutText, signed, stepWords } from './words';
+import { levelRows, levelsUntil, marksOf, readoutText, signed, stepWords } from './words';
 
 const NOON = Date.UTC(2026, 0, 31, 12) / 1000;
-
-describe('times along an axis', () => {
-  it('are minutes, and dates at midnight', () => {
-    expect(axisTimes([NOON, NOON + 6 * 3_600, NOON + 12 * 3_600], 'UTC')).toEqual(['12:00', '18:00', '02-01']);
-  });
-  it('are dates where days pass', () => expect(axisTimes([NOON, NOON + 86_400], 'UTC')).toEqual(['01-31', '02-01']));
-  it('are months where months pass', () => expect(axisTimes([NOON, NOON + 28 * 86_400], 'UTC')).toEqual(['2026-01', '2026-02']));
-  it('follow the zone', () => expect(axisTimes([NOON, NOON + 60], 'Asia/Tokyo')).toEqual(['21:00', '21:01']));
-});
 
 it('gives differences a sign', () => {
   expect(signed(30.02)).toBe('+30.0');

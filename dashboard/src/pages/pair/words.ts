@@ -7,17 +7,6 @@ import type { History } from './requests';
 
 const DAY = 86_400;
 
-/** What stands at the ticks of a time axis (Unix seconds): as much of a date as changes from one to the next. */
-export function axisTimes(ticks: readonly number[], timeZone: string): string[] {
-  const apart = (ticks[1] ?? 0) - (ticks[0] ?? 0);
-  return ticks.map((tick) => {
-    const time = tick * 1000;
-    if (apart > 27 * DAY) return format.date(time, timeZone).slice(0, 7);
-    const clock = format.minute(time, timeZone);
-    return apart >= 0.95 * DAY || clock === '00:00' ? format.date(time, timeZone).slice(5) : clock;
-  });
-}
-
 /** A difference in ms with its sign and its digits. */
 export function signed(ms: number): string {
   return `${ms < 0 ? '−' : '+'}${format.bareMs(Math.abs(ms))}`;
