@@ -73,6 +73,18 @@ test('draws lines over times and bars over names', async ({ page }) => {
   await expect(page.getByTestId('chart')).toHaveCount(0);
 });
 
+test('reads its chart by keys', async ({ page }) => {
+  await page.goto(address(THREE));
+  const chart = page.getByTestId('chart');
+  await chart.focus();
+  for (const index of ['0', '1']) {
+    await page.keyboard.press('ArrowRight');
+    await expect(chart).toHaveAttribute('aria-valuenow', index);
+  }
+  await expect(chart).toHaveAttribute('aria-valuetext', /^2026-.* \d/);
+  await expect(chart.locator('i')).not.toHaveCount(0);
+});
+
 test('says where a statement is wrong, and goes there', async ({ page }) => {
   await page.goto(address('select 1 as one'));
   await expect(facts(page)).toBeVisible();
