@@ -44,14 +44,14 @@ export interface Settings {
 
 /** All that is wrong with the settings. */
 export class SettingsError extends Error {
-  constructor(readonly faults: readonly string[]) {
-    super(`settings.json:\n  ${faults.join('\n  ')}`);
+  constructor(readonly faults: readonly string[], file = 'settings.json') {
+    super(`${file}:\n  ${faults.join('\n  ')}`);
     this.name = 'SettingsError';
   }
 }
 
-const REGION = /^(?!cn-|us-gov-|us-iso|eu-isoe|eusc-)[a-z]{2}(-[a-z]+)+-\d$/;
-const A_REGION = 'a region of the partition aws, such as eu-west-1';
+export const REGION = /^(?!cn-|us-gov-|us-iso|eu-isoe|eusc-)[a-z]{2}(-[a-z]+)+-\d$/;
+export const A_REGION = 'a region of the partition aws, such as eu-west-1';
 const FOLDER = /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/;
 const A_FOLDER = 'letters, digits, - and _, with slashes between folders only';
 const MAIL = /^[^@\s]+@[^@\s]+\.[^@\s]+$/;

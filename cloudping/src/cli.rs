@@ -9,6 +9,7 @@ use cloudping_schemas::catalogue::EndpointSetting;
 
 use crate::alerts::AlertsArgs;
 use crate::doctor::DoctorArgs;
+use crate::gateway::GatewayArgs;
 use crate::ingest_key::IngestKeyArgs;
 use crate::key::KeyArgs;
 use crate::nearest::NearestArgs;
@@ -63,6 +64,8 @@ pub enum Command {
     Probe(ProbeArgs),
     /// Answer the UDP probes of other cloudpings (STAMP)
     Reflect(ReflectArgs),
+    /// Work with a UDP gateway
+    Gateway(GatewayArgs),
     /// Rank the cloud regions by their round-trip time from here
     Nearest(NearestArgs),
     /// List the catalogue: the cloud regions and what is probed there

@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod doctor;
 mod failure;
+mod gateway;
 mod ingest_key;
 mod key;
 mod live_store;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::IngestKey(args) => ingest_key::run(args),
         Command::Key(args) => key::run(args),
         Command::Probe(args) => probe::run(args),
+        Command::Gateway(args) => gateway::run(args),
         Command::Reflect(args) => reflect::run(&args),
         Command::Nearest(args) => nearest::run(args),
         Command::Targets(args) => targets::run(args),
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("cloudping: {failure}");
+            eprintln!("{}", failure.line());
             failure.exit_code()
         }
     }
