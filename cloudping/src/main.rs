@@ -37,7 +37,8 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
-/// musl's own allocator has one lock, which a query's threads would wait for; glibc's gives little of what a peak took back.
+/// musl's own allocator has one lock, for which the threads of a query would wait. glibc's has not, and takes less memory than this one.
+#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -102,7 +102,7 @@ mod tests {
         let vantage = |id: &str| VantageId::new(id).unwrap();
         let line = VantageLine { id: vantage("office"), source: Some([192, 0, 2, 1].into()) };
         assert_eq!(source(&[], &vantage("office")).unwrap(), None);
-        assert_eq!(source(&[line.clone()], &vantage("office")).unwrap(), line.source);
+        assert_eq!(source(std::slice::from_ref(&line), &vantage("office")).unwrap(), line.source);
         let error = source(&[line], &vantage("laptop")).unwrap_err().to_string();
         assert!(error.contains("are office, expected laptop"), "{error}");
     }
