@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloudping_schemas::catalogue::EndpointSetting;
 
+use crate::agent::AgentArgs;
 use crate::alerts::AlertsArgs;
 use crate::doctor::DoctorArgs;
 use crate::gateway::GatewayArgs;
@@ -35,6 +36,7 @@ const DEFAULT_REFLECT: &str = "0.0.0.0:862";
     after_help = "Examples:
   cloudping up --planet                       every region simulated on this machine
   cloudping up                                this machine measures the real regions
+  cloudping agent --join URL --key-file FILE  this machine measures for a cloudping elsewhere
   cloudping doctor                            what is missing here, and what to do about it
   cloudping probe example.com dns.google:53   round-trip times, live
   cloudping nearest                           the nearest cloud regions from here
@@ -54,6 +56,8 @@ pub struct Cli {
 pub enum Command {
     /// Run everything in this process: measure, keep, archive, answer, show
     Up(Box<UpArgs>),
+    /// Measure from this host, and send the rounds to a cloudping elsewhere
+    Agent(Box<AgentArgs>),
     /// Check what `up` needs, here and on AWS, and say what to do about what is missing
     Doctor(DoctorArgs),
     /// Make, register, list and revoke the keys by which vantage points elsewhere send their rounds
@@ -95,32 +99,14 @@ pub enum Command {
 Ctrl-C stops cleanly; the next start with the same --data goes on where it was.")]
 pub struct UpArgs {
     /// Simulate the network between the regions on this machine (labelled so wherever it is shown)
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["endpoints", "targets", "target", "no_catalogue"])]
     pub planet: bool,
     /// TOML file of route changes, loss and outages of the planet; re-read whenever it changes
     #[arg(long, requires = "planet", value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Only the regions of these providers: aws, azure, gcp, oci [default: aws, or all if --regions names some].
-    /// Every region measures every other: 39 regions are 1,500 probes a round, all four clouds 40,000, and two cores
-    /// carry a few thousand a second, so give more regions a longer --interval
-    #[arg(long, value_delimiter = ',', value_name = "NAME,NAME,…")]
-    pub providers: Vec<String>,
-    /// Only these regions of the catalogue, separated by commas
-    #[arg(long, value_delimiter = ',', value_name = "ID,ID,…")]
-    pub regions: Vec<String>,
-    /// Your own host in a region, instead of the catalogue's. Azure's regions need one: Azure has no host of its own there.
-    /// May be given many times
-    #[arg(long = "endpoint", conflicts_with = "planet", value_name = "REGION=HOST:PORT")]
-    pub endpoints: Vec<EndpointSetting>,
-    /// TOML file of your own targets and vantage points, measured beside the catalogue's regions
-    #[arg(long, conflicts_with = "planet", value_name = "FILE")]
-    pub targets: Option<PathBuf>,
-    /// A target of your own; may be given many times. PROTOCOL is tcp (unless given), tls, https, icmp or udp
-    #[arg(long, conflicts_with = "planet", value_name = "ID=HOST:PORT[/PROTOCOL]")]
-    pub target: Vec<String>,
-    /// Only your own targets, none of the catalogue's regions
-    #[arg(long, conflicts_with_all = ["planet", "regions", "providers", "endpoints"])]
-    pub no_catalogue: bool,
+    /// What is measured
+    #[command(flatten)]
+    pub what: TargetArgs,
     /// Where everything is kept [default: data/planet with --planet, else data/world]. With --aws: where rounds wait while the
     /// stream is away [default: data/aws-planet, data/aws-world]
     #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
@@ -166,6 +152,32 @@ pub struct UpArgs {
     /// Make the stream (of one shard), the table (paid by request) and the bucket where there are none
     #[arg(long, requires = "aws", help_heading = AWS)]
     pub create: bool,
+}
+
+/// What a vantage point measures: regions of the catalogue, and targets of the user's own.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// Only the regions of these providers: aws, azure, gcp, oci [default: aws, or all if --regions names some].
+    /// Every region measures every other: 39 regions are 1,500 probes a round, all four clouds 40,000, and two cores
+    /// carry a few thousand a second, so give more regions a longer --interval
+    #[arg(long, value_delimiter = ',', value_name = "NAME,NAME,…")]
+    pub providers: Vec<String>,
+    /// Only these regions of the catalogue, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "ID,ID,…")]
+    pub regions: Vec<String>,
+    /// Your own host in a region, instead of the catalogue's. Azure's regions need one: Azure has no host of its own there.
+    /// May be given many times
+    #[arg(long = "endpoint", value_name = "REGION=HOST:PORT")]
+    pub endpoints: Vec<EndpointSetting>,
+    /// TOML file of your own targets and vantage points, measured beside the catalogue's regions
+    #[arg(long, value_name = "FILE")]
+    pub targets: Option<PathBuf>,
+    /// A target of your own; may be given many times. PROTOCOL is tcp (unless given), tls, https, icmp or udp
+    #[arg(long, value_name = "ID=HOST:PORT[/PROTOCOL]")]
+    pub target: Vec<String>,
+    /// Only your own targets, none of the catalogue's regions
+    #[arg(long, conflicts_with_all = ["regions", "providers", "endpoints"])]
+    pub no_catalogue: bool,
 }
 
 /// Where on AWS everything is kept; by the standard settings of AWS otherwise (`AWS_PROFILE`, `AWS_REGION`,

@@ -1,5 +1,6 @@
 //! The single binary: the whole system in one process, and the commands to ask it.
 
+mod agent;
 mod alerts;
 mod ask;
 #[cfg(feature = "aws")]
@@ -37,6 +38,11 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
+/// musl's own allocator has one lock, for which the threads of a query would wait. glibc's has not, and takes less memory than this one.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let traces = match start_logging() {
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Up(args) => up::run(*args),
+        Command::Agent(args) => agent::run(*args),
         Command::Doctor(args) => doctor::run(args),
         Command::IngestKey(args) => ingest_key::run(args),
         Command::Key(args) => key::run(args),

@@ -174,11 +174,16 @@ impl Sender {
 
     /// Sends what is in the spool, the oldest first, until all is sent and no more will come.
     async fn empty(&self, desk: &Desk, mut ended: watch::Receiver<bool>) {
-        let mut pause = RETRY.0;
+        let (mut pause, mut trouble) = (RETRY.0, Trouble::default());
         loop {
             let last = *ended.borrow();
             match self.send_one(desk).await {
-                Ok(true) => pause = RETRY.0,
+                Ok(true) => {
+                    pause = RETRY.0;
+                    if trouble.over() {
+                        tracing::info!(vantage = %self.vantage, "rounds are appended again, those that waited first");
+                    }
+                }
                 Ok(false) if last => return,
                 Ok(false) => desk.pushed.notified().await,
                 Err(error) if last => {
@@ -186,7 +191,9 @@ impl Sender {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "round not appended, it waits in the spool");
+                    if trouble.is_news(&error) {
+                        tracing::warn!(%error, vantage = %self.vantage, "rounds are not appended, they wait in the spool");
+                    }
                     // When no more rounds will come there is one last attempt, at once.
                     let _elapsed = timeout(pause, ended.wait_for(|ended| *ended)).await;
                     pause = next_pause(pause);
@@ -212,6 +219,32 @@ impl Sender {
     }
 }
 
+/// Failed attempts of one kind, of which every so many is told: an outage of days must not fill a host's journal.
+#[derive(Debug, Default)]
+struct Trouble {
+    said: String,
+    times: u32,
+}
+
+/// Some five minutes of attempts.
+const TOLD_EVERY: u32 = 60;
+
+impl Trouble {
+    /// Whether a failed attempt is to be told.
+    fn is_news(&mut self, error: &str) -> bool {
+        if self.said != error {
+            *self = Self { said: error.to_owned(), times: 0 };
+        }
+        self.times += 1;
+        self.times % TOLD_EVERY == 1
+    }
+
+    /// An attempt did not fail; whether one before it did.
+    fn over(&mut self) -> bool {
+        std::mem::take(self).times > 0
+    }
+}
+
 /// Says that a round is lost, and why: the gap of the next one only counts it.
 fn tell_refused(data: &[u8], reason: &(dyn std::error::Error + Send + Sync)) {
     let id = event::decode(data).map(|round| round.id).ok();
@@ -234,5 +267,21 @@ impl Desk {
         let acting =
             tokio::task::spawn_blocking(move || act(&mut spool.lock().unwrap_or_else(PoisonError::into_inner)));
         acting.await.map_err(SpoolError::Panicked)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_at_its_start_now_and_then_when_it_changes_and_when_it_is_over() {
+        let mut trouble = Trouble::default();
+        assert!(!trouble.over());
+        let told: Vec<u32> = (0..130).filter(|_| trouble.is_news("no answer")).collect();
+        assert_eq!(told, [0, 60, 120]);
+        assert!(trouble.is_news("unauthorized") && !trouble.is_news("unauthorized"));
+        assert!(trouble.over() && !trouble.over());
+        assert!(trouble.is_news("unauthorized"));
     }
 }

@@ -77,6 +77,9 @@ fn prepare(project: &Project, name: &str, command: &mut Command) -> Result<()> {
         command.env("CLOUDPING_TEST_PYTHON", python::ensure(project)?);
         command.env("CLOUDPING_TEST_MINISTACK", python::ensure_ministack(project)?);
     }
+    if name == "start" && std::env::var_os("CLOUDPING_BENCH_BINARY").is_none() {
+        command.env("CLOUDPING_BENCH_BINARY", package::host::build(project, std::env::consts::ARCH)?);
+    }
     if name == "query" {
         ensure_nginx_and_wrk()?;
     }

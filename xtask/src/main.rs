@@ -28,6 +28,8 @@ Commands:
   tidy                mechanical checks: layering, sizes, no unwrap, no clock in domain code
   package [NAME...] [--arch x86_64|arm64] [--profile PROFILE]
                       the programs for AWS, each as an archive to upload, in target/packages
+  package --static [--binary FILE]
+                      the single binary for any host, static, and a Debian package of it; FILE is packed in place of a new build
   cost [ARGS...]      what a deployment on AWS costs a month; ARGS as `cargo xtask cost --help` says
   bench [NAME]        run one bench and hold its figures against their bars; without NAME, list the benches
 

@@ -5,10 +5,10 @@
 
 #[cfg(feature = "aws")]
 mod aws;
-mod clock;
-mod finding;
-mod kernel;
-mod machine;
+pub mod clock;
+pub mod finding;
+pub mod kernel;
+pub mod machine;
 mod planet;
 
 use std::io;
@@ -26,7 +26,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::up::{claim, default_data};
 use finding::{Finding, Report};
-use machine::DataFacts;
+pub use machine::DataFacts;
 
 /// How long the server of the clock may take.
 const CLOCK_LIMIT: Duration = Duration::from_secs(3);
@@ -120,7 +120,8 @@ fn this_machine(args: &DoctorArgs) -> Vec<Finding> {
     findings
 }
 
-fn data_facts(path: PathBuf) -> DataFacts {
+/// What is to be known of a directory, whether it is there yet or not.
+pub fn data_facts(path: PathBuf) -> DataFacts {
     let exists = path.exists();
     let text = |error: io::Error| error.to_string();
     let there = std::path::absolute(&path).map_err(text).and_then(|path| {
@@ -154,7 +155,7 @@ fn stores(data: &Path) -> [Finding; 2] {
 }
 
 /// One probe, to a socket of our own.
-fn probe_here() -> Result<Reading, String> {
+pub fn probe_here() -> Result<Reading, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(async {

@@ -11,14 +11,14 @@ mod auditing;
 mod catching_up;
 pub mod claim;
 mod ingest;
-mod network;
+pub mod network;
 #[cfg(feature = "aws")]
 mod on_aws;
-mod own;
+pub mod own;
 mod parts;
 mod pipeline;
-mod plan;
-mod selection;
+pub mod plan;
+pub mod selection;
 pub mod sql_doors;
 mod stores;
 mod upkeep;

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use cloudping_model::{TargetId, VantageId};
 use cloudping_planet::{Entrance, Options, Place, Planet, World};
 use cloudping_producers::producer::Vantage;
+use cloudping_producers::target_file::TargetFile;
 use cloudping_producers::targets::{Endpoint, Target};
+use cloudping_schemas::catalogue::Catalogue;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
@@ -85,11 +87,20 @@ fn simulated(plan: &Plan, planet: &PlanetPlan) -> Result<Network, Failure> {
     Ok(Network { vantages, threads, _planet: Some(running) })
 }
 
-fn real(plan: &Plan) -> Result<Network, Failure> {
-    let hosts = plan.catalogue.regions().iter().filter_map(|region| Some((&region.id, region.endpoint.as_ref()?)));
+/// What the world is measured by: the regions that have a host, and the user's own targets.
+///
+/// # Errors
+/// When the host of a region is none.
+pub fn targets(catalogue: &Catalogue, own: &TargetFile) -> Result<Vec<Target>, Failure> {
+    let hosts = catalogue.regions().iter().filter_map(|region| Some((&region.id, region.endpoint.as_ref()?)));
     let targets = hosts.map(|(id, host)| target(id, Endpoint::parse(host).map_err(Failure::setting)?));
     let mut targets = targets.collect::<Result<Vec<_>, Failure>>()?;
-    targets.extend(plan.own.targets.iter().cloned());
+    targets.extend(own.targets.iter().cloned());
+    Ok(targets)
+}
+
+fn real(plan: &Plan) -> Result<Network, Failure> {
+    let targets = targets(&plan.catalogue, &plan.own)?;
     let own = plan.own.vantages.iter();
     let mut vantages: Vec<Vantage> =
         own.map(|line| vantage(plan, line.id.clone(), line.source, targets.clone())).collect();
@@ -118,7 +129,7 @@ fn missing(id: &str) -> Failure {
 }
 
 /// Producers have threads of their own, so that no query or archive run delays a probe.
-fn producer_threads() -> Builder {
+pub fn producer_threads() -> Builder {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).thread_name("producers").enable_all();
     builder

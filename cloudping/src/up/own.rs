@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use cloudping_producers::target_file::{TargetFile, parse_argument};
 use cloudping_schemas::catalogue::Catalogue;
 
-use crate::cli::UpArgs;
+use crate::cli::TargetArgs;
 use crate::failure::Failure;
 
 /// Reads both; no id may stand twice, nor be a region's that is probed too.
-pub fn read(args: &UpArgs, catalogue: &Catalogue) -> Result<TargetFile, Failure> {
+pub fn read(args: &TargetArgs, catalogue: &Catalogue) -> Result<TargetFile, Failure> {
     let mut own = match &args.targets {
         Some(path) => {
             let name = path.display().to_string();
@@ -46,7 +46,7 @@ mod tests {
         let Command::Up(args) = Cli::try_parse_from([&["cloudping", "up"], arguments].concat()).unwrap().command else {
             unreachable!("the command is up");
         };
-        let own = read(&args, &Catalogue::built_in().unwrap()).map_err(|failure| failure.to_string())?;
+        let own = read(&args.what, &Catalogue::built_in().unwrap()).map_err(|failure| failure.to_string())?;
         Ok(own.targets.iter().map(|target| target.id().to_string()).collect())
     }
 

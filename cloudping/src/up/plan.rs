@@ -12,7 +12,7 @@ use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
-use super::selection::{self, Choice};
+use super::selection;
 use super::sql_doors::SqlDoorArgs;
 use super::{claim, own};
 use crate::cli::{AwsArgs, UpArgs};
@@ -92,13 +92,12 @@ impl Plan {
         let most_lateness = Duration::from_micros(MAX_ALLOWED_LATENESS_US.unsigned_abs());
         let default_interval = Duration::from_secs(if args.planet { 1 } else { 10 });
         let interval = args.interval.unwrap_or(default_interval);
-        within("--interval", interval, Duration::from_millis(100), LONGEST_INTERVAL)?;
-        within("--timeout", args.timeout, Duration::from_millis(10), Duration::from_secs(60))?;
+        pace(interval, args.timeout)?;
         // The live store fills the newest 75 minutes of what the archive answers: it must not fall further behind.
         within("--archive-every", args.archive_every, Duration::from_secs(1), Duration::from_secs(600))?;
         within("--allowed-lateness", args.allowed_lateness, Duration::ZERO, most_lateness)?;
-        let catalogue = catalogue(&args)?;
-        let own = own::read(&args, &catalogue)?;
+        let catalogue = selection::catalogue(&args.what, args.planet)?;
+        let own = own::read(&args.what, &catalogue)?;
         let access = args.access.settings()?;
         let backend = backend(&args)?;
         let planet = match args.planet {
@@ -177,6 +176,15 @@ fn on_aws(_: &AwsArgs) -> Result<Backend, Failure> {
     Err(crate::failure::built_without_aws())
 }
 
+/// Checks the time of a round and the patience of a probe.
+///
+/// # Errors
+/// When one of them is too short or too long.
+pub fn pace(interval: Duration, timeout: Duration) -> Result<(), Failure> {
+    within("--interval", interval, Duration::from_millis(100), LONGEST_INTERVAL)?;
+    within("--timeout", timeout, Duration::from_millis(10), Duration::from_secs(60))
+}
+
 fn within(name: &str, value: Duration, least: Duration, most: Duration) -> Result<(), Failure> {
     if (least..=most).contains(&value) {
         return Ok(());
@@ -191,28 +199,4 @@ fn planet_plan(file: Option<PathBuf>) -> Result<PlanetPlan, Failure> {
     };
     let scenario = scenario.map_err(|error| Failure::setting(format!("--scenario: {error}")))?;
     Ok(PlanetPlan { scenario, file })
-}
-
-/// The regions to run with. Those without a host to probe are left out, which is said once.
-fn catalogue(args: &UpArgs) -> Result<Catalogue, Failure> {
-    let choice = Choice {
-        providers: &args.providers,
-        regions: &args.regions,
-        endpoints: &args.endpoints,
-        simulated: args.planet,
-    };
-    if args.no_catalogue {
-        let mut none = Catalogue::built_in().map_err(Failure::setting)?;
-        none.retain(|_| false);
-        return Ok(none);
-    }
-    let (catalogue, left_out) = selection::select(Catalogue::built_in().map_err(Failure::setting)?, &choice)?;
-    if !left_out.is_empty() {
-        tracing::warn!(
-            "{} regions are not measured, as no host is known there; give your own with --endpoint REGION=HOST:PORT: {}",
-            left_out.len(),
-            left_out.join(", ")
-        );
-    }
-    Ok(catalogue)
 }

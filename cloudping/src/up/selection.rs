@@ -2,6 +2,7 @@
 
 use cloudping_schemas::catalogue::{Catalogue, EndpointSetting, Region, Status};
 
+use crate::cli::TargetArgs;
 use crate::failure::Failure;
 
 /// Whose regions are run unless the user names some.
@@ -9,19 +10,41 @@ const DEFAULT_PROVIDER: &str = "aws";
 
 /// What the user asked for.
 #[derive(Debug)]
-pub struct Choice<'a> {
+struct Choice<'a> {
     /// These providers; if none, AWS, or all when regions are named.
-    pub providers: &'a [String],
+    providers: &'a [String],
     /// These regions; if none, all of the providers.
-    pub regions: &'a [String],
+    regions: &'a [String],
     /// The user's own hosts in regions.
-    pub endpoints: &'a [EndpointSetting],
+    endpoints: &'a [EndpointSetting],
     /// Whether the network is simulated, so that no endpoint is needed.
-    pub simulated: bool,
+    simulated: bool,
+}
+
+/// The regions to run with. Those without a host to probe are left out, which is said once.
+///
+/// # Errors
+/// When there is none of a name that was given, and when none would be left.
+pub fn catalogue(args: &TargetArgs, simulated: bool) -> Result<Catalogue, Failure> {
+    let mut built_in = Catalogue::built_in().map_err(Failure::setting)?;
+    if args.no_catalogue {
+        built_in.retain(|_| false);
+        return Ok(built_in);
+    }
+    let (providers, regions, endpoints) = (&args.providers, &args.regions, &args.endpoints);
+    let (catalogue, left_out) = select(built_in, &Choice { providers, regions, endpoints, simulated })?;
+    if !left_out.is_empty() {
+        tracing::warn!(
+            "{} regions are not measured, as no host is known there; give your own with --endpoint REGION=HOST:PORT: {}",
+            left_out.len(),
+            left_out.join(", ")
+        );
+    }
+    Ok(catalogue)
 }
 
 /// The regions to run with, and the ids of those left out for want of an endpoint.
-pub fn select(mut catalogue: Catalogue, choice: &Choice) -> Result<(Catalogue, Vec<String>), Failure> {
+fn select(mut catalogue: Catalogue, choice: &Choice) -> Result<(Catalogue, Vec<String>), Failure> {
     catalogue.retain(|region: &Region| region.status == Status::Available);
     match (choice.providers, choice.regions) {
         ([], []) => catalogue.keep_providers(&[DEFAULT_PROVIDER]).map_err(Failure::setting)?,

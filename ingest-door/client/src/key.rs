@@ -1,7 +1,7 @@
 //! A vantage point's key: made once, kept in a file that nobody else can read.
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,10 @@ pub enum KeyError {
     /// The text is no key. It is not shown: it may be a secret.
     #[error("not a key, expected one line: {KIND} VANTAGE SEED, as `cloudping ingest-key new` writes it")]
     Text,
+}
+
+fn metadata(path: &Path) -> Result<Metadata, KeyError> {
+    std::fs::metadata(path).map_err(|source| KeyError::File { path: path.to_owned(), source })
 }
 
 /// The seed stays out of logs.
@@ -103,16 +107,24 @@ impl Key {
     /// # Errors
     /// [`KeyError`]; also when others than its owner may read it.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let file = |source| KeyError::File { path: path.to_owned(), source };
-        let metadata = std::fs::metadata(path).map_err(file)?;
-        let mode = metadata.permissions().mode() & 0o777;
+        let mode = metadata(path)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyError::Mode { path: path.to_owned(), mode });
         }
-        if metadata.len() > MOST_BYTES {
+        Self::read_credential(path)
+    }
+
+    /// Reads a key file out of a folder that the service manager guards: there an access list lets one user in, and shows as the
+    /// group's permission.
+    ///
+    /// # Errors
+    /// [`KeyError::File`] and [`KeyError::Text`].
+    pub fn read_credential(path: &Path) -> Result<Self, KeyError> {
+        if metadata(path)?.len() > MOST_BYTES {
             return Err(KeyError::Text);
         }
-        Self::from_text(&std::fs::read_to_string(path).map_err(file)?)
+        let text = std::fs::read_to_string(path);
+        Self::from_text(&text.map_err(|source| KeyError::File { path: path.to_owned(), source })?)
     }
 
     /// Writes a key file that is not there yet, for its owner only; it is on disk when this returns.
@@ -189,6 +201,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let error = Key::read(&path).unwrap_err().to_string();
         assert!(error.contains("its mode is 640, expected 600"), "{error}");
+        assert!(Key::read_credential(&path).is_ok());
     }
 
     #[test]

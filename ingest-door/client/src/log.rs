@@ -134,6 +134,9 @@ impl Request {
 /// Beyond this a clock was set back, µs: less is a tie of requests that were signed at once.
 const SAME_CLOCK_US: i64 = 1_000_000;
 
+/// How often it is told that a door will not take rounds by itself, µs.
+const TOLD_EVERY_US: i64 = 300_000_000;
+
 /// The event log as a vantage point outside sees it: rounds are appended through an ingest door, and nothing can be read.
 #[derive(Debug, Clone)]
 pub struct DoorLog {
@@ -142,6 +145,8 @@ pub struct DoorLog {
     clock: fn() -> UtcMicros,
     /// When the last request was signed.
     signed: Arc<AtomicI64>,
+    /// When it was told last that this will not pass by itself.
+    told: Arc<AtomicI64>,
     agent: Agent,
 }
 
@@ -160,7 +165,15 @@ impl DoorLog {
         let config =
             Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(REQUEST_LIMIT));
         let address = format!("{}{PATH}", address.trim_end_matches('/'));
-        Ok(Self { address, key: Arc::new(key), clock, signed: Arc::default(), agent: config.build().into() })
+        let (signed, told) = (Arc::default(), Arc::new(AtomicI64::new(i64::MIN / 2)));
+        Ok(Self { address, key: Arc::new(key), clock, signed, told, agent: config.build().into() })
+    }
+
+    /// Whether it was not told for a while: rounds are tried again every few seconds, for as long as nobody does anything.
+    fn is_news(&self) -> bool {
+        let now = (self.clock)().0;
+        let due = |last: i64| ((now - last).abs() >= TOLD_EVERY_US).then_some(now);
+        self.told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
     }
 
     /// Now, or just after the last request: the door takes a time once. A clock that was set back is believed.
@@ -174,14 +187,34 @@ impl DoorLog {
 
     /// Sends a round and waits until the door has it in the log. Blocks.
     fn send(&self, round: &[u8]) -> Result<(), DoorError> {
-        let request = Request::sign(&self.key, [round], self.time());
+        let (status, text) = self.post([round])?;
+        self.judge(status, &text)
+    }
+
+    /// Asks the door, without a round, whether it would take one that this key signs at this time. Blocks.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn knock(&self) -> Result<(), DoorError> {
+        let (status, text) = self.post([])?;
+        match self.judge(status, &text) {
+            // What a door misses last: it has believed the key, the time and the signature before.
+            Err(DoorError::Refused(problem)) if problem.code == "body" && problem.field.as_deref() == Some("body") => {
+                Ok(())
+            }
+            judged => judged,
+        }
+    }
+
+    fn post<'a>(&self, rounds: impl IntoIterator<Item = &'a [u8]>) -> Result<(StatusCode, Vec<u8>), DoorError> {
+        let request = Request::sign(&self.key, rounds, self.time());
         let post = request
             .headers
             .iter()
             .fold(self.agent.post(&self.address), |post, (name, value)| post.header(*name, value));
         let mut answer = post.send(&request.body[..])?;
         let text = answer.body_mut().with_config().limit(MOST_ANSWER).read_to_vec()?;
-        self.judge(answer.status(), &text)
+        Ok((answer.status(), text))
     }
 
     /// A status alone proves nothing: a captive portal answers everything with 200, and the round would be gone.
@@ -208,6 +241,7 @@ impl EventLog for DoorLog {
         if let Err(error) = &sent
             && !error.may_pass()
             && !error.concerns_the_round()
+            && self.is_news()
         {
             tracing::error!(%error, "this will not pass by itself");
         }
@@ -245,6 +279,16 @@ mod tests {
         let log = DoorLog::new("http://127.0.0.1:1", key(), || UtcMicros(5)).unwrap();
         log.signed.store(86_400_000_000, Ordering::Relaxed);
         assert_eq!([log.time(), log.time()], [UtcMicros(5), UtcMicros(6)]);
+    }
+
+    #[test]
+    fn what_does_not_pass_is_told_every_five_minutes() {
+        let log = DoorLog::new("http://127.0.0.1:1", key(), || UtcMicros(1_000_000_000)).unwrap();
+        assert!(log.is_news() && !log.clone().is_news());
+        log.told.fetch_sub(TOLD_EVERY_US - 1, Ordering::Relaxed);
+        assert!(!log.is_news());
+        log.told.fetch_sub(1, Ordering::Relaxed);
+        assert!(log.is_news());
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! `cargo xtask package`: the programs that run on AWS, each as an archive that can be uploaded.
+//! `cargo xtask package`: the programs that run on AWS, each as an archive that can be uploaded; with `--static`, what goes to any host
+//! ([`host`]).
 //!
 //! cargo-lambda builds them, because its linker (zig's) takes the version of glibc to link for: a program linked on a newer
 //! distribution would not start in Lambda. The archives are made here and not by it, so that the same program gives the same
 //! archive, byte for byte, and a deployment uploads what changed and nothing else.
 
 mod archive;
+pub mod deb;
+pub mod host;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,7 +77,9 @@ impl<'a> Request<'a> {
                 "--arch" => request.arch = Arch::parse(value()?)?,
                 "--profile" => request.profile = value()?,
                 _ if word.starts_with('-') => {
-                    return Err(Failure::usage(format!("package: unexpected `{word}`, expected --arch or --profile")));
+                    return Err(Failure::usage(format!(
+                        "package: unexpected `{word}`, expected --arch, --profile or --static"
+                    )));
                 }
                 name => request.names.push(name),
             }
@@ -112,6 +117,9 @@ impl Program {
 /// # Errors
 /// A wrong command line, a missing target of Rust (with how to install it), and what the build says.
 pub fn run(project: &Project, args: &[String]) -> Result<()> {
+    if args.first().is_some_and(|arg| arg == "--static") {
+        return host::run(project, args);
+    }
     let request = Request::parse(args)?;
     let programs = select(programs(&project.packages), &request.names)?;
     require_target(request.arch, &standard_library(request.arch)?)?;
@@ -154,7 +162,7 @@ pub fn for_cold_start(project: &Project) -> Result<PathBuf> {
 }
 
 /// Where the archives are.
-fn folder(project: &Project) -> PathBuf {
+pub fn folder(project: &Project) -> PathBuf {
     project.target.join("packages")
 }
 
@@ -265,7 +273,7 @@ mod tests {
         let cases = [
             ("--arch sparc", "package: --arch is `sparc`, expected x86_64 or arm64"),
             ("--arch", "package: --arch without a value, expected one"),
-            ("--fast", "package: unexpected `--fast`, expected --arch or --profile"),
+            ("--fast", "package: unexpected `--fast`, expected --arch, --profile or --static"),
         ];
         for (line, expected) in cases {
             let failure = Request::parse(&words(line)).expect_err("not a command line");

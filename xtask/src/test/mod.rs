@@ -3,6 +3,7 @@
 pub mod browser;
 mod doctests;
 mod fuzz;
+mod packages;
 pub mod python;
 pub mod servers;
 
@@ -18,7 +19,7 @@ struct Step {
     run: fn(&Project) -> Result<Vec<String>>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy_step },
     Step { name: "dashboard", run: dashboard_step },
@@ -27,6 +28,7 @@ const STEPS: [Step; 10] = [
     Step { name: "servers", run: servers_step },
     Step { name: "clippy", run: clippy },
     Step { name: "tests", run: tests },
+    Step { name: "packages", run: packages::run },
     Step { name: "fuzz", run: fuzz::run },
     Step { name: "e2e", run: browser::run },
 ];

@@ -5,8 +5,13 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::super::finding::Finding;
-use super::refusal::{Answer, Call, Kind, Refusal};
+use super::permission::Arns;
+use super::refusal::{Answer, Call, Kind, Refusal, Tried};
 use crate::aws::{Clients, Places};
+
+const MAKE: &str = "make it with `cloudping up --aws … --create`";
+/// The id of no upload.
+const NO_UPLOAD: &str = "cloudping-doctor";
 
 /// What S3 says of the bucket.
 #[derive(Debug)]
@@ -22,7 +27,18 @@ pub struct BucketFacts {
     /// `GetObject` in it.
     pub got: Answer<()>,
     /// What writing gave; `None` when it was not to be tried.
-    pub written: Option<Answer<Conditional>>,
+    pub written: Option<Written>,
+}
+
+/// What the trial of writing gave.
+#[derive(Debug)]
+pub struct Written {
+    /// Two puts of one absent object, the second of which must be refused.
+    pub put: Answer<Conditional>,
+    /// `DeleteObject`.
+    pub deleted: Answer<()>,
+    /// `AbortMultipartUpload`, of an upload that there is not.
+    pub aborted: Answer<()>,
 }
 
 /// How a second put-if-absent of one object ended.
@@ -53,7 +69,7 @@ pub async fn gather(clients: &Clients, places: &Places, write: bool) -> BucketFa
         closed: closed(client, bucket).await,
         listed,
         got: get(client, places).await,
-        written: if write && there { Some(put_twice(client, places).await) } else { None },
+        written: if write && there { Some(write_all(client, places).await) } else { None },
     }
 }
 
@@ -87,28 +103,40 @@ fn trial_key(places: &Places) -> String {
     places.key(&format!("doctor-{}", std::process::id()))
 }
 
-/// Puts an object if it is not there, again, and deletes it.
-async fn put_twice(client: &Client, places: &Places) -> Answer<Conditional> {
+/// Puts an object if it is not there, again, and deletes it; each is tried whatever the one before gave.
+async fn write_all(client: &Client, places: &Places) -> Written {
     let (bucket, key) = (&places.bucket, trial_key(places));
+    let put = put_twice(client, bucket, &key).await;
+    let deleted = client.delete_object().bucket(bucket).key(&key).send().await;
+    let abort = client.abort_multipart_upload().bucket(bucket).key(&key).upload_id(NO_UPLOAD);
+    let aborted = match abort.send().await {
+        // The permission is looked at before the upload.
+        Err(error) if error.code() != Some("NoSuchUpload") => Err(error.into()),
+        _ => Ok(()),
+    };
+    // A server of one's own may take an id that it cannot read amiss: that says nothing of permissions.
+    let aborted = aborted.or_else(|refusal: Refusal| if refusal.kind == Kind::Denied { Err(refusal) } else { Ok(()) });
+    Written { put, deleted: deleted.map(|_| ()).map_err(Refusal::from), aborted }
+}
+
+async fn put_twice(client: &Client, bucket: &str, key: &str) -> Answer<Conditional> {
     let put = || {
-        let put = client.put_object().bucket(bucket).key(&key).if_none_match("*");
+        let put = client.put_object().bucket(bucket).key(key).if_none_match("*");
         put.body(ByteStream::from_static(b"cloudping doctor --write: may be deleted")).send()
     };
     put().await.map_err(Refusal::from)?;
-    let second = match put().await {
+    match put().await {
         Ok(_) => Ok(Conditional::Overwrote),
         Err(error) if error.code() == Some("PreconditionFailed") => Ok(Conditional::Refused),
         Err(error) => Err(Refusal::from(error)),
-    };
-    client.delete_object().bucket(bucket).key(&key).send().await.map_err(Refusal::from)?;
-    second
+    }
 }
 
 /// What to think of it.
-pub fn judge(places: &Places, facts: &BucketFacts) -> Vec<Finding> {
+pub fn judge(places: &Places, facts: &BucketFacts, arns: &Arns) -> Vec<Finding> {
     let bucket = &places.bucket;
     let on = format!("bucket {bucket}");
-    let call = |check, action| Call { check, action, on: &on, make: "make it with `cloudping up --aws … --create`" };
+    let call = |check, action| Call { check, action, on: &on, make: MAKE, arns };
     let mut findings = vec![match &facts.head {
         Ok(region) => judge_region(bucket, region.as_deref(), facts.region.as_deref()),
         Err(refusal) => call("bucket", "s3:ListBucket").refused(refusal),
@@ -116,25 +144,33 @@ pub fn judge(places: &Places, facts: &BucketFacts) -> Vec<Finding> {
     if facts.head.as_ref().is_err_and(Refusal::is_absence) {
         return findings;
     }
-    findings.push(match (&facts.listed, &facts.got) {
-        (Ok(()), Ok(())) => Finding::ok("bucket reads", format!("{} can be listed and read", places.archive_url())),
-        (Err(refusal), _) => call("bucket reads", "s3:ListBucket").refused(refusal),
-        (_, Err(refusal)) => call("bucket reads", "s3:GetObject").refused(refusal),
-    });
-    findings.push(match &facts.written {
-        None => Finding::warn("bucket writes", "not tried", "--write tries, with an object that it deletes again"),
-        Some(Ok(Conditional::Refused)) => {
-            Finding::ok("bucket writes", "of two puts of one absent object the second was refused, as commits need it")
+    let reads: [Tried; 2] = [("s3:ListBucket", facts.listed.clone()), ("s3:GetObject", facts.got.clone())];
+    findings
+        .extend(call("bucket reads", "").tried(&reads, &format!("{} can be listed and read", places.archive_url())));
+    findings.extend(match &facts.written {
+        None => {
+            vec![Finding::warn("bucket writes", "not tried", "--write tries, with an object that it deletes again")]
         }
-        Some(Ok(Conditional::Overwrote)) => Finding::fail(
-            "bucket writes",
-            "a put of an absent object took the place of one that was there: two archivers would lose each other's commits",
-            "keep the archive on S3, or on a server with If-None-Match",
-        ),
-        Some(Err(refusal)) => call("bucket writes", "s3:PutObject, s3:DeleteObject").refused(refusal),
+        Some(written) => judge_writes(written, &call("bucket writes", "s3:PutObject")),
     });
     findings.push(judge_closed(bucket, &facts.closed, call("bucket privacy", "s3:GetBucketPublicAccessBlock")));
     findings
+}
+
+fn judge_writes(written: &Written, call: &Call<'_>) -> Vec<Finding> {
+    if matches!(written.put, Ok(Conditional::Overwrote)) {
+        return vec![Finding::fail(
+            call.check,
+            "a put of an absent object took the place of one that was there: two archivers would lose each other's commits",
+            "keep the archive on S3, or on a server with If-None-Match",
+        )];
+    }
+    let tried: [Tried; 3] = [
+        ("s3:PutObject", written.put.clone().map(|_| ())),
+        ("s3:DeleteObject", written.deleted.clone()),
+        ("s3:AbortMultipartUpload", written.aborted.clone()),
+    ];
+    call.tried(&tried, "of two puts of one absent object the second was refused, as commits need it")
 }
 
 fn judge_region(bucket: &str, theirs: Option<&str>, ours: Option<&str>) -> Finding {
@@ -157,9 +193,7 @@ fn judge_closed(bucket: &str, closed: &Answer<bool>, call: Call<'_>) -> Finding 
     match closed {
         Ok(true) => Finding::ok(call.check, "closed to the public"),
         Ok(false) => Finding::warn(call.check, "not everything public is blocked", next),
-        Err(Refusal { kind: Kind::Denied, .. }) => {
-            Finding::warn(call.check, format!("not checked: {} is denied", call.action), format!("allow it, or {next}"))
-        }
+        Err(refusal @ Refusal { kind: Kind::Denied, .. }) => call.refused(refusal).lenient(),
         Err(refusal) => call.refused(refusal),
     }
 }
@@ -167,7 +201,7 @@ fn judge_closed(bucket: &str, closed: &Answer<bool>, call: Call<'_>) -> Finding 
 #[cfg(test)]
 mod tests {
     use super::super::super::finding::Status;
-    use super::super::refusal::refusal;
+    use super::super::refusal::{arns, refusal};
     use super::*;
 
     fn places() -> Places {
@@ -182,12 +216,16 @@ mod tests {
             closed: Ok(true),
             listed: Ok(()),
             got: Ok(()),
-            written: Some(Ok(Conditional::Refused)),
+            written: Some(written(Ok(Conditional::Refused))),
         }
     }
 
+    fn written(put: Answer<Conditional>) -> Written {
+        Written { put, deleted: Ok(()), aborted: Ok(()) }
+    }
+
     fn not_ok(facts: &BucketFacts) -> Vec<(&'static str, Status, String)> {
-        let judged = judge(&places(), facts).into_iter().filter(|finding| finding.status != Status::Ok);
+        let judged = judge(&places(), facts, &arns()).into_iter().filter(|finding| finding.status != Status::Ok);
         judged.map(|finding| (finding.check, finding.status, finding.next.unwrap())).collect()
     }
 
@@ -208,7 +246,7 @@ mod tests {
 
     #[test]
     fn puts_that_overwrite_fail_and_an_open_or_far_bucket_warns() {
-        let (check, status, _) = only(&BucketFacts { written: Some(Ok(Conditional::Overwrote)), ..facts() });
+        let (check, status, _) = only(&BucketFacts { written: Some(written(Ok(Conditional::Overwrote))), ..facts() });
         assert_eq!((check, status), ("bucket writes", Status::Fail));
         let (check, status, next) = only(&BucketFacts { closed: Ok(false), ..facts() });
         assert!(check == "bucket privacy" && status == Status::Warn && next.contains("put-public-access-block"));
@@ -225,8 +263,10 @@ mod tests {
         assert!(status == Status::Fail && next.contains("s3:ListBucket"), "{next}");
         let (_, status, next) = only(&BucketFacts { got: Err(denied()), ..facts() });
         assert!(status == Status::Fail && next.contains("s3:GetObject"), "{next}");
-        let (_, status, next) = only(&BucketFacts { written: Some(Err(denied())), ..facts() });
-        assert!(status == Status::Fail && next.contains("s3:PutObject, s3:DeleteObject"), "{next}");
+        let none = Written { put: Err(denied()), deleted: Err(denied()), aborted: Err(denied()) };
+        let named = not_ok(&BucketFacts { written: Some(none), ..facts() });
+        let named: Vec<&str> = named.iter().map(|(_, _, next)| next.split(' ').nth(1).unwrap()).collect();
+        assert_eq!(named, ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]);
         let (_, status, _) = only(&BucketFacts { closed: Err(denied()), ..facts() });
         assert_eq!(status, Status::Warn);
     }

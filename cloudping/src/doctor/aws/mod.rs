@@ -2,6 +2,7 @@
 
 mod account;
 mod bucket;
+mod permission;
 mod refusal;
 mod stream;
 mod table;
@@ -9,6 +10,7 @@ mod table;
 use super::clock;
 use super::finding::Finding;
 use crate::aws::{Clients, Places};
+use permission::Arns;
 
 /// Checks everything; writes only if `write`.
 pub async fn check(places: &Places, write: bool) -> Vec<Finding> {
@@ -24,8 +26,11 @@ pub async fn check(places: &Places, write: bool) -> Vec<Finding> {
         bucket::gather(&clients, places, write),
     );
     findings.push(clock::judge_offset("time", "Kinesis", stream.offset.clone()));
-    findings.extend(stream::judge(&places.stream, &stream));
-    findings.extend(table::judge(&places.table, &table));
-    findings.extend(bucket::judge(places, &bucket));
+    let identity = account.identity.as_ref().and_then(|identity| identity.as_ref().ok());
+    let region = account.region.as_deref().unwrap_or_default();
+    let arns = Arns::new(places, region, identity.map(String::as_str));
+    findings.extend(stream::judge(&places.stream, &stream, &arns));
+    findings.extend(table::judge(&places.table, &table, &arns));
+    findings.extend(bucket::judge(places, &bucket, &arns));
     findings
 }

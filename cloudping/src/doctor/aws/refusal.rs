@@ -6,6 +6,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::super::finding::Finding;
+use super::permission::{Arns, missing};
 use crate::aws::told;
 
 /// The kinds that ask for something different of the user.
@@ -33,6 +34,9 @@ pub struct Refusal {
     /// What was said.
     pub said: String,
 }
+
+/// An action that was tried for its own sake, and what it gave.
+pub type Tried = (&'static str, Answer<()>);
 
 /// What a call gave.
 pub type Answer<T> = Result<T, Refusal>;
@@ -101,21 +105,34 @@ pub struct Call<'a> {
     pub on: &'a str,
     /// How to make it where it is not there.
     pub make: &'a str,
+    /// How IAM knows it.
+    pub arns: &'a Arns,
 }
 
 impl Call<'_> {
+    /// A finding for each action that did not succeed; what is `well`, where all did.
+    pub fn tried(&self, tried: &[Tried], well: &str) -> Vec<Finding> {
+        let refused =
+            |(action, answer): &Tried| answer.as_ref().err().map(|refusal| Call { action, ..*self }.refused(refusal));
+        let mut findings: Vec<Finding> = tried.iter().filter_map(refused).collect();
+        // A service that is away is away for each of them.
+        findings.dedup_by(|one, other| one.permission.is_none() && one.next == other.next);
+        if findings.is_empty() {
+            findings.push(Finding::ok(self.check, well));
+        }
+        findings
+    }
+
     /// The finding of a call that did not succeed.
     pub fn refused(&self, refusal: &Refusal) -> Finding {
-        let Self { check, action, on, make } = *self;
+        let Self { check, action, on, make, arns } = *self;
         let said = &refusal.said;
         let (service, _) = action.split_once(':').unwrap_or((action, ""));
         match refusal.kind {
             Kind::NotThere => Finding::fail(check, format!("there is no {on}: {said}"), make),
-            Kind::Denied => Finding::fail(
-                check,
-                format!("{action} on {on} is denied: {said}"),
-                format!("allow {action} on {on} to who is asking"),
-            ),
+            Kind::Denied => {
+                Finding::denied(check, format!("{action} on {on} is denied: {said}"), missing(action, said, arns))
+            }
             Kind::Credentials => Finding::fail(
                 check,
                 format!("{service} does not take the credentials: {said}"),
@@ -141,6 +158,14 @@ impl Call<'_> {
             ),
         }
     }
+}
+
+/// The names of places in the tests.
+#[cfg(test)]
+pub fn arns() -> Arns {
+    let name = str::to_owned;
+    let (stream, table, bucket, prefix) = (name("events"), name("live"), name("archive"), name("a"));
+    Arns::new(&crate::aws::Places { stream, table, bucket, prefix }, "eu-west-1", None)
 }
 
 #[cfg(test)]
@@ -173,13 +198,16 @@ mod tests {
             action: "kinesis:ListShards",
             on: "stream events",
             make: "make it with `cloudping up --aws … --create`",
+            arns: &arns(),
         };
         let next = |kind| {
             let finding = call.refused(&refusal(kind));
             (finding.status, finding.next.unwrap())
         };
         assert_eq!(next(Kind::NotThere), (Status::Fail, call.make.to_owned()));
-        assert!(next(Kind::Denied).1.starts_with("allow kinesis:ListShards on stream events"));
+        assert!(
+            next(Kind::Denied).1.starts_with("allow kinesis:ListShards on arn:aws:kinesis:eu-west-1:*:stream/events: ")
+        );
         assert!(next(Kind::Credentials).1.contains("aws sso login"));
         assert!(next(Kind::Unreachable).1.contains("AWS_ENDPOINT_URL_KINESIS"));
         assert_eq!(next(Kind::Unknown).0, Status::Warn);

@@ -12,12 +12,15 @@ use cloudping_schemas::event;
 
 use super::super::clock::Offset;
 use super::super::finding::Finding;
-use super::refusal::{Answer, Call, Refusal};
+use super::permission::Arns;
+use super::refusal::{Answer, Call, Kind, Refusal, Tried};
 use crate::aws::{Clients, Places};
 use crate::clock;
 
 /// Kinesis' least, and what the log of a stopped processor should be kept for, hours.
 const LEAST_HOURS: i32 = 24;
+/// What Kinesis calls the first shard of a stream.
+const FIRST_SHARD: &str = "shardId-000000000000";
 /// The name under which a trial record is written.
 const DOCTOR: &str = "doctor";
 
@@ -57,14 +60,7 @@ pub async fn gather(clients: &Clients, places: &Places, write: bool) -> StreamFa
     let (summary, offset) = describe(client, stream).await;
     let shard = client.list_shards().stream_name(stream).max_results(1).send().await;
     let shard = shard.map_err(Refusal::from).map(|answer| answer.shards().first().map(|shard| shard.shard_id.clone()));
-    let iterator = match &shard {
-        Ok(Some(shard)) => {
-            let request = client.get_shard_iterator().stream_name(stream).shard_id(shard);
-            let answer = request.shard_iterator_type(ShardIteratorType::Latest).send().await;
-            Some(answer.map(|answer| answer.shard_iterator).map_err(Refusal::from))
-        }
-        _ => None,
-    };
+    let iterator = iterator(client, stream, &shard).await;
     let read = match &iterator {
         Some(Ok(Some(iterator))) => {
             let answer = client.get_records().shard_iterator(iterator).limit(1).send().await;
@@ -75,6 +71,26 @@ pub async fn gather(clients: &Clients, places: &Places, write: bool) -> StreamFa
     let there = !summary.as_ref().is_err_and(Refusal::is_absence);
     let written = if write && there { Some(append(client, stream).await) } else { None };
     StreamFacts { summary, shard, iterator, read, written, offset }
+}
+
+/// An iterator of the first shard. Where shards may not be listed the usual name of a first one is asked for: the permission is looked at before
+/// the name.
+async fn iterator(
+    client: &aws_sdk_kinesis::Client,
+    stream: &str,
+    shard: &Answer<Option<String>>,
+) -> Option<Answer<Option<String>>> {
+    let (name, listed) = match shard {
+        Ok(Some(shard)) => (&**shard, true),
+        Err(Refusal { kind: Kind::Denied, .. }) => (FIRST_SHARD, false),
+        _ => return None,
+    };
+    let request = client.get_shard_iterator().stream_name(stream).shard_id(name);
+    let answer = request.shard_iterator_type(ShardIteratorType::Latest).send().await;
+    match answer.map(|answer| answer.shard_iterator).map_err(Refusal::from) {
+        Err(Refusal { kind, .. }) if !listed && kind != Kind::Denied => None,
+        answer => Some(answer),
+    }
 }
 
 /// The description, and the clock in the answer's head, whatever was answered.
@@ -151,12 +167,12 @@ fn trial_record(now: UtcMicros) -> Vec<u8> {
 }
 
 /// What to think of it.
-pub fn judge(stream: &str, facts: &StreamFacts) -> Vec<Finding> {
+pub fn judge(stream: &str, facts: &StreamFacts, arns: &Arns) -> Vec<Finding> {
     let on = format!("stream {stream}");
     let make = format!(
         "make it with `cloudping up --aws … --create`, or `aws kinesis create-stream --stream-name {stream} --shard-count 1`"
     );
-    let call = |check, action| Call { check, action, on: &on, make: &make };
+    let call = |check, action| Call { check, action, on: &on, make: &make, arns };
     let mut findings = match &facts.summary {
         Ok(summary) => judge_summary(stream, summary).into(),
         Err(refusal) => vec![call("stream", "kinesis:DescribeStreamSummary").refused(refusal)],
@@ -164,7 +180,7 @@ pub fn judge(stream: &str, facts: &StreamFacts) -> Vec<Finding> {
     if facts.summary.as_ref().is_err_and(Refusal::is_absence) {
         return findings;
     }
-    findings.push(judge_reading(facts, call));
+    findings.extend(judge_reading(facts, call));
     findings.push(match &facts.written {
         None => {
             Finding::warn("stream writes", "not tried", "--write tries, with a record that every reader passes over")
@@ -196,25 +212,31 @@ fn judge_summary(stream: &str, summary: &Summary) -> [Finding; 2] {
     [there, kept]
 }
 
-fn judge_reading<'a>(facts: &StreamFacts, call: impl Fn(&'static str, &'static str) -> Call<'a>) -> Finding {
+fn judge_reading<'a>(facts: &StreamFacts, call: impl Fn(&'static str, &'static str) -> Call<'a>) -> Vec<Finding> {
     const CHECK: &str = "stream reads";
-    if let Err(refusal) = &facts.shard {
-        return call(CHECK, "kinesis:ListShards").refused(refusal);
+    let answer = |answer: Option<Result<(), &Refusal>>| answer.unwrap_or(Ok(())).map_err(Clone::clone);
+    let tried: [Tried; 3] = [
+        ("kinesis:ListShards", answer(Some(facts.shard.as_ref().map(|_| ())))),
+        ("kinesis:GetShardIterator", answer(facts.iterator.as_ref().map(|answer| answer.as_ref().map(|_| ())))),
+        ("kinesis:GetRecords", answer(facts.read.as_ref().map(|answer| answer.as_ref().map(|_| ())))),
+    ];
+    let mut findings = call(CHECK, "").tried(&tried, "its shards can be listed and read");
+    if facts.read.is_none() {
+        let refused = tried.iter().any(|(_, answer)| answer.is_err());
+        let (found, next) = match refused {
+            true => ("kinesis:GetRecords was not tried: it needs what was refused before", "look again then"),
+            false => ("there is no shard to read", "look again when the stream is ACTIVE"),
+        };
+        findings.retain(|finding| finding.next.is_some());
+        findings.push(Finding::warn(CHECK, found, next));
     }
-    if let Some(Err(refusal)) = &facts.iterator {
-        return call(CHECK, "kinesis:GetShardIterator").refused(refusal);
-    }
-    match &facts.read {
-        Some(Err(refusal)) => call(CHECK, "kinesis:GetRecords").refused(refusal),
-        Some(Ok(())) => Finding::ok(CHECK, "its shards can be listed and read"),
-        None => Finding::warn(CHECK, "there is no shard to read", "look again when the stream is ACTIVE"),
-    }
+    findings
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::finding::Status;
-    use super::super::refusal::{Kind, refusal};
+    use super::super::refusal::{Kind, arns, refusal};
     use super::*;
 
     fn facts() -> StreamFacts {
@@ -229,14 +251,14 @@ mod tests {
     }
 
     fn failing(facts: &StreamFacts) -> Vec<(&'static str, String)> {
-        let judged = judge("events", facts).into_iter().filter(|finding| finding.status == Status::Fail);
+        let judged = judge("events", facts, &arns()).into_iter().filter(|finding| finding.status == Status::Fail);
         judged.map(|finding| (finding.check, finding.next.unwrap())).collect()
     }
 
     #[test]
     fn a_stream_that_is_well() {
         assert_eq!(failing(&facts()), []);
-        assert!(judge("events", &facts()).last().unwrap().found.contains("not tried"));
+        assert!(judge("events", &facts(), &arns()).last().unwrap().found.contains("not tried"));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, KeyType, PointInTimeRecoveryStatus, Put, TableDescription, TableStatus,
     TimeToLiveStatus, TransactWriteItem,
 };
 
 use super::super::finding::Finding;
-use super::refusal::{Answer, Call, Refusal};
+use super::permission::Arns;
+use super::refusal::{Answer, Call, Refusal, Tried};
 use crate::aws::{Clients, Places};
 
 /// The partition of what is written as a trial.
@@ -32,8 +34,8 @@ pub struct TableFacts {
     pub got: Answer<()>,
     /// `Query`.
     pub listed: Answer<()>,
-    /// A transaction that puts and checks, and one that deletes; `None` when it was not to be tried.
-    pub written: Option<Answer<()>>,
+    /// Each part of a commit, in a transaction of its own; `None` when it was not to be tried.
+    pub written: Option<[Tried; 3]>,
 }
 
 /// The table's description.
@@ -104,28 +106,35 @@ fn key() -> HashMap<String, AttributeValue> {
     HashMap::from([("p".to_owned(), text(DOCTOR)), ("s".to_owned(), text(&name))])
 }
 
-/// All that a commit does: puts under a condition beside a check of another item, and deletes.
-async fn write_and_delete(client: &Client, table: &str) -> Answer<()> {
+/// All that a commit does: puts under a condition, checks another item, deletes. One by one, since a transaction names but one part that is denied.
+async fn write_and_delete(client: &Client, table: &str) -> [Tried; 3] {
     const ABSENT: &str = "attribute_not_exists(p)";
-    let built = |error: aws_sdk_dynamodb::error::BuildError| Refusal::other(error.to_string());
     let mut other = key();
     other.insert("s".to_owned(), text("never written"));
     let put = Put::builder().table_name(table).set_item(Some(key())).condition_expression(ABSENT);
     let check = ConditionCheck::builder().table_name(table).set_key(Some(other)).condition_expression(ABSENT);
     let delete = Delete::builder().table_name(table).set_key(Some(key()));
-    let put = TransactWriteItem::builder().put(put.build().map_err(built)?).build();
-    let check = TransactWriteItem::builder().condition_check(check.build().map_err(built)?).build();
-    let delete = TransactWriteItem::builder().delete(delete.build().map_err(built)?).build();
-    client.transact_write_items().transact_items(put).transact_items(check).send().await.map_err(Refusal::from)?;
-    client.transact_write_items().transact_items(delete).send().await.map_err(Refusal::from)?;
-    Ok(())
+    let item = TransactWriteItem::builder;
+    [
+        ("dynamodb:PutItem", transact(client, put.build().map(|put| item().put(put).build())).await),
+        (
+            "dynamodb:ConditionCheckItem",
+            transact(client, check.build().map(|check| item().condition_check(check).build())).await,
+        ),
+        ("dynamodb:DeleteItem", transact(client, delete.build().map(|delete| item().delete(delete).build())).await),
+    ]
+}
+
+async fn transact(client: &Client, item: Result<TransactWriteItem, BuildError>) -> Answer<()> {
+    let item = item.map_err(|error| Refusal::other(error.to_string()))?;
+    client.transact_write_items().transact_items(item).send().await.map(|_| ()).map_err(Refusal::from)
 }
 
 /// What to think of it.
-pub fn judge(table: &str, facts: &TableFacts) -> Vec<Finding> {
+pub fn judge(table: &str, facts: &TableFacts, arns: &Arns) -> Vec<Finding> {
     let on = format!("table {table}");
     let make = "make it with `cloudping up --aws … --create`";
-    let call = |check, action| Call { check, action, on: &on, make };
+    let call = |check, action| Call { check, action, on: &on, make, arns };
     let mut findings = match &facts.description {
         Ok(description) => judge_description(table, description).into(),
         Err(refusal) => vec![call("table", "dynamodb:DescribeTable").refused(refusal)],
@@ -133,17 +142,12 @@ pub fn judge(table: &str, facts: &TableFacts) -> Vec<Finding> {
     if facts.description.as_ref().is_err_and(Refusal::is_absence) {
         return findings;
     }
-    findings.push(match (&facts.got, &facts.listed) {
-        (Ok(()), Ok(())) => Finding::ok("table reads", "its items can be read and listed"),
-        (Err(refusal), _) => call("table reads", "dynamodb:GetItem").refused(refusal),
-        (_, Err(refusal)) => call("table reads", "dynamodb:Query").refused(refusal),
-    });
-    findings.push(match &facts.written {
-        None => Finding::warn("table writes", "not tried", "--write tries, with an item that it deletes again"),
-        Some(Ok(())) => Finding::ok("table writes", "an item was put on a condition, and deleted"),
-        Some(Err(refusal)) => {
-            let action = "dynamodb:PutItem, dynamodb:DeleteItem, dynamodb:ConditionCheckItem";
-            call("table writes", action).refused(refusal)
+    let reads: [Tried; 2] = [("dynamodb:GetItem", facts.got.clone()), ("dynamodb:Query", facts.listed.clone())];
+    findings.extend(call("table reads", "").tried(&reads, "its items can be read and listed"));
+    findings.extend(match &facts.written {
+        None => vec![Finding::warn("table writes", "not tried", "--write tries, with an item that it deletes again")],
+        Some(tried) => {
+            call("table writes", "").tried(tried, "an item was put on a condition, one was checked, and one deleted")
         }
     });
     findings.push(judge_expiry(table, &facts.expiry, call("table expiry", "dynamodb:DescribeTimeToLive")));
@@ -207,14 +211,13 @@ fn judge_backups(table: &str, backups: &Answer<bool>, call: Call<'_>) -> Finding
 
 /// A question that `up` never asks: not to be allowed it is no failure.
 fn optional(call: Call<'_>, refusal: &Refusal) -> Finding {
-    let finding = call.refused(refusal);
-    Finding::warn(finding.check, format!("not checked: {}", finding.found), finding.next.unwrap_or_default())
+    call.refused(refusal).lenient()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::finding::Status;
-    use super::super::refusal::{Kind, refusal};
+    use super::super::refusal::{Kind, arns, refusal};
     use super::*;
 
     fn well() -> Description {
@@ -228,12 +231,17 @@ mod tests {
             backups: Ok(true),
             got: Ok(()),
             listed: Ok(()),
-            written: Some(Ok(())),
+            written: Some(written([Ok(()), Ok(()), Ok(())])),
         }
     }
 
+    fn written(answers: [Answer<()>; 3]) -> [Tried; 3] {
+        let [put, check, delete] = answers;
+        [("dynamodb:PutItem", put), ("dynamodb:ConditionCheckItem", check), ("dynamodb:DeleteItem", delete)]
+    }
+
     fn not_ok(facts: &TableFacts) -> Vec<(&'static str, Status, String)> {
-        let judged = judge("live", facts).into_iter().filter(|finding| finding.status != Status::Ok);
+        let judged = judge("live", facts, &arns()).into_iter().filter(|finding| finding.status != Status::Ok);
         judged.map(|finding| (finding.check, finding.status, finding.next.unwrap())).collect()
     }
 
@@ -270,8 +278,14 @@ mod tests {
         assert!(status == Status::Fail && next.contains("dynamodb:GetItem"), "{next}");
         let (_, status, next) = only(&TableFacts { listed: Err(denied()), ..facts() });
         assert!(status == Status::Fail && next.contains("dynamodb:Query"), "{next}");
-        let (_, status, next) = only(&TableFacts { written: Some(Err(denied())), ..facts() });
-        assert!(status == Status::Fail && next.contains("dynamodb:ConditionCheckItem"), "{next}");
+        let checking = Some(written([Ok(()), Err(denied()), Ok(())]));
+        let (_, status, next) = only(&TableFacts { written: checking, ..facts() });
+        assert!(status == Status::Fail && next.starts_with("allow dynamodb:ConditionCheckItem on arn:"), "{next}");
+        let all = Some(written([Err(denied()), Err(denied()), Err(denied())]));
+        let all = not_ok(&TableFacts { written: all, got: Err(denied()), listed: Err(denied()), ..facts() });
+        let named: Vec<&str> = all.iter().map(|(_, _, next)| next.split(' ').nth(1).unwrap()).collect();
+        let actions = ["GetItem", "Query", "PutItem", "ConditionCheckItem", "DeleteItem"];
+        assert_eq!(named, actions.map(|action| format!("dynamodb:{action}")));
         let (_, status, next) = only(&TableFacts { expiry: Err(denied()), ..facts() });
         assert!(status == Status::Warn && next.contains("dynamodb:DescribeTimeToLive"), "{next}");
         let (_, status, next) = only(&TableFacts { backups: Err(denied()), ..facts() });
