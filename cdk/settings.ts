@@ -153,8 +153,10 @@ const GRAVITON = /^[a-z]+\d+g/;
 function serving(at: Reader, root: unknown): Settings['serving'] {
   const size = at.choice('size', ['small', 'large']);
   const instance = at.text('instance', /^[a-z][a-z0-9-]*\.[a-z0-9]+$/, 'a type of EC2 such as t3.small');
-  const arm = (root as { architecture?: unknown }).architecture === 'arm64';
-  at.require('instance', size === 'large' || GRAVITON.test(instance) === arm, instance, arm ? 'one of arm64, such as t4g.small' : 'one of x86_64, such as t3.small');
+  const { architecture } = root as { architecture?: unknown };
+  const arm = architecture === 'arm64';
+  const fits = GRAVITON.test(instance) === arm || !['arm64', 'x86_64'].includes(architecture as string);
+  at.require('instance', size === 'large' || fits, instance, arm ? 'one of arm64, such as t4g.small' : 'one of x86_64, such as t3.small');
   const cpu = at.whole('cpu', 256, 16384);
   const memoryMiB = at.whole('memoryMiB', 512, 122_880);
   const range = FARGATE[cpu];

@@ -17,7 +17,8 @@ export interface Packages {
 }
 
 const HERE = path.resolve(import.meta.dirname, '..');
-const TARGET = path.resolve(HERE, '../target');
+/** Where cargo builds: `cargo xtask deploy` says it. */
+const TARGET = process.env['CLOUDPING_TARGET'] ?? path.resolve(HERE, '../target');
 
 /** What stands for the programs where only templates are made. */
 export function placeholders(): Packages {

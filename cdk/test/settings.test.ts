@@ -29,6 +29,13 @@ describe('settings', () => {
     expect(settings.serving.domain).toBeNull();
   });
 
+  it('of all regions are the same but for these', () => {
+    const planet = read(new URL('../planet.json', import.meta.url));
+    expect(planet.producers.regions.length).toBeGreaterThan(30);
+    const committed = read(new URL('../settings.json', import.meta.url));
+    expect({ ...planet, producers: { ...planet.producers, regions: committed.producers.regions } }).toEqual(committed);
+  });
+
   it.each<[string, unknown, string]>([
     ['name', 'Cloud Ping', 'name is "Cloud Ping", expected up to 20 lower-case letters, digits and -, a letter first'],
     ['account', 123456789012, 'account is 123456789012, expected the 12 digits of an AWS account'],
@@ -44,7 +51,7 @@ describe('settings', () => {
     ['producers.intervalSeconds', 7, 'producers.intervalSeconds is 7, expected a divisor of 60: a schedule begins once a minute'],
     ['producers.spreadMs', 60_001, 'producers.spreadMs is 60001, expected a whole number from 1 to 60000'],
     ['table.capacity', { writeUnits: 0, readUnits: 1 }, 'table.capacity.writeUnits is 0, expected a whole number from 1 to 40000'],
-    ['serving.instance', 't4g.small', 'serving.instance is "t4g.small", expected one of x86_64, such as t3.small'],
+    ['serving.instance', 't3.small', 'serving.instance is "t3.small", expected one of arm64, such as t4g.small'],
     ['serving.alerts', { rules: 'a.toml', topics: [] }, 'serving.alerts is {"rules":"a.toml","topics":[]}, expected null: a small service has no way to the internet, by which to tell'],
     ['dashboard', 'yes', 'dashboard is "yes", expected true or false'],
     ['ingest', { roundsPerSecond: 1, requestsPerMinute: 7_000, atOnce: null }, 'ingest.requestsPerMinute is 7000, expected a whole number from 1 to 6000'],

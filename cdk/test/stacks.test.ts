@@ -193,5 +193,5 @@ describe('each stack', () => {
 });
 
 it('packages that are not built are all named, with what builds them', () => {
-  expect(() => built(large(), '/nowhere')).toThrow(/producer-x86_64\.zip\n.*stream-processor.*\n.*batch-rollup.*\n.*ingest-door.*\n.*query-service.*\n.*release\/cloudping\n.*alerts\.toml\nrun cargo xtask package/);
+  expect(() => built(large(), '/nowhere')).toThrow(/producer-arm64\.zip\n.*stream-processor.*\n.*batch-rollup.*\n.*ingest-door.*\n.*query-service.*\n.*release\/cloudping\n.*alerts\.toml\nrun cargo xtask package/);
 });

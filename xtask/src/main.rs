@@ -3,6 +3,7 @@
 mod bench;
 mod cost;
 mod dashboard;
+mod deploy;
 mod failure;
 mod npm;
 mod package;
@@ -28,6 +29,10 @@ Commands:
   tidy                mechanical checks: layering, sizes, no unwrap, no clock in domain code
   package [NAME...] [--arch x86_64|arm64] [--profile PROFILE]
                       the programs for AWS, each as an archive to upload, in target/packages
+  deploy [--settings FILE] [--profile NAME] [--bootstrap] [--dry-run] [--yes]
+                      the AWS deployment in one: checks, builds, deploys, says what to look at; --dry-run says what would change
+  destroy [--settings FILE] [--profile NAME] [--yes]
+                      removes what `deploy` made, but for what was recorded
   cost [ARGS...]      what a deployment on AWS costs a month; ARGS as `cargo xtask cost --help` says
   bench [NAME]        run one bench and hold its figures against their bars; without NAME, list the benches
 
@@ -38,6 +43,7 @@ Examples:
   cargo xtask test --only clippy
   cargo xtask bench planet
   cargo xtask package producer stream-processor
+  cargo xtask deploy --settings cdk/staging.json --profile work --dry-run
 
 Steps of `test`: ";
 
@@ -66,10 +72,12 @@ fn dispatch(args: &[String]) -> Result<()> {
         "test" => test::run(&Project::discover()?, rest),
         "tidy" => tidy::run(&Project::discover()?, rest),
         "bench" => bench::run(&Project::discover()?, rest),
+        "deploy" => deploy::run(&Project::discover()?, rest),
+        "destroy" => deploy::destroy(&Project::discover()?, rest),
         "cost" => cost::run(&Project::discover()?, rest),
         "package" => package::run(&Project::discover()?, rest),
         other => Err(Failure::usage(format!(
-            "unknown command `{other}`, expected up, test, tidy, package, cost or bench (see cargo xtask --help)"
+            "unknown command `{other}`, expected up, test, tidy, package, deploy, destroy, cost or bench (see cargo xtask --help)"
         ))),
     }
 }
