@@ -10,6 +10,8 @@ export interface Settings {
   readonly homeRegion: string;
   readonly architecture: 'x86_64' | 'arm64';
   readonly stream: { readonly shards: number; readonly retentionHours: number };
+  /** The live store's capacity in units a second; `null` pays for each request instead, dearer but without a limit. */
+  readonly table: { readonly capacity: { readonly writeUnits: number; readonly readUnits: number } | null };
   readonly archive: {
     /** What the keys of the tables begin with. */
     readonly prefix: string;
@@ -25,19 +27,41 @@ export interface Settings {
     readonly size: 'small' | 'large';
     readonly everyMinutes: number;
   };
-  readonly producers: { readonly regions: readonly string[]; readonly intervalSeconds: number; readonly timeoutMs: number };
+  readonly producers: {
+    readonly regions: readonly string[];
+    readonly intervalSeconds: number;
+    /** Probes to each target in a round. */
+    readonly probes: number;
+    /** In which time they leave: a function is paid for as long. */
+    readonly spreadMs: number;
+    readonly timeoutMs: number;
+  };
   readonly serving: {
+    /** `small`: one instance. `large`: Fargate tasks behind a load balancer. */
+    readonly size: 'small' | 'large';
+    /** The type of the instance, of `small`. */
+    readonly instance: string;
+    /** CPU units, memory and number of the tasks, of `large`. */
     readonly cpu: number;
     readonly memoryMiB: number;
     readonly tasks: number;
     readonly refreshMs: number;
-    /** Of one address, before WAF refuses it. */
-    readonly requestsPer5Minutes: number;
+    /** Of one address, before WAF refuses it; `null` for no WAF: the service has budgets of its own. */
+    readonly requestsPer5Minutes: number | null;
     readonly domain: { readonly name: string; readonly certificateArn: string } | null;
     /** A file of alert rules, beside settings.json, and the topics that its rules may name. */
     readonly alerts: { readonly rules: string; readonly topics: readonly string[] } | null;
   };
   readonly analytics: { readonly scanLimitGiB: number };
+  /** A door for vantage points that cannot write to the stream, with what one of them may send; `null` for none. */
+  readonly ingest: {
+    readonly roundsPerSecond: number;
+    readonly requestsPerMinute: number;
+    /** Requests that are handled at once, taken from the account's concurrency; `null` for whatever the account has left. */
+    readonly atOnce: number | null;
+  } | null;
+  /** Whether there is a page in CloudWatch. */
+  readonly dashboard: boolean;
   readonly alarms: { readonly email: string | null };
   readonly budget: { readonly monthlyUsd: number; readonly email: string | null };
 }
@@ -74,14 +98,23 @@ export function parse(value: unknown): Settings {
     homeRegion: root.text('homeRegion', REGION, A_REGION),
     architecture: root.choice('architecture', ['x86_64', 'arm64']),
     stream: root.object('stream', (at) => ({ shards: at.whole('shards', 1, 200), retentionHours: at.whole('retentionHours', 24, 8760) })),
+    table: root.object('table', (at) => ({
+      capacity: at.optional('capacity', (inner) => ({ writeUnits: inner.whole('writeUnits', 1, 40_000), readUnits: inner.whole('readUnits', 1, 40_000) })),
+    })),
     archive: root.object('archive', archive),
     rollup: root.object('rollup', (at) => ({
       size: at.choice('size', ['small', 'large']),
       everyMinutes: at.whole('everyMinutes', 2, 60),
     })),
     producers: root.object('producers', producers),
-    serving: root.object('serving', serving),
+    serving: root.object('serving', (at) => serving(at, value)),
     analytics: root.object('analytics', (at) => ({ scanLimitGiB: at.whole('scanLimitGiB', 1, 10_000) })),
+    ingest: root.optional('ingest', (at) => ({
+      roundsPerSecond: at.whole('roundsPerSecond', 1, 100_000),
+      requestsPerMinute: at.whole('requestsPerMinute', 1, 6_000),
+      atOnce: at.isNull('atOnce') ? null : at.whole('atOnce', 1, 1_000),
+    })),
+    dashboard: root.choice('dashboard', [true, false]),
     alarms: root.object('alarms', (at) => ({ email: mail(at) })),
     budget: root.object('budget', (at) => ({ monthlyUsd: at.whole('monthlyUsd', 1, 1_000_000), email: mail(at) })),
   };
@@ -105,10 +138,25 @@ function archive(at: Reader): Settings['archive'] {
 function producers(at: Reader): Settings['producers'] {
   const intervalSeconds = at.whole('intervalSeconds', 1, 60);
   at.require('intervalSeconds', 60 % intervalSeconds === 0, intervalSeconds, 'a divisor of 60: a schedule begins once a minute');
-  return { regions: at.texts('regions', REGION, A_REGION, 1), intervalSeconds, timeoutMs: at.whole('timeoutMs', 100, 10_000) };
+  return {
+    regions: at.texts('regions', REGION, A_REGION, 1),
+    intervalSeconds,
+    probes: at.whole('probes', 1, 20),
+    spreadMs: at.whole('spreadMs', 1, intervalSeconds * 1000),
+    timeoutMs: at.whole('timeoutMs', 100, 10_000),
+  };
 }
 
-function serving(at: Reader): Settings['serving'] {
+/** Families of Graviton, whose programs are of arm64: t4g, m7gd, c8gn. */
+const GRAVITON = /^[a-z]+\d+g/;
+
+function serving(at: Reader, root: unknown): Settings['serving'] {
+  const size = at.choice('size', ['small', 'large']);
+  const instance = at.text('instance', /^[a-z][a-z0-9-]*\.[a-z0-9]+$/, 'a type of EC2 such as t3.small');
+  const { architecture } = root as { architecture?: unknown };
+  const arm = architecture === 'arm64';
+  const fits = GRAVITON.test(instance) === arm || !['arm64', 'x86_64'].includes(architecture as string);
+  at.require('instance', size === 'large' || fits, instance, arm ? 'one of arm64, such as t4g.small' : 'one of x86_64, such as t3.small');
   const cpu = at.whole('cpu', 256, 16384);
   const memoryMiB = at.whole('memoryMiB', 512, 122_880);
   const range = FARGATE[cpu];
@@ -118,20 +166,28 @@ function serving(at: Reader): Settings['serving'] {
     const step = memoryMiB === 512 || memoryMiB % 1024 === 0;
     at.require('memoryMiB', memoryMiB >= least && memoryMiB <= most && step, memoryMiB, `${least} to ${most} in steps of 1024, as Fargate has for ${cpu} CPU units`);
   }
+  const alerts = at.optional('alerts', rules);
+  at.require('alerts', size === 'large' || alerts === null, alerts, 'null: a small service has no way to the internet, by which to tell');
   return {
+    size,
+    instance,
     cpu,
     memoryMiB,
     tasks: at.whole('tasks', 1, 10),
     refreshMs: at.whole('refreshMs', 100, 5_000),
-    requestsPer5Minutes: at.whole('requestsPer5Minutes', 10, 2_000_000_000),
+    requestsPer5Minutes: at.isNull('requestsPer5Minutes') ? null : at.whole('requestsPer5Minutes', 10, 2_000_000_000),
     domain: at.optional('domain', (inner) => ({
       name: inner.text('name', HOST, 'a host name such as ping.example.com'),
       certificateArn: inner.text('certificateArn', CERTIFICATE, 'the ARN of a certificate in us-east-1, where CloudFront looks'),
     })),
-    alerts: at.optional('alerts', (inner) => ({
-      rules: inner.text('rules', /^[A-Za-z0-9_.-]+$/, 'the name of a file beside settings.json'),
-      topics: inner.texts('topics', TOPIC, 'the ARN of an SNS topic', 0),
-    })),
+    alerts,
+  };
+}
+
+function rules(at: Reader): { readonly rules: string; readonly topics: readonly string[] } {
+  return {
+    rules: at.text('rules', /^[A-Za-z0-9_.-]+$/, 'the name of a file beside settings.json'),
+    topics: at.texts('topics', TOPIC, 'the ARN of an SNS topic', 0),
   };
 }
 

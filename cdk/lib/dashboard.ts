@@ -3,7 +3,7 @@ import { HttpCodeTarget } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { Settings } from '../settings';
-import { NAMESPACE } from './metrics';
+import { Containers } from './containers';
 import type { ObservedParts } from './observability';
 
 type Own = (name: string, of: lambda.Function, statistic?: string) => cloudwatch.Metric;
@@ -12,7 +12,7 @@ type Own = (name: string, of: lambda.Function, statistic?: string) => cloudwatch
 export function dashboard(
   scope: Construct,
   settings: Settings,
-  { stream, table, processor, rollup, balancer, group }: ObservedParts,
+  { stream, table, processor, rollup, backend }: ObservedParts,
   alarms: readonly cloudwatch.Alarm[],
   own: Own,
 ): void {
@@ -21,12 +21,12 @@ export function dashboard(
   const measured = settings.producers.regions.map(
     (region) =>
       new cloudwatch.Metric({
-        namespace: NAMESPACE,
-        metricName: 'RoundsMeasured',
+        namespace: 'AWS/Lambda',
+        metricName: 'Invocations',
         statistic: 'Sum',
         region,
         label: region,
-        dimensionsMap: { function: `${settings.name}-producer`, vantage: region },
+        dimensionsMap: { FunctionName: `${settings.name}-producer` },
       }),
   );
   new cloudwatch.Dashboard(scope, 'Dashboard', {
@@ -34,7 +34,7 @@ export function dashboard(
     widgets: [
       [new cloudwatch.AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width: 24, height: 4 })],
       [
-        graph('Rounds measured, by vantage point', measured),
+        graph('Invocations of producers', measured),
         graph('Rounds counted and archived', [own('RoundsCounted', processor), own('RoundsArchived', rollup)]),
         graph('Age of the live view, ms', [own('BatchAge', processor, 'Maximum'), processor.metric('IteratorAge', { statistic: 'Maximum' })]),
       ],
@@ -46,8 +46,19 @@ export function dashboard(
       [
         graph('Stream', [stream.metricIncomingBytes({ statistic: 'Sum' })], [stream.metricWriteProvisionedThroughputExceeded({ statistic: 'Sum' })]),
         graph('Live store, units', [table.metricConsumedWriteCapacityUnits(), table.metricConsumedReadCapacityUnits()]),
-        graph('Query service', [balancer.metrics.requestCount()], [group.metrics.targetResponseTime({ statistic: 'p99' }), group.metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT)]),
+        graph('Query service', ...service(backend)),
       ],
     ],
   });
+}
+
+/** How busy the service is, and how well it does. */
+function service(backend: ObservedParts['backend']): [cloudwatch.IMetric[], cloudwatch.IMetric[]] {
+  if (backend instanceof Containers) {
+    const { balancer, group } = backend;
+    return [[balancer.metrics.requestCount()], [group.metrics.targetResponseTime({ statistic: 'p99' }), group.metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT)]];
+  }
+  const of = (metricName: string) =>
+    new cloudwatch.Metric({ namespace: 'AWS/EC2', metricName, dimensionsMap: { InstanceId: backend.instance.instanceId } });
+  return [[of('CPUUtilization')], [of('CPUCreditBalance')]];
 }

@@ -2,6 +2,7 @@ import type { App } from 'aws-cdk-lib';
 import type { Settings } from '../settings';
 import { AnalyticsStack } from './analytics';
 import { EdgeStack } from './edge';
+import { IngestStack } from './ingest';
 import { NetworkStack } from './network';
 import { ObservabilityStack } from './observability';
 import type { Packages } from './packages';
@@ -20,17 +21,21 @@ export function deployment(app: App, settings: Settings, packages: Packages): re
   const pipeline = new PipelineStack(app, settings, { packages, table, archive, vpc });
   // The stream goes by its name, which CloudFormation does not see.
   pipeline.addStackDependency(state);
-  const edge = new EdgeStack(app, settings);
-  const firewall = edge.firewall.attrArn;
+  const { requestsPer5Minutes } = settings.serving;
+  const edge = requestsPer5Minutes === null ? [] : [new EdgeStack(app, settings, requestsPer5Minutes)];
+  const firewall = edge[0]?.firewall.attrArn;
   const serving = new ServingStack(app, settings, { packages, table, archive, accessLogs, vpc, firewall });
   const analytics = new AnalyticsStack(app, settings, archive, results);
   const { processor, rollup, failed } = pipeline;
-  const { balancer, group } = serving;
-  const observability = new ObservabilityStack(app, settings, { stream, table, processor, rollup, failed, balancer, group });
+  const ingest = settings.ingest ? [new IngestStack(app, settings, settings.ingest, { packages, table })] : [];
+  ingest.forEach((stack) => stack.addStackDependency(state));
+  const observability = new ObservabilityStack(app, settings, {
+    stream, table, processor, rollup, failed, backend: serving.backend, door: ingest[0]?.door,
+  });
   const producers = settings.producers.regions.map((region) => {
     const producer = new ProducerStack(app, settings, region, packages);
     producer.addStackDependency(state);
     return producer;
   });
-  return [state, network, pipeline, edge, serving, analytics, observability, ...producers];
+  return [state, network, pipeline, ...edge, serving, analytics, ...ingest, observability, ...producers];
 }

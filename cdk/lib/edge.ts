@@ -10,7 +10,7 @@ export const EDGE_REGION = 'us-east-1';
 export class EdgeStack extends PartStack {
   readonly firewall: wafv2.CfnWebACL;
 
-  constructor(scope: Construct, settings: Settings) {
+  constructor(scope: Construct, settings: Settings, requestsPer5Minutes: number) {
     super(scope, settings, 'edge', EDGE_REGION, { description: 'cloudping: firewall of the edge', crossRegionReferences: true });
     const seen = (metricName: string) => ({ cloudWatchMetricsEnabled: true, sampledRequestsEnabled: true, metricName });
     this.firewall = new wafv2.CfnWebACL(this, 'Firewall', {
@@ -23,7 +23,7 @@ export class EdgeStack extends PartStack {
           priority: 0,
           action: { block: { customResponse: { responseCode: 429 } } },
           statement: {
-            rateBasedStatement: { limit: settings.serving.requestsPer5Minutes, aggregateKeyType: 'IP', evaluationWindowSec: 300 },
+            rateBasedStatement: { limit: requestsPer5Minutes, aggregateKeyType: 'IP', evaluationWindowSec: 300 },
           },
           visibilityConfig: seen(`${settings.name}-rate`),
         },

@@ -14,7 +14,9 @@ import * as subscriptions from 'aws-cdk-lib/aws-sns-subscriptions';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { Settings } from '../settings';
+import { Containers } from './containers';
 import { dashboard } from './dashboard';
+import type { Instance } from './instance';
 import { NAMESPACE } from './metrics';
 import { producerAlarm } from './names';
 import { PartStack } from './part-stack';
@@ -25,8 +27,8 @@ export interface ObservedParts {
   readonly processor: lambda.Function;
   readonly rollup: lambda.Function;
   readonly failed: sqs.Queue;
-  readonly balancer: elb.ApplicationLoadBalancer;
-  readonly group: elb.ApplicationTargetGroup;
+  readonly backend: Instance | Containers;
+  readonly door: lambda.Function | undefined;
 }
 
 /** Less than this part of the rounds due is an alarm: one vantage point of ten may be away, and retries hide some. */
@@ -57,10 +59,10 @@ export class ObservabilityStack extends PartStack {
       resources: [this.topic.topicArn],
       conditions: { StringEquals: { 'aws:SourceAccount': this.account } },
     }));
-    const alarms = [...this.pipelineRules(), ...this.storeRules(), ...this.servingRules()].map((rule) => this.alarm(rule));
+    const alarms = [...this.pipelineRules(), ...this.storeRules(), ...this.servingRules(), ...this.doorRules()].map((rule) => this.alarm(rule));
     this.producers();
     this.budget();
-    dashboard(this, settings, this.parts, alarms, (name, of, statistic) => this.own(name, of, statistic));
+    if (settings.dashboard) dashboard(this, settings, this.parts, alarms, (name, of, statistic) => this.own(name, of, statistic));
   }
 
   /** A metric that one of our functions writes. */
@@ -98,11 +100,22 @@ export class ObservabilityStack extends PartStack {
   }
 
   private servingRules(): Rule[] {
-    const { balancer, group } = this.parts;
+    const { backend } = this.parts;
+    if (!(backend instanceof Containers)) return [machine(backend)];
+    const { balancer, group } = backend;
     return [
       { id: 'NoHealthyService', says: 'No container answers', metric: group.metrics.healthyHostCount({ statistic: 'Minimum', period: Duration.minutes(1) }), threshold: 1, below: true, times: [3, 3], silence: true },
       { id: 'ServiceErrors', says: 'The query service answers 5xx', metric: group.metrics.httpCodeTarget(elb.HttpCodeTarget.TARGET_5XX_COUNT, { statistic: 'Sum' }), threshold: 20, times: [2, 3] },
       { id: 'BalancerErrors', says: 'The load balancer finds nobody to ask', metric: balancer.metrics.httpCodeElb(elb.HttpCodeElb.ELB_5XX_COUNT, { statistic: 'Sum' }), threshold: 20, times: [2, 3] },
+    ];
+  }
+
+  private doorRules(): Rule[] {
+    const { door } = this.parts;
+    if (!door) return [];
+    return [
+      { id: 'DoorFailing', says: 'The ingest door cannot take rounds', metric: this.own('Failed', door, 'Sum', 1), threshold: 0, times: [3, 5] },
+      { id: 'DoorRefusing', says: 'The ingest door refuses requests; its log says whose', metric: this.own('RequestsRefused', door, 'Sum', 1), threshold: 0, times: [5, 5] },
     ];
   }
 
@@ -165,4 +178,12 @@ export class ObservabilityStack extends PartStack {
       notificationsWithSubscribers: [notice('ACTUAL', 80), notice('ACTUAL', 100), notice('FORECASTED', 100)],
     });
   }
+}
+
+/** EC2 asks the machine and its system each minute, and moves it when the latter fails. */
+function machine({ instance }: Instance): Rule {
+  const metric = new cloudwatch.Metric({
+    namespace: 'AWS/EC2', metricName: 'StatusCheckFailed', statistic: 'Maximum', period: Duration.minutes(1), dimensionsMap: { InstanceId: instance.instanceId },
+  });
+  return { id: 'NoHealthyService', says: 'The machine of the query service does not answer', metric, threshold: 0, times: [3, 3], silence: true };
 }

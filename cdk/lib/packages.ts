@@ -5,23 +5,27 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { Settings } from '../settings';
 
-export type FunctionName = 'producer' | 'stream-processor' | 'batch-rollup';
+export type FunctionName = 'producer' | 'stream-processor' | 'batch-rollup' | 'ingest-door';
 export type ImageName = 'query-service' | 'upkeep';
 
 /** Where the programs come from that stacks deploy. */
 export interface Packages {
   code(name: FunctionName): lambda.Code;
   image(name: ImageName): ecs.ContainerImage;
+  /** The program of the query service as a file, for an instance. */
+  readonly service: string;
 }
 
 const HERE = path.resolve(import.meta.dirname, '..');
-const TARGET = path.resolve(HERE, '../target');
+/** Where cargo builds: `cargo xtask deploy` says it. */
+const TARGET = process.env['CLOUDPING_TARGET'] ?? path.resolve(HERE, '../target');
 
 /** What stands for the programs where only templates are made. */
 export function placeholders(): Packages {
   return {
     code: () => lambda.Code.fromAsset(path.join(HERE, 'placeholder/function')),
     image: () => ecs.ContainerImage.fromAsset(path.join(HERE, 'placeholder/image')),
+    service: path.join(HERE, 'placeholder/function/bootstrap'),
   };
 }
 
@@ -34,6 +38,7 @@ export function built(settings: Settings, target = TARGET): Packages {
     upkeep: path.join(target, 'release/cloudping'),
   };
   const wanted = (['producer', 'stream-processor', 'batch-rollup'] as const).map(zip);
+  if (settings.ingest) wanted.push(zip('ingest-door'));
   wanted.push(programs['query-service']);
   if (rollup.size === 'large') wanted.push(programs.upkeep);
   const rules = serving.alerts && path.join(HERE, serving.alerts.rules);
@@ -46,6 +51,7 @@ export function built(settings: Settings, target = TARGET): Packages {
   return {
     code: (name) => lambda.Code.fromAsset(zip(name)),
     image: (name) => ecs.ContainerImage.fromAsset(stage(name, programs[name], rules), { platform }),
+    service: programs['query-service'],
   };
 }
 

@@ -2,7 +2,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 
 /** The programs whose roles are given out here. */
-export type Program = 'producer' | 'stream-processor' | 'batch-rollup' | 'query-service' | 'upkeep';
+export type Program = 'producer' | 'stream-processor' | 'batch-rollup' | 'query-service' | 'ingest-door' | 'upkeep';
 
 /** By this description a role is known as a program's, in the console and in the tests. */
 export const roleOf = (program: Program): string => `What the program ${program} may do`;
@@ -32,7 +32,7 @@ export const allow = (actions: readonly string[], resources: readonly string[]):
 export function programRole(
   scope: Construct,
   program: Program,
-  service: 'lambda.amazonaws.com' | 'ecs-tasks.amazonaws.com',
+  service: 'lambda.amazonaws.com' | 'ecs-tasks.amazonaws.com' | 'ec2.amazonaws.com',
   statements: iam.PolicyStatement[],
 ): iam.IRole {
   const role = new iam.Role(scope, 'Role', {

@@ -2,9 +2,9 @@ import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { Settings } from '../settings';
-import { NAMESPACE } from './metrics';
 import { producerAlarm, streamArn, streamName } from './names';
 import type { Packages } from './packages';
 import { PartStack } from './part-stack';
@@ -18,12 +18,12 @@ const SLACK_SECONDS = 30;
 export class ProducerStack extends PartStack {
   constructor(scope: Construct, settings: Settings, region: string, packages: Packages) {
     super(scope, settings, `producer-${region}`, region, { description: `cloudping: vantage point ${region}` });
-    const { intervalSeconds, timeoutMs } = settings.producers;
+    const { intervalSeconds, probes, spreadMs, timeoutMs } = settings.producers;
     const { function: producer } = new ProgramFunction(this, 'Producer', {
       settings,
       packages,
       program: 'producer',
-      memoryMiB: 256,
+      memoryMiB: 128,
       timeout: Duration.seconds(60 + Math.ceil(timeoutMs / 1000) + SLACK_SECONDS),
       environment: {
         CLOUDPING_STREAM: streamName(settings),
@@ -31,6 +31,10 @@ export class ProducerStack extends PartStack {
         CLOUDPING_VANTAGE: region,
         CLOUDPING_ROUNDS: String(60 / intervalSeconds),
         CLOUDPING_INTERVAL_MS: String(intervalSeconds * 1000),
+        // A region's metrics would cost more than its function: Lambda's own are free, and the home region counts what arrives.
+        CLOUDPING_METRICS: 'off',
+        CLOUDPING_PROBES: String(probes),
+        CLOUDPING_SPREAD_MS: String(spreadMs),
         CLOUDPING_TIMEOUT_MS: String(timeoutMs),
       },
       statements: [allow(STREAM_WRITE, [streamArn(settings)])],
@@ -40,32 +44,20 @@ export class ProducerStack extends PartStack {
       schedule: events.Schedule.rate(Duration.minutes(1)),
       targets: [new targets.LambdaFunction(producer, { retryAttempts: 0 })],
     });
-    this.alarms(producer.functionName, region);
+    this.alarm(producer, region);
     if (region !== settings.homeRegion) this.report();
   }
 
-  private alarms(name: string, region: string): void {
-    const metric = (metricName: string, statistic: string, minutes: number) =>
-      new cloudwatch.Metric({
-        namespace: NAMESPACE, metricName, statistic, period: Duration.minutes(minutes), dimensionsMap: { function: name, vantage: region },
-      });
-    new cloudwatch.Alarm(this, 'Silent', {
-      alarmName: producerAlarm(this.settings, 'silent'),
-      alarmDescription: `${region} has measured nothing for five minutes`,
-      metric: metric('RoundsMeasured', 'Sum', 5),
-      threshold: 1,
-      evaluationPeriods: 1,
-      comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-      treatMissingData: cloudwatch.TreatMissingData.BREACHING,
-    });
-    new cloudwatch.Alarm(this, 'Unsent', {
-      alarmName: producerAlarm(this.settings, 'unsent'),
-      alarmDescription: `${region} cannot append its rounds: they wait in memory, and are lost with the environment`,
-      metric: metric('RoundsUnsent', 'Maximum', 1),
-      threshold: 10,
+  /** An invocation fails when the stream does not take its rounds; a region that does not invoke has no data at all. */
+  private alarm(producer: lambda.Function, region: string): void {
+    new cloudwatch.Alarm(this, 'Failing', {
+      alarmName: producerAlarm(this.settings, 'failing'),
+      alarmDescription: `${region} has sent nothing for most of five minutes`,
+      metric: producer.metricErrors({ statistic: 'Sum', period: Duration.minutes(5) }),
+      threshold: 2,
       evaluationPeriods: 1,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      treatMissingData: cloudwatch.TreatMissingData.BREACHING,
     });
   }
 

@@ -14,6 +14,8 @@ export interface ProgramFunctionProps {
   readonly memoryMiB: number;
   readonly timeout: Duration;
   readonly environment: Readonly<Record<string, string>>;
+  /** Invocations at once, taken from the account's; unless given as many as the account has left. */
+  readonly atOnce?: number;
   /** What the program may do, beside writing its log. */
   readonly statements: readonly iam.PolicyStatement[];
 }
@@ -49,6 +51,7 @@ export class ProgramFunction extends Construct {
       timeout: props.timeout,
       logGroup: log,
       environment: { ...props.environment },
+      ...(props.atOnce !== undefined && { reservedConcurrentExecutions: props.atOnce }),
       // The next beat of the schedule, or the event source, does what this one did not.
       retryAttempts: 0,
     });

@@ -49,7 +49,8 @@ export class QueryService extends Construct {
   }
 }
 
-function environment({ settings, archive, proxies }: QueryServiceProps): Record<string, string> {
+/** What the program is told, wherever it runs. */
+export function environment({ settings, archive, proxies }: QueryServiceProps): Record<string, string> {
   const { archive: place, producers, serving } = settings;
   return {
     CLOUDPING_TABLE: tableName(settings),
@@ -66,7 +67,8 @@ function environment({ settings, archive, proxies }: QueryServiceProps): Record<
   };
 }
 
-function statements({ settings, table, archive }: QueryServiceProps): iam.PolicyStatement[] {
+/** What the program may do, wherever it runs. */
+export function statements({ settings, table, archive }: QueryServiceProps): iam.PolicyStatement[] {
   const folders = [settings.archive.prefix, ...(settings.archive.exports ? [settings.archive.exports.folder] : [])];
   const topics = settings.serving.alerts?.topics ?? [];
   return [

@@ -38,7 +38,7 @@ export class Reader {
     return NaN;
   }
 
-  choice<const T extends string>(name: string, choices: readonly T[]): T {
+  choice<const T extends string | boolean>(name: string, choices: readonly T[]): T {
     const value = this.take(name);
     const found = choices.find((choice) => choice === value);
     if (found === undefined) this.fault(name, value, choices.join(' or '));
@@ -63,7 +63,7 @@ export class Reader {
   }
 
   /** A rule beyond the field's own; says nothing where the field had a fault already. */
-  require(name: string, holds: boolean, value: number, expected: string): void {
+  require(name: string, holds: boolean, value: unknown, expected: string): void {
     if (!holds && !Number.isNaN(value)) this.fault(name, value, expected);
   }
 

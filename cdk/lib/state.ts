@@ -7,6 +7,12 @@ import type { Settings } from '../settings';
 import { streamName, tableName } from './names';
 import { PartStack } from './part-stack';
 
+/** Units that are paid for by the hour cost half of those paid for by the request, as long as they are used evenly: rounds come so. */
+function capacity({ table: { capacity } }: Settings): Pick<dynamodb.TableProps, 'billingMode' | 'writeCapacity' | 'readCapacity'> {
+  if (!capacity) return { billingMode: dynamodb.BillingMode.PAY_PER_REQUEST };
+  return { billingMode: dynamodb.BillingMode.PROVISIONED, writeCapacity: capacity.writeUnits, readCapacity: capacity.readUnits };
+}
+
 /** What must outlive every other stack: the log, the live store, the archive. */
 export class StateStack extends PartStack {
   readonly stream: kinesis.Stream;
@@ -35,7 +41,7 @@ export class StateStack extends PartStack {
       partitionKey: { name: 'p', type: dynamodb.AttributeType.STRING },
       sortKey: { name: 's', type: dynamodb.AttributeType.STRING },
       timeToLiveAttribute: 'e',
-      billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+      ...capacity(settings),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: true,
       removalPolicy: RemovalPolicy.RETAIN,

@@ -4,11 +4,11 @@ import { expect, it } from 'vitest';
 import { deployment } from '../lib/deployment';
 import { nag } from '../lib/nag';
 import { placeholders } from '../lib/packages';
-import { context, large } from './support';
+import { context, large, small } from './support';
 
-it('AwsSolutions finds nothing that is not argued', () => {
+it.each([['large', large()], ['small', small()]])('AwsSolutions finds nothing that is not argued: %s', (_, settings) => {
   const app = new App({ context });
-  const stacks = deployment(app, large(), placeholders());
+  const stacks = deployment(app, settings, placeholders());
   // Without a word of excuse: what is found of it shows that the rules are on.
   new Queue(new Stack(app, 'bare'), 'Queue');
   nag(app, stacks);

@@ -24,6 +24,7 @@ const CODE: Readonly<Record<Exclude<Program, 'upkeep'>, Code>> = {
     },
   },
   'batch-rollup': { folders: ['batch-rollup/aws/src', 'batch-rollup/src'], unused: {} },
+  'ingest-door': { folders: ['ingest-door/aws/src', 'ingest-door/src'], unused: {} },
   'query-service': { folders: ['query-service/aws/src', 'query-service/src'], unused: {} },
 };
 

@@ -29,6 +29,13 @@ describe('settings', () => {
     expect(settings.serving.domain).toBeNull();
   });
 
+  it('of all regions are the same but for these', () => {
+    const planet = read(new URL('../planet.json', import.meta.url));
+    expect(planet.producers.regions.length).toBeGreaterThan(30);
+    const committed = read(new URL('../settings.json', import.meta.url));
+    expect({ ...planet, producers: { ...planet.producers, regions: committed.producers.regions } }).toEqual(committed);
+  });
+
   it.each<[string, unknown, string]>([
     ['name', 'Cloud Ping', 'name is "Cloud Ping", expected up to 20 lower-case letters, digits and -, a letter first'],
     ['account', 123456789012, 'account is 123456789012, expected the 12 digits of an AWS account'],
@@ -42,6 +49,12 @@ describe('settings', () => {
     ['producers.regions', ['eu-west-1', 'x'], 'producers.regions[1] is "x", expected a region of the partition aws, such as eu-west-1'],
     ['producers.regions', ['eu-west-1', 'eu-west-1'], 'producers.regions[1] is "eu-west-1", expected each only once'],
     ['producers.intervalSeconds', 7, 'producers.intervalSeconds is 7, expected a divisor of 60: a schedule begins once a minute'],
+    ['producers.spreadMs', 60_001, 'producers.spreadMs is 60001, expected a whole number from 1 to 60000'],
+    ['table.capacity', { writeUnits: 0, readUnits: 1 }, 'table.capacity.writeUnits is 0, expected a whole number from 1 to 40000'],
+    ['serving.instance', 't3.small', 'serving.instance is "t3.small", expected one of arm64, such as t4g.small'],
+    ['serving.alerts', { rules: 'a.toml', topics: [] }, 'serving.alerts is {"rules":"a.toml","topics":[]}, expected null: a small service has no way to the internet, by which to tell'],
+    ['dashboard', 'yes', 'dashboard is "yes", expected true or false'],
+    ['ingest', { roundsPerSecond: 1, requestsPerMinute: 7_000, atOnce: null }, 'ingest.requestsPerMinute is 7000, expected a whole number from 1 to 6000'],
     ['serving.cpu', 300, 'serving.cpu is 300, expected one of 256, 512, 1024, 2048, 4096, 8192, 16384'],
     ['serving.memoryMiB', 8192, 'serving.memoryMiB is 8192, expected 1024 to 4096 in steps of 1024, as Fargate has for 512 CPU units'],
     ['serving.domain', { name: 'a.example', certificateArn: 'arn:aws:acm:eu-west-1:000000000000:certificate/0a' }, 'serving.domain.certificateArn is "arn:aws:acm:eu-west-1:000000000000:certificate/0a", expected the ARN of a certificate in us-east-1, where CloudFront looks'],
@@ -60,7 +73,7 @@ describe('settings', () => {
     expect(faults(settings)).toEqual([
       'account is missing, expected the 12 digits of an AWS account',
       'rollup.everyMinutes is "often", expected a whole number from 2 to 60',
-      'serving.cpus is unknown, expected cpu, memoryMiB, tasks, refreshMs, requestsPer5Minutes, domain, alerts',
+      'serving.cpus is unknown, expected size, instance, cpu, memoryMiB, alerts, tasks, refreshMs, requestsPer5Minutes, domain',
     ]);
     expect(faults([])[0]).toBe('the file is [], expected an object');
   });

@@ -13,7 +13,7 @@ describe('state', () => {
   const state = stack('state');
   it('has a stream that is encrypted and kept', () => {
     state.hasResource('AWS::Kinesis::Stream', {
-      Properties: { Name: 'cloudping-events', ShardCount: 1, RetentionPeriodHours: 48, StreamEncryption: { EncryptionType: 'KMS' } },
+      Properties: { Name: 'cloudping-events', ShardCount: 1, RetentionPeriodHours: 24, StreamEncryption: { EncryptionType: 'KMS' } },
       DeletionPolicy: 'Retain',
     });
   });
@@ -22,13 +22,16 @@ describe('state', () => {
       Properties: {
         TableName: 'cloudping-live',
         KeySchema: [{ AttributeName: 'p', KeyType: 'HASH' }, { AttributeName: 's', KeyType: 'RANGE' }],
-        BillingMode: 'PAY_PER_REQUEST',
+        ProvisionedThroughput: { WriteCapacityUnits: 20, ReadCapacityUnits: 20 },
         TimeToLiveSpecification: { AttributeName: 'e', Enabled: true },
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         DeletionProtectionEnabled: true,
       },
       DeletionPolicy: 'Retain',
     });
+  });
+  it('has a table that is paid for by the request where it was asked for', () => {
+    part(more, 'state').hasResourceProperties('AWS::DynamoDB::Table', { BillingMode: 'PAY_PER_REQUEST' });
   });
   it('has buckets that are closed, encrypted and speak TLS only', () => {
     state.resourceCountIs('AWS::S3::Bucket', 3);
@@ -57,7 +60,7 @@ describe('pipeline', () => {
       MaximumBatchingWindowInSeconds: 10,
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       BisectBatchOnFunctionError: true,
-      MaximumRecordAgeInSeconds: 47 * 3600,
+      MaximumRecordAgeInSeconds: 23 * 3600,
       DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
     });
   });
@@ -84,7 +87,7 @@ describe('producers', () => {
     const producer = stack('producer-eu-west-1');
     producer.hasResourceProperties('AWS::Lambda::Function', {
       Timeout: 92,
-      Environment: { Variables: { CLOUDPING_STREAM: 'cloudping-events', CLOUDPING_STREAM_REGION: 'us-east-1', CLOUDPING_VANTAGE: 'eu-west-1', CLOUDPING_ROUNDS: '1', CLOUDPING_INTERVAL_MS: '60000', CLOUDPING_TIMEOUT_MS: '2000' } },
+      Environment: { Variables: { CLOUDPING_STREAM: 'cloudping-events', CLOUDPING_STREAM_REGION: 'us-east-1', CLOUDPING_VANTAGE: 'eu-west-1', CLOUDPING_ROUNDS: '1', CLOUDPING_INTERVAL_MS: '60000', CLOUDPING_PROBES: '5', CLOUDPING_SPREAD_MS: '1000', CLOUDPING_TIMEOUT_MS: '2000', CLOUDPING_METRICS: 'off' } },
     });
     producer.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 minute)' });
     producer.hasResourceProperties('AWS::Lambda::Permission', { Principal: 'events.amazonaws.com', SourceArn: Match.anyValue() });
@@ -97,7 +100,18 @@ describe('producers', () => {
 });
 
 describe('serving', () => {
-  const serving = stack('serving');
+  it('is one instance, unless it is large, which keeps its place and has no way to the internet', () => {
+    const small = stack('serving');
+    small.resourceCountIs('AWS::EC2::Instance', 1);
+    small.resourceCountIs('AWS::ElasticLoadBalancingV2::LoadBalancer', 0);
+    small.hasResourceProperties('AWS::EC2::SecurityGroup', { SecurityGroupIngress: [Match.objectLike({ CidrIp: '10.71.0.0/16', FromPort: 8080 })] });
+    small.hasResourceProperties('AWS::EC2::LaunchTemplate', { LaunchTemplateData: Match.objectLike({ MetadataOptions: { HttpTokens: 'required' } }) });
+    const template = JSON.stringify(small.toJSON());
+    expect(template).toContain('[scripts-user, always]');
+    expect(template).toContain('CLOUDPING_TABLE=cloudping-live');
+    expect(of.has('edge')).toBe(false);
+  });
+  const serving = part(more, 'serving');
   it('is reached through the edge only', () => {
     serving.hasResourceProperties('AWS::ElasticLoadBalancingV2::LoadBalancer', { Scheme: 'internal' });
     for (const ingress of Object.values(serving.findResources('AWS::EC2::SecurityGroup'))) {
@@ -124,6 +138,23 @@ describe('serving', () => {
   });
 });
 
+describe('ingest', () => {
+  it('is a door that anybody finds and only keys open, with limits', () => {
+    const ingest = part(more, 'ingest');
+    ingest.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE' });
+    ingest.hasResourceProperties('AWS::Lambda::Function', {
+      FunctionName: 'cloudping-ingest-door',
+      ReservedConcurrentExecutions: 10,
+      Environment: { Variables: { CLOUDPING_STREAM: 'cloudping-events', CLOUDPING_TABLE: 'cloudping-live', CLOUDPING_INGEST_ROUNDS_PER_SECOND: '20', CLOUDPING_INGEST_REQUESTS_PER_MINUTE: '300' } },
+    });
+    part(more, 'observability').hasResourceProperties('AWS::CloudWatch::Alarm', { AlarmName: 'cloudping-DoorRefusing' });
+  });
+  it('is not there unless it was asked for', () => {
+    expect(of.has('ingest')).toBe(false);
+    expect(JSON.stringify(stack('observability').toJSON())).not.toContain('Door');
+  });
+});
+
 describe('analytics', () => {
   it('has the tables of the archive, word for word but for their place', () => {
     const [first] = tables('tables', 's3://bucket/folder') as unknown as { StorageDescriptor: { Location: string } }[];
@@ -146,8 +177,9 @@ describe('observability', () => {
     const observability = stack('observability');
     observability.hasResourceProperties('AWS::CloudWatch::Alarm', { AlarmName: 'cloudping-Incomplete', Threshold: 27, TreatMissingData: 'breaching' });
     observability.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: Match.anyValue(), AlarmDescription: Match.anyValue() });
-    observability.hasResourceProperties('AWS::Budgets::Budget', { Budget: Match.objectLike({ BudgetLimit: { Amount: 150, Unit: 'USD' } }) });
-    observability.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
+    observability.hasResourceProperties('AWS::Budgets::Budget', { Budget: Match.objectLike({ BudgetLimit: { Amount: 80, Unit: 'USD' } }) });
+    observability.resourceCountIs('AWS::CloudWatch::Dashboard', 0);
+    part(more, 'observability').resourceCountIs('AWS::CloudWatch::Dashboard', 1);
   });
 });
 
@@ -155,8 +187,11 @@ describe('each stack', () => {
   it.each([...of.keys()])('%s is as it was', (name) => {
     expect(stack(name).toJSON()).toMatchSnapshot();
   });
+  it.each(['serving', 'edge', 'ingest'])('%s is as it was, of all that can be switched on', (name) => {
+    expect(part(more, name).toJSON()).toMatchSnapshot();
+  });
 });
 
 it('packages that are not built are all named, with what builds them', () => {
-  expect(() => built(large(), '/nowhere')).toThrow(/producer-x86_64\.zip\n.*stream-processor.*\n.*batch-rollup.*\n.*query-service.*\n.*release\/cloudping\n.*alerts\.toml\nrun cargo xtask package/);
+  expect(() => built(large(), '/nowhere')).toThrow(/producer-arm64\.zip\n.*stream-processor.*\n.*batch-rollup.*\n.*ingest-door.*\n.*query-service.*\n.*release\/cloudping\n.*alerts\.toml\nrun cargo xtask package/);
 });

@@ -11,7 +11,7 @@ type Json = Record<string, unknown>;
 export const context = (JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8')) as { context: Json }).context;
 
 /** What is committed, as JSON; each call a copy. */
-export const example = (): Json & Record<'archive' | 'rollup' | 'producers' | 'serving' | 'alarms' | 'budget', Json> =>
+export const example = (): Json & Record<'archive' | 'rollup' | 'table' | 'producers' | 'serving' | 'alarms' | 'budget', Json> =>
   JSON.parse(readFileSync(new URL('../settings.json', import.meta.url), 'utf8')) as never;
 
 /** Two regions, and nothing that can be left away. */
@@ -21,12 +21,38 @@ export function small(): Settings {
   return parse(settings);
 }
 
+/** What is deployed to a local AWS server: two regions, with a door. */
+export function deployed(): Settings {
+  return parse(withDoor());
+}
+
+/** The same with other settings, by which its stacks are updated. */
+export function changed(): Settings {
+  const settings = withDoor();
+  settings.producers['probes'] = 3;
+  settings.rollup['everyMinutes'] = 10;
+  settings.table['capacity'] = { writeUnits: 30, readUnits: 20 };
+  return parse(settings);
+}
+
+function withDoor(): ReturnType<typeof example> {
+  const settings = example();
+  settings.producers['regions'] = ['us-east-1', 'eu-west-1'];
+  settings['ingest'] = { roundsPerSecond: 20, requestsPerMinute: 300, atOnce: null };
+  return settings;
+}
+
 /** Everything that can be switched on. */
 export function large(): Settings {
   const settings = example();
   settings['homeRegion'] = 'eu-west-1';
   settings.producers['regions'] = ['eu-west-1', 'us-west-2'];
   settings.rollup['size'] = 'large';
+  settings.table['capacity'] = null;
+  settings.serving['size'] = 'large';
+  settings.serving['requestsPer5Minutes'] = 5000;
+  settings['ingest'] = { roundsPerSecond: 20, requestsPerMinute: 300, atOnce: 10 };
+  settings['dashboard'] = true;
   settings.archive['exports'] = { folder: 'export', since: '2026-05-01' };
   settings.serving['alerts'] = { rules: 'alerts.toml', topics: ['arn:aws:sns:eu-west-1:000000000000:on-call'] };
   settings.serving['domain'] = { name: 'ping.example.com', certificateArn: 'arn:aws:acm:us-east-1:000000000000:certificate/0a-1' };

@@ -26,6 +26,8 @@ pub struct Vantage {
     pub targets: Vec<Target>,
     /// From the start of one round to the start of the next. Below ten minutes: a longer round is no event.
     pub interval: Duration,
+    /// In which time a round's probes leave, where they shall not take the whole interval: a function is paid for while it waits.
+    pub spread: Option<Duration>,
     /// How long a probe may wait for its answer, unless its target says otherwise; may be longer than the interval.
     pub timeout: Duration,
 }
@@ -60,6 +62,7 @@ impl Instrument {
         let rates: Vec<Rate> = self.vantage.targets.iter().map(|target| target.plan().rate).collect();
         let (mut probes, mut timer) = (JoinSet::new(), Timer::new());
         for Departure { offset, target } in schedule::departures(&rates, id.number, self.vantage.interval) {
+            let offset = schedule::within(offset, self.vantage.spread, self.vantage.interval);
             timer.sleep_until(begin + offset).await;
             if gaps::suspended_us(&start, &(self.clocks)()).is_some() {
                 break;

@@ -119,6 +119,16 @@ pub fn departures(rates: &[Rate], number: u64, interval: Duration) -> Vec<Depart
     departures
 }
 
+/// An offset of a round whose probes leave within `spread` instead of the whole interval: in the same order, as far apart from each other in
+/// proportion.
+#[must_use]
+pub fn within(offset: Duration, spread: Option<Duration>, interval: Duration) -> Duration {
+    match spread {
+        Some(spread) if spread < interval => offset.mul_f64(spread.as_secs_f64() / interval.as_secs_f64()),
+        _ => offset,
+    }
+}
+
 /// By which part of the round a target leaves later than the time before, when it is probed every `own`.
 ///
 /// Equal steps keep a series' probes evenly apart in time, and pass through the whole round within a minute, the shortest
@@ -159,6 +169,13 @@ mod tests {
     fn a_round_makes_up_for_a_little_and_never_for_much() {
         let made_up = |millis| made_up_for(Duration::from_millis(millis), SECOND).as_millis();
         assert_eq!([0, 3, 10, 11, 999].map(made_up), [0, 3, 10, 0, 0]);
+    }
+
+    #[test]
+    fn a_round_can_be_shorter_than_its_interval() {
+        let within = |spread| within(Duration::from_secs(30), spread, Duration::from_secs(60));
+        assert_eq!(within(Some(SECOND)), Duration::from_millis(500));
+        assert_eq!([within(None), within(Some(Duration::from_secs(90)))], [Duration::from_secs(30); 2]);
     }
 
     #[test]

@@ -55,6 +55,7 @@ async fn measure_with(targets: Vec<Target>, log: Arc<dyn EventLog>, sockets: usi
         source: None,
         targets,
         interval: Duration::from_millis(100),
+        spread: None,
         timeout: Duration::from_millis(300),
     };
     let sockets = Arc::new(Semaphore::new(sockets));

@@ -3,6 +3,7 @@
 mod bench;
 mod cost;
 mod dashboard;
+mod deploy;
 mod failure;
 mod npm;
 mod package;
@@ -30,6 +31,10 @@ Commands:
                       the programs for AWS, each as an archive to upload, in target/packages
   package --static [--binary FILE]
                       the single binary for any host, static, and a Debian package of it; FILE is packed in place of a new build
+  deploy [--settings FILE] [--profile NAME] [--bootstrap] [--dry-run] [--yes]
+                      the AWS deployment in one: checks, builds, deploys, says what to look at; --dry-run says what would change
+  destroy [--settings FILE] [--profile NAME] [--yes]
+                      removes what `deploy` made, but for what was recorded
   cost [ARGS...]      what a deployment on AWS costs a month; ARGS as `cargo xtask cost --help` says
   bench [NAME]        run one bench and hold its figures against their bars; without NAME, list the benches
 
@@ -40,6 +45,7 @@ Examples:
   cargo xtask test --only clippy
   cargo xtask bench planet
   cargo xtask package producer stream-processor
+  cargo xtask deploy --settings cdk/staging.json --profile work --dry-run
 
 Steps of `test`: ";
 
@@ -68,10 +74,12 @@ fn dispatch(args: &[String]) -> Result<()> {
         "test" => test::run(&Project::discover()?, rest),
         "tidy" => tidy::run(&Project::discover()?, rest),
         "bench" => bench::run(&Project::discover()?, rest),
+        "deploy" => deploy::run(&Project::discover()?, rest),
+        "destroy" => deploy::destroy(&Project::discover()?, rest),
         "cost" => cost::run(&Project::discover()?, rest),
         "package" => package::run(&Project::discover()?, rest),
         other => Err(Failure::usage(format!(
-            "unknown command `{other}`, expected up, test, tidy, package, cost or bench (see cargo xtask --help)"
+            "unknown command `{other}`, expected up, test, tidy, package, deploy, destroy, cost or bench (see cargo xtask --help)"
         ))),
     }
 }

@@ -112,7 +112,7 @@ fn real(plan: &Plan) -> Result<Network, Failure> {
 }
 
 fn vantage(plan: &Plan, id: VantageId, source: Option<IpAddr>, targets: Vec<Target>) -> Vantage {
-    Vantage { id, source, targets, interval: plan.interval, timeout: plan.timeout }
+    Vantage { id, source, targets, interval: plan.interval, spread: None, timeout: plan.timeout }
 }
 
 fn vantage_id(id: &str) -> Result<VantageId, Failure> {

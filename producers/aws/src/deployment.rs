@@ -12,7 +12,7 @@ use cloudping_model::{TargetId, VantageId};
 use cloudping_ports::EventLog;
 use cloudping_producers::gaps;
 use cloudping_producers::producer::Vantage;
-use cloudping_producers::targets::{Endpoint, Target};
+use cloudping_producers::targets::{Endpoint, Target, TargetPlan};
 use cloudping_schemas::catalogue::{self, Catalogue};
 
 use crate::settings::{Destination, Settings};
@@ -66,13 +66,16 @@ pub fn vantage(settings: &Settings) -> Result<Vantage, Box<dyn Error + Send + Sy
     let others = catalogue.regions().iter().filter(|region| region.provider == "aws" && region.id != own);
     let probed = others.filter_map(|region| Some((region, region.endpoint.as_ref()?)));
     let target = |(region, endpoint): (&catalogue::Region, &String)| {
-        Ok::<_, Box<dyn Error + Send + Sync>>(Target::new(TargetId::new(&region.id)?, Endpoint::parse(endpoint)?))
+        let plan = TargetPlan { burst: settings.probes, ..TargetPlan::default() };
+        let target = Target::new(TargetId::new(&region.id)?, Endpoint::parse(endpoint)?).planned(plan);
+        Ok::<_, Box<dyn Error + Send + Sync>>(target)
     };
     Ok(Vantage {
         id: settings.vantage.clone(),
         source: None,
         targets: probed.map(target).collect::<Result<_, _>>()?,
         interval: settings.interval,
+        spread: settings.spread,
         timeout: settings.timeout,
     })
 }

@@ -238,7 +238,8 @@ mod tests {
 
     fn handler(rounds: u64, log: Arc<Picky>) -> Handler {
         let id = VantageId::new("here").unwrap();
-        let vantage = Vantage { id, source: None, targets: Vec::new(), interval: INTERVAL, timeout: INTERVAL };
+        let vantage =
+            Vantage { id, source: None, targets: Vec::new(), interval: INTERVAL, spread: None, timeout: INTERVAL };
         let clocks = || Clocks { wall: UtcMicros(1_700_000_000_000_000), monotonic_us: 0, boottime_us: 0 };
         Handler::new(vantage, rounds, log, clocks, Arc::new(Semaphore::new(1)))
     }

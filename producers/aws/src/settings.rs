@@ -1,6 +1,7 @@
 //! The settings of both programs: environment variables, all faults named at once.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use cloudping_model::VantageId;
 
 /// Rounds of one invocation, at the most: an invocation lasts fifteen minutes at the most.
 const MOST_ROUNDS: u64 = 900;
+/// Probes to a target in one round, at the most.
+const MOST_PROBES: u32 = 20;
 
 /// What a function or an agent was deployed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,11 @@ pub struct Settings {
     pub rounds: u64,
     /// `CLOUDPING_INTERVAL_MS`: from one round to the next, milliseconds. Default 10,000.
     pub interval: Duration,
+    /// `CLOUDPING_SPREAD_MS`: in which time the probes of a round leave, milliseconds; nearly the whole interval unless given. A function is
+    /// paid for as long.
+    pub spread: Option<Duration>,
+    /// `CLOUDPING_PROBES`: probes to each target in a round, 10 ms apart. Default 1.
+    pub probes: NonZeroU32,
     /// `CLOUDPING_TIMEOUT_MS`: how long a probe waits for its answer, milliseconds. Default 2,000.
     pub timeout: Duration,
     /// `CLOUDPING_SPOOL`: where the agent keeps rounds while the stream cannot be reached. Default `/var/lib/cloudping`.
@@ -90,6 +98,8 @@ impl Settings {
         let rounds = variables.number("CLOUDPING_ROUNDS", 1, 1..=MOST_ROUNDS, "a whole number");
         let interval = variables.number("CLOUDPING_INTERVAL_MS", 10_000, 1..=540_000, "milliseconds");
         let timeout = variables.number("CLOUDPING_TIMEOUT_MS", 2_000, 1..=60_000, "milliseconds");
+        let spread = variables.number("CLOUDPING_SPREAD_MS", 0, 1..=540_000, "milliseconds");
+        let probes = variables.number("CLOUDPING_PROBES", 1, 1..=MOST_PROBES, "a whole number");
         let spool_mib = variables.number("CLOUDPING_SPOOL_MIB", 256, 1..=1 << 20, "MiB");
         let spool = variables.given("CLOUDPING_SPOOL").unwrap_or_else(|| "/var/lib/cloudping".to_owned());
         let (Some(destination), Some(vantage)) = (destination, vantage) else { return Err(variables.faults()) };
@@ -98,6 +108,8 @@ impl Settings {
             vantage,
             rounds,
             interval: Duration::from_millis(interval),
+            spread: (spread > 0).then(|| Duration::from_millis(spread)),
+            probes: NonZeroU32::new(probes).unwrap_or(NonZeroU32::MIN),
             timeout: Duration::from_millis(timeout),
             spool: spool.into(),
             spool_bytes: spool_mib << 20,
@@ -122,6 +134,17 @@ mod tests {
         assert_eq!((settings.interval, settings.timeout), (Duration::from_secs(10), Duration::from_secs(2)));
         let named = [("CLOUDPING_STREAM", "events"), ("AWS_REGION", "eu-west-1"), ("CLOUDPING_VANTAGE", "euw1-az2")];
         assert_eq!(read(&named).unwrap().vantage.as_str(), "euw1-az2");
+    }
+
+    #[test]
+    fn a_round_can_be_short_and_hold_several_probes_of_a_target() {
+        let names = [("CLOUDPING_STREAM", "events"), ("AWS_REGION", "eu-west-1")];
+        let of = |given: &[(&str, &str)]| read(&[&names, given].concat()).map(|read| (read.spread, read.probes.get()));
+        assert_eq!(of(&[]), Ok((None, 1)));
+        let given = [("CLOUDPING_SPREAD_MS", "1000"), ("CLOUDPING_PROBES", "5")];
+        assert_eq!(of(&given), Ok((Some(Duration::from_secs(1)), 5)));
+        let faults = of(&[("CLOUDPING_SPREAD_MS", "0"), ("CLOUDPING_PROBES", "21")]).unwrap_err();
+        assert!(faults.len() == 2 && faults[1].starts_with("CLOUDPING_PROBES is \"21\""), "{faults:?}");
     }
 
     #[test]

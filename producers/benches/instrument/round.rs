@@ -108,7 +108,14 @@ async fn last_round(ports: [u16; 2]) -> Result<Option<Round>, Box<dyn Error>> {
         Ok(Target::new(TargetId::new(&format!("target-{number}"))?, endpoint))
     };
     let targets = (0..TARGETS).map(target).collect::<Result<_, _>>()?;
-    let vantage = Vantage { id: VantageId::new("bench")?, source: None, targets, interval: INTERVAL, timeout: TIMEOUT };
+    let vantage = Vantage {
+        id: VantageId::new("bench")?,
+        source: None,
+        targets,
+        interval: INTERVAL,
+        spread: None,
+        timeout: TIMEOUT,
+    };
     let (stop, shutdown) = watch::channel(false);
     let (outlet, mut rounds) = mpsc::channel(1);
     let surroundings = Surroundings {

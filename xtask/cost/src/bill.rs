@@ -2,14 +2,12 @@
 
 use serde::Serialize;
 
-use crate::assumptions as assumed;
 use crate::assumptions::{Deployment, MONTH_HOURS, MONTH_S};
+use crate::priced::{self, Usage};
 use crate::prices::{PriceError, Prices};
 use crate::simulate::Counted;
+use crate::templates::{Resource, TemplateError};
 
-const GB: f64 = 1e9;
-/// PUT payload units are of 25 KB.
-const PUT_UNIT_BYTES: f64 = 25_600.0;
 /// A checkpoint is written and read once a batch: two write units, one read unit.
 const CHECKPOINT_UNITS: (f64, f64) = (2.0, 1.0);
 
@@ -19,21 +17,37 @@ const CHECKPOINT_UNITS: (f64, f64) = (2.0, 1.0);
 pub enum Basis {
     /// The code was run, and what it did was counted.
     Counted,
-    /// Follows from the deployment's shape.
+    /// Stands in the templates or follows from them.
     Given,
     /// A number in `assumptions.rs` is in it.
     Assumed,
+}
+
+/// How much there is of something in a month.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantity {
+    what: String,
+    price: String,
+    quantity: f64,
+    basis: Basis,
+}
+
+impl Quantity {
+    /// So much of that, at the price of that name.
+    pub fn new(what: impl Into<String>, price: impl Into<String>, quantity: f64, basis: Basis) -> Self {
+        Self { what: what.into(), price: price.into(), quantity, basis }
+    }
 }
 
 /// One line of a bill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     /// What is paid for.
-    pub what: &'static str,
+    pub what: String,
     /// How many of it in a month.
     pub quantity: f64,
     /// The price's name in `xtask/prices.toml`.
-    pub price: &'static str,
+    pub price: String,
     /// US dollars a month.
     pub usd: f64,
     /// Where the quantity is from.
@@ -43,188 +57,214 @@ pub struct Line {
 /// A month's bill.
 #[derive(Debug, Clone, Serialize)]
 pub struct Bill {
-    /// From one round to the next, s.
-    pub interval_s: u32,
-    /// How long the processor's event source gathers a batch, s.
-    pub window_s: u32,
     /// Vantage points.
     pub regions: u32,
     /// Targets of each.
     pub targets: u32,
+    /// Probes to each target in a round.
+    pub probes: u32,
+    /// From one round to the next, s.
+    pub interval_s: u32,
     /// US dollars a month.
     pub total_usd: f64,
     /// The most expensive first.
     pub lines: Vec<Line>,
-    /// Write request units a month, by kind of item, the most first: without checkpoints.
-    pub write_units: Vec<(String, f64)>,
-    /// Read request units of the query service a month, by kind of item, the most first: with those of listing all heads.
-    pub view_units: Vec<(String, f64)>,
-    /// Write request units a second of the partition that has most, that of all heads: DynamoDB allows a partition 1,000.
-    pub heads_write_units_a_second: f64,
+    /// Write and read request units a second of the live store, means.
+    pub store_units_a_second: (f64, f64),
     /// Bytes of a vantage point's head.
     pub head_bytes: u64,
+}
+
+/// Why there is no bill.
+#[derive(Debug, thiserror::Error)]
+pub enum BillError {
+    /// A price is missing.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// A template lacks something.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A type that nobody has said the price of.
+    #[error(
+        "{stack}: {id} is of the type {kind}, whose price is not known: expected one of those in xtask/cost/src/priced.rs"
+    )]
+    Unknown {
+        /// The stack.
+        stack: String,
+        /// The resource's name in it.
+        id: String,
+        /// Its type.
+        kind: String,
+    },
+    /// A function of which nobody knows how often it runs.
+    #[error(
+        "{stack}: how often the function {name} runs is not known: expected one of METRICS in xtask/cost/src/priced.rs"
+    )]
+    Function {
+        /// The stack.
+        stack: String,
+        /// The function.
+        name: String,
+    },
+    /// A service without its task.
+    #[error("{stack}: there is no task definition {id}, expected that of a service")]
+    Task {
+        /// The stack.
+        stack: String,
+        /// The definition's name in it.
+        id: String,
+    },
+    /// A table that would be throttled.
+    #[error(
+        "{what} is {units} units a second, and {used:.1} are used on the average: expected more, in table.capacity of the settings"
+    )]
+    Capacity {
+        /// Which of both.
+        what: &'static str,
+        /// What the template gives.
+        units: f64,
+        /// What is asked for.
+        used: f64,
+    },
 }
 
 /// The bill of a deployment.
 ///
 /// # Errors
-/// [`PriceError`] when a price is missing.
-pub fn of(deployment: &Deployment, counted: &Counted, prices: &Prices) -> Result<Bill, PriceError> {
-    let quantities =
-        [live_store(deployment, counted), log_and_archive(deployment, counted), functions(deployment)].concat();
-    let line = |(what, price, quantity, basis): Quantity| {
-        Ok(Line { what, price, quantity, usd: quantity * prices.get(price)?.usd, basis })
-    };
-    let mut lines = quantities.into_iter().map(line).collect::<Result<Vec<Line>, PriceError>>()?;
+/// [`BillError`].
+pub fn of(
+    deployment: &Deployment,
+    counted: &Counted,
+    resources: &[Resource],
+    prices: &Prices,
+) -> Result<Bill, BillError> {
+    let usage = Usage { deployment, counted, all: resources };
+    let mut lines: Vec<Line> = Vec::new();
+    for resource in resources {
+        for Quantity { what, price, quantity, basis } in priced::quantities(resource, &usage)? {
+            let (quantity, each) = (quantity * resource.times, prices.get(&price)?.usd);
+            match lines.iter_mut().find(|line| line.what == what && line.price == price) {
+                Some(line) => (line.quantity, line.usd) = (line.quantity + quantity, line.usd + quantity * each),
+                None => lines.push(Line { what, quantity, usd: quantity * each, price, basis }),
+            }
+        }
+    }
     lines.sort_by(|one, other| other.usd.total_cmp(&one.usd));
-    let views = a_month(deployment, &counted.viewed.read).map(|(kind, units)| match kind == "heads" {
-        true => (kind, units + heads_listed(counted)),
-        false => (kind, units),
-    });
-    let written_heads = counted.processed.written.get("heads").copied().unwrap_or(0) as f64;
     Ok(Bill {
-        interval_s: deployment.interval_s,
-        window_s: deployment.window_s,
         regions: deployment.regions,
         targets: deployment.targets,
+        probes: deployment.probes,
+        interval_s: deployment.interval_s,
         total_usd: lines.iter().map(|line| line.usd).sum(),
         lines,
-        write_units: largest_first(a_month(deployment, &counted.processed.written)),
-        view_units: largest_first(views),
-        heads_write_units_a_second: f64::from(deployment.regions) * written_heads / 86_400.0,
+        store_units_a_second: (counted.writes(deployment) / MONTH_S, counted.reads(deployment) / MONTH_S),
         head_bytes: counted.head_bytes,
     })
 }
 
-type Quantity = (&'static str, &'static str, f64, Basis);
+impl Counted {
+    /// Write request units of the live store in a month.
+    pub fn writes(&self, deployment: &Deployment) -> f64 {
+        let of_one: u64 = self.processed.written.values().sum();
+        of_one as f64 * days(deployment) + CHECKPOINT_UNITS.0 * deployment.batches()
+    }
 
-fn live_store(deployment: &Deployment, counted: &Counted) -> Vec<Quantity> {
-    let sum = |units: &std::collections::BTreeMap<String, u64>| {
-        a_month(deployment, units).map(|(_, units)| units).sum::<f64>()
-    };
-    let (checkpoint_writes, checkpoint_reads) = CHECKPOINT_UNITS;
-    let written = sum(&counted.processed.written) + checkpoint_writes * deployment.batches();
-    let read = sum(&counted.processed.read) + checkpoint_reads * deployment.batches();
-    let viewed = sum(&counted.viewed.read) + heads_listed(counted);
-    let stored = f64::from(deployment.regions) * counted.stored_bytes / GB;
-    vec![
-        ("live store: writes of the processor", "dynamodb-write-unit", written, Basis::Counted),
-        ("live store: reads of the processor", "dynamodb-read-unit", read, Basis::Counted),
-        ("live store: reads of the query service", "dynamodb-read-unit", viewed, Basis::Counted),
-        ("live store: storage, after a year", "dynamodb-storage", stored, Basis::Counted),
-    ]
+    /// Read request units of the live store in a month: the processor's, and those of one query service.
+    pub fn reads(&self, deployment: &Deployment) -> f64 {
+        let of_one: u64 = self.processed.read.values().chain(self.viewed.read.values()).sum();
+        let listed = self.heads_listed as f64 * MONTH_S / deployment.refresh_s;
+        of_one as f64 * days(deployment) + CHECKPOINT_UNITS.1 * deployment.batches() + listed
+    }
 }
 
-fn log_and_archive(deployment: &Deployment, counted: &Counted) -> Vec<Quantity> {
-    let rounds = deployment.rounds();
-    let units = rounds * (counted.round_bytes / PUT_UNIT_BYTES).ceil();
-    let runs = MONTH_S / assumed::ARCHIVER_EVERY_S;
-    let samples = deployment.probes() * assumed::SAMPLE_BYTES * assumed::MONTHS_KEPT / GB;
-    // The region in which the log is sends nothing across.
-    let abroad = f64::from(deployment.regions - 1) / f64::from(deployment.regions);
-    let appended = rounds * abroad * (counted.round_bytes + assumed::APPEND_BYTES) / GB;
-    let probed = deployment.probes() * assumed::PROBE_BYTES / GB;
-    vec![
-        ("event log: shards", "kinesis-shard-hour", f64::from(deployment.shards) * MONTH_HOURS, Basis::Given),
-        ("event log: rounds put", "kinesis-put-unit", units, Basis::Counted),
-        ("rounds on their way to the log's region", "transfer-between-regions", appended, Basis::Assumed),
-        ("probes leaving their region", "transfer-between-regions", probed, Basis::Assumed),
-        ("archive: storage, after a year", "s3-storage", samples, Basis::Assumed),
-        ("archive: writes", "s3-put", runs * assumed::ARCHIVER_PUTS, Basis::Assumed),
-        ("archive: reads", "s3-get", runs * assumed::ARCHIVER_GETS, Basis::Assumed),
-        ("archiver: run time", "lambda-gb-second", runs * assumed::ARCHIVER_S * assumed::ARCHIVER_GB, Basis::Assumed),
-    ]
-}
-
-fn functions(deployment: &Deployment) -> Vec<Quantity> {
-    let (producers, batches) = (deployment.producer_invocations(), deployment.batches());
-    let measuring = producers * deployment.producer_s() * assumed::PRODUCER_GB;
-    let counting = batches * assumed::PROCESSOR_S * assumed::PROCESSOR_GB;
-    let logged = (producers + batches) * assumed::INVOCATION_LOG_BYTES / GB;
-    let metrics = f64::from(deployment.regions) * assumed::PRODUCER_METRICS + assumed::OTHER_METRICS;
-    vec![
-        ("producers: run time", "lambda-gb-second", measuring, Basis::Assumed),
-        ("producers: requests", "lambda-request", producers, Basis::Given),
-        ("producers: schedule", "scheduler-invocation", producers, Basis::Given),
-        ("processor: run time", "lambda-gb-second", counting, Basis::Assumed),
-        ("processor: requests", "lambda-request", batches, Basis::Given),
-        ("logs", "logs-ingested", logged, Basis::Assumed),
-        ("metrics", "metric", metrics, Basis::Assumed),
-        ("query service: processors", "fargate-vcpu-hour", MONTH_HOURS * assumed::QUERY_VCPU, Basis::Assumed),
-        ("query service: memory", "fargate-gb-hour", MONTH_HOURS * assumed::QUERY_GB, Basis::Assumed),
-        ("query service: load balancer", "load-balancer-hour", MONTH_HOURS, Basis::Given),
-    ]
-}
-
-/// Units of all vantage points in a month, of those of one in a day.
-fn a_month<'a>(
-    deployment: &'a Deployment,
-    units: &'a std::collections::BTreeMap<String, u64>,
-) -> impl Iterator<Item = (String, f64)> + 'a {
-    let times = f64::from(deployment.regions) * MONTH_HOURS / 24.0;
-    units.iter().map(move |(kind, units)| (kind.clone(), *units as f64 * times))
-}
-
-fn heads_listed(counted: &Counted) -> f64 {
-    counted.heads_listed as f64 * MONTH_S / assumed::REFRESH_S as f64
-}
-
-fn largest_first(units: impl Iterator<Item = (String, f64)>) -> Vec<(String, f64)> {
-    let mut units: Vec<_> = units.filter(|(_, units)| *units > 0.0).collect();
-    units.sort_by(|one, other| other.1.total_cmp(&one.1));
-    units
+/// Days of a vantage point in a month, of all of them.
+fn days(deployment: &Deployment) -> f64 {
+    f64::from(deployment.regions) * MONTH_HOURS / 24.0
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::metered::Meter;
 
-    fn bill() -> Bill {
-        let meter = |written: &[(&str, u64)], read: &[(&str, u64)]| {
-            let units = |of: &[(&str, u64)]| of.iter().map(|(kind, units)| ((*kind).to_owned(), *units)).collect();
-            Meter { written: units(written), read: units(read) }
+    fn resource(kind: &str, properties: Value, times: f64) -> Resource {
+        Resource { stack: "n-state".into(), id: "It".into(), kind: kind.into(), properties, times }
+    }
+
+    fn bill(resources: &[Resource]) -> Result<Bill, BillError> {
+        let meter = |written: u64, read: u64| Meter {
+            written: [("heads".to_owned(), written)].into(),
+            read: [("heads".to_owned(), read)].into(),
         };
         let counted = Counted {
-            processed: meter(&[("heads", 86_400), ("panes/1m", 1_000_000)], &[("panes/1h", 24)]),
-            viewed: meter(&[], &[("heads", 10), ("panes/1m", 100)]),
+            processed: meter(1_000, 24),
+            viewed: meter(0, 110),
             heads_listed: 3,
             round_bytes: 30_000.0,
             stored_bytes: 1e9 / 36.0,
             head_bytes: 900,
         };
-        of(&Deployment::default_at(1, 10), &counted, &Prices::built_in().unwrap()).unwrap()
+        of(&Deployment::example(), &counted, resources, &Prices::built_in().unwrap())
     }
 
-    fn line(bill: &Bill, what: &str) -> Line {
-        bill.lines.iter().find(|line| line.what == what).unwrap().clone()
-    }
-
-    #[test]
-    fn quantities_are_those_of_all_regions_in_a_month() {
-        let bill = bill();
-        let days = 730.0 / 24.0;
-        let written = line(&bill, "live store: writes of the processor");
-        assert_eq!(written.quantity, 36.0 * days * 86_400.0 + 36.0 * days * 1e6 + 2.0 * 262_800.0);
-        let read = line(&bill, "live store: reads of the query service").quantity;
-        assert!((read - (36.0 * days * 110.0 + 3.0 * 2_628_000.0)).abs() < 1e-3, "{read}");
-        assert!((line(&bill, "live store: storage, after a year").usd - 0.25).abs() < 1e-9);
-        assert_eq!(line(&bill, "event log: rounds put").quantity, 36.0 * 2_628_000.0 * 2.0, "two units a record");
-        assert_eq!(line(&bill, "producers: run time").quantity, 36.0 * 43_800.0 * 61.0 * 0.125);
-        assert_eq!(bill.heads_write_units_a_second, 36.0);
+    fn usd(bill: &Bill, what: &str) -> f64 {
+        bill.lines.iter().find(|line| line.what == what).map_or(0.0, |line| line.usd)
     }
 
     #[test]
-    fn lines_are_quantity_times_price_the_largest_first() {
-        let bill = bill();
-        let prices = Prices::built_in().unwrap();
-        for line in &bill.lines {
-            assert_eq!(line.usd, line.quantity * prices.get(line.price).unwrap().usd, "{}", line.what);
-        }
-        assert!(bill.lines.is_sorted_by(|one, next| one.usd >= next.usd));
-        let sum: f64 = bill.lines.iter().map(|line| line.usd).sum();
-        assert_eq!(bill.total_usd, sum);
-        assert_eq!(bill.write_units[0].0, "panes/1m");
-        assert_eq!(bill.view_units[0].0, "heads", "{:?}", bill.view_units);
+    fn a_stream_costs_its_shards_and_what_is_put() {
+        let stream = |hours| json!({ "ShardCount": 2, "RetentionPeriodHours": hours });
+        let day = bill(&[resource("AWS::Kinesis::Stream", stream(24), 1.0)]).unwrap();
+        assert!((usd(&day, "event log: shards") - 2.0 * 730.0 * 0.015).abs() < 1e-9);
+        let put = day.lines.iter().find(|line| line.what == "event log: rounds put").unwrap();
+        assert_eq!((put.quantity, put.basis), (36.0 * 43_800.0 * 2.0, Basis::Counted), "two units a record");
+        let longer = bill(&[resource("AWS::Kinesis::Stream", stream(48), 1.0)]).unwrap();
+        assert!((longer.total_usd - day.total_usd - 2.0 * 730.0 * 0.02).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_table_is_paid_for_by_the_request_or_by_the_hour_and_must_be_enough() {
+        let asked =
+            bill(&[resource("AWS::DynamoDB::Table", json!({ "BillingMode": "PAY_PER_REQUEST" }), 1.0)]).unwrap();
+        let written = 36.0 * 730.0 / 24.0 * 1_000.0 + 2.0 * 262_800.0;
+        assert!((usd(&asked, "live store: writes") - written * 0.625e-6).abs() < 1e-9);
+        let given =
+            |write: u32| json!({ "ProvisionedThroughput": { "WriteCapacityUnits": write, "ReadCapacityUnits": 9 } });
+        let given = |write| bill(&[resource("AWS::DynamoDB::Table", given(write), 1.0)]);
+        assert!((usd(&given(2).unwrap(), "live store: write capacity") - 2.0 * 730.0 * 0.00065).abs() < 1e-9);
+        let short = "live store: write capacity is 0 units a second, and 0.6 are used on the average";
+        assert!(given(0).unwrap_err().to_string().starts_with(short));
+    }
+
+    #[test]
+    fn functions_are_priced_by_what_runs_in_them() {
+        let function = |name: &str| {
+            let variables = json!({ "Variables": { "CLOUDPING_METRICS": "off" } });
+            json!({ "FunctionName": name, "MemorySize": 128, "Architectures": ["arm64"], "Environment": variables })
+        };
+        let producers = bill(&[resource("AWS::Lambda::Function", function("n-producer"), 36.0)]).unwrap();
+        let run = 36.0 * 43_800.0 * 2.0 * 0.125 * 1.33334e-5;
+        assert!((usd(&producers, "producers: run time") - run).abs() < 1e-9);
+        assert_eq!(usd(&producers, "metrics"), 0.0);
+        let unknown = bill(&[resource("AWS::Lambda::Function", function("n-else"), 1.0)]).unwrap_err();
+        assert!(unknown.to_string().contains("the function n-else"), "{unknown}");
+    }
+
+    #[test]
+    fn a_type_without_a_price_is_an_error_and_not_nothing() {
+        assert_eq!(bill(&[resource("AWS::IAM::Role", json!({}), 1.0)]).unwrap().total_usd, 0.0);
+        let unknown = bill(&[resource("AWS::RDS::DBInstance", json!({}), 1.0)]).unwrap_err();
+        assert!(unknown.to_string().contains("It is of the type AWS::RDS::DBInstance"), "{unknown}");
+    }
+
+    #[test]
+    fn lines_are_sums_the_largest_first() {
+        let alarm = || resource("AWS::CloudWatch::Alarm", json!({}), 36.0);
+        let page = resource("AWS::CloudWatch::Dashboard", json!({}), 1.0);
+        let bill = bill(&[page, alarm(), alarm()]).unwrap();
+        assert_eq!(bill.lines.iter().map(|line| line.what.as_str()).collect::<Vec<_>>(), ["alarms", "dashboard"]);
+        assert!((bill.total_usd - 10.2).abs() < 1e-9);
     }
 }

@@ -4,40 +4,39 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::bill::{Basis, Bill};
+use crate::bill::{Basis, Bill, Line};
 use crate::prices::Prices;
 
-/// All bills, with what they rest on.
-pub fn json(prices: &Prices, bills: &[Bill]) -> Value {
-    json!({ "prices_as_of": prices.as_of, "region": prices.region, "currency": "USD", "a_month": bills })
+/// The bill, with what it rests on.
+pub fn json(prices: &Prices, bill: &Bill) -> Value {
+    json!({ "prices_as_of": prices.as_of, "region": prices.region, "currency": "USD", "a_month": bill })
 }
 
-/// All bills, one below the other.
-pub fn table(prices: &Prices, bills: &[Bill]) -> String {
+/// `bench-results/cost.json`: the total against its bar, and every line.
+pub fn figures(bill: &Bill, bar_usd: Option<f64>) -> Value {
+    let total = json!({
+        "figure": "a month, all of it", "value": bill.total_usd, "unit": "USD",
+        "bar": bar_usd.map(|bar| format!("<= {bar}")), "holds": bar_usd.map(|bar| bill.total_usd <= bar),
+    });
+    let line =
+        |line: &Line| json!({ "figure": line.what, "value": line.usd, "unit": "USD", "bar": null, "holds": null });
+    std::iter::once(total).chain(bill.lines.iter().map(line)).collect()
+}
+
+/// The bill as a table.
+pub fn table(prices: &Prices, bill: &Bill) -> String {
     let mut text = format!(
         "US dollars a month, by list prices of {} as of {} (xtask/prices.toml; check them), without free tiers.\n\
          counted: the code was run and what it asked for counted. assumed: see xtask/cost/src/assumptions.rs.\n",
         prices.region, prices.as_of
     );
-    for bill in bills {
-        bill_table(prices, bill, &mut text);
-    }
-    text
-}
-
-fn bill_table(prices: &Prices, bill: &Bill, text: &mut String) {
-    let Bill { regions, targets, interval_s, window_s, .. } = bill;
-    let rate = match interval_s {
-        1 => "one round a second".to_owned(),
-        60 => "one round a minute".to_owned(),
-        other => format!("one round in {other} s"),
-    };
     let mut line = |line: String| {
         // A String takes everything.
         let _ = writeln!(text, "{}", line.trim_end());
     };
+    let Bill { regions, targets, probes, interval_s, .. } = bill;
     line(format!(
-        "\n{regions} regions, {targets} targets each, {rate}; batches of {window_s} s: {:.2} a month\n",
+        "\n{regions} regions, {targets} targets each, {probes} probes each {interval_s} s: {:.2} a month\n",
         bill.total_usd
     ));
     for entry in &bill.lines {
@@ -46,16 +45,17 @@ fn bill_table(prices: &Prices, bill: &Bill, text: &mut String) {
             Basis::Given => "",
             Basis::Assumed => "assumed",
         };
-        let per = prices.get(entry.price).map_or("", |price| &price.per);
-        let (usd, what, quantity) = (entry.usd, entry.what, number(entry.quantity));
-        line(format!("{usd:>10.2}  {what:<42} {quantity:>8}  {basis:<8} {per}"));
+        let per = prices.get(&entry.price).map_or("", |price| &price.per);
+        let (usd, share) = (entry.usd, 100.0 * entry.usd / bill.total_usd);
+        let (what, quantity) = (&entry.what, number(entry.quantity));
+        line(format!("{usd:>10.2} {share:>4.0} %  {what:<42} {quantity:>8}  {basis:<8} {per}"));
     }
-    for (title, units) in [("written", &bill.write_units), ("read for the live view", &bill.view_units)] {
-        let units: Vec<String> = units.iter().map(|(kind, units)| format!("{kind} {}", number(*units))).collect();
-        line(format!("\n  Units {title}: {}", units.join(", ")));
-    }
-    let (hot, head) = (bill.heads_write_units_a_second, bill.head_bytes);
-    line(format!("  Heads: {head} bytes each; {hot:.0} write units a second in their partition, which may take 1000."));
+    let (written, read) = bill.store_units_a_second;
+    line(format!(
+        "\n  Live store: {written:.1} write and {read:.1} read units a second; a head of {} bytes.",
+        bill.head_bytes
+    ));
+    text
 }
 
 /// Three digits that matter, with k, M or G.
@@ -76,43 +76,48 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bill::Line;
 
     fn bill() -> Bill {
-        let line = |what, usd, basis| Line { what, quantity: 1_234_567.0, price: "lambda-request", usd, basis };
+        let line = |what: &str, usd, basis| Line {
+            what: what.into(),
+            quantity: 1_234_567.0,
+            price: "lambda-request".into(),
+            usd,
+            basis,
+        };
         Bill {
-            interval_s: 1,
-            window_s: 10,
             regions: 36,
             targets: 35,
+            probes: 5,
+            interval_s: 60,
             total_usd: 12.345,
             lines: vec![line("producers: requests", 12.0, Basis::Given), line("logs", 0.345, Basis::Assumed)],
-            write_units: vec![("heads".to_owned(), 1_500.0)],
-            view_units: Vec::new(),
-            heads_write_units_a_second: 36.4,
+            store_units_a_second: (9.5, 12.25),
             head_bytes: 900,
         }
     }
 
     #[test]
     fn a_table_says_what_how_much_and_whence() {
-        let text = table(&Prices::built_in().unwrap(), &[bill()]);
+        let text = table(&Prices::built_in().unwrap(), &bill());
         for expected in [
-            "36 regions, 35 targets each, one round a second; batches of 10 s: 12.35 a month",
-            "     12.00  producers: requests                           1.23M           request",
-            "      0.34  logs                                          1.23M  assumed  request",
-            "Units written: heads 1.50k",
-            "900 bytes each; 36 write units a second",
+            "36 regions, 35 targets each, 5 probes each 60 s: 12.35 a month",
+            "     12.00   97 %  producers: requests                           1.23M           request",
+            "      0.34    3 %  logs                                          1.23M  assumed  request",
+            "9.5 write and 12.2 read units a second; a head of 900 bytes",
         ] {
             assert!(text.contains(expected), "{expected:?} in\n{text}");
         }
     }
 
     #[test]
-    fn json_has_every_line() {
-        let value = json(&Prices::built_in().unwrap(), &[bill()]);
-        assert_eq!(value["a_month"][0]["lines"][1]["basis"], "assumed");
-        assert_eq!((&value["currency"], &value["a_month"][0]["total_usd"]), (&"USD".into(), &12.345.into()));
+    fn json_has_every_line_and_figures_their_bar() {
+        let value = json(&Prices::built_in().unwrap(), &bill());
+        assert_eq!(value["a_month"]["lines"][1]["basis"], "assumed");
+        assert_eq!((&value["currency"], &value["a_month"]["total_usd"]), (&"USD".into(), &12.345.into()));
+        let of = |bar| figures(&bill(), bar)[0]["holds"].clone();
+        assert_eq!([of(Some(60.0)), of(Some(12.0)), of(None)], [true.into(), false.into(), Value::Null]);
+        assert_eq!(figures(&bill(), None).as_array().unwrap().len(), 3);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use cloudping_schemas::event;
 
 use crate::assumptions::{Deployment, ENVIRONMENT_S, LATE_ONE_IN, LATE_S};
 
+/// From one probe of a target to its next in the same round.
+const BURST_US: u32 = 10_000;
 const SECOND_US: i64 = 1_000_000;
 /// Probes of a round are spread over the interval, or this long.
 const MOST_SPREAD_US: u32 = 900_000;
@@ -22,6 +24,7 @@ pub struct Producer {
     rng: fastrand::Rng,
     epoch: u64,
     number: u64,
+    probes: u32,
 }
 
 /// A round on its way.
@@ -42,7 +45,7 @@ impl Producer {
         let targets =
             ids.take(deployment.targets as usize).map(|id| Ok((TargetId::new(&id)?, rng.u32(2_000..250_000))));
         let targets = targets.collect::<Result<_, cloudping_model::IdError>>()?;
-        Ok(Self { vantage, targets, rng, epoch: 0, number: 0 })
+        Ok(Self { vantage, targets, rng, epoch: 0, number: 0, probes: deployment.probes })
     }
 
     /// Who it is.
@@ -62,12 +65,12 @@ impl Producer {
         self.epoch = environment;
         self.rng.shuffle(&mut self.targets);
         let (rng, count) = (&mut self.rng, self.targets.len().max(1) as u32);
-        let sample = |(slot, (target, base)): (u32, &(TargetId, u32))| {
+        let mut sample = |slot: u32, (target, base): &(TargetId, u32), nth: u32| {
             let answered = rng.u32(..LOST_ONE_IN) > 0;
             let jitter = rng.u32(..base / 20 + 200);
             Sample {
                 target: target.clone(),
-                offset_us: slot * (MOST_SPREAD_US / count) + rng.u32(..MOST_SPREAD_US / count),
+                offset_us: slot * (MOST_SPREAD_US / count) + rng.u32(..MOST_SPREAD_US / count) + nth * BURST_US,
                 protocol: Protocol::TcpConnect,
                 outcome: if answered { Outcome::Answered } else { Outcome::Timeout },
                 rtt_us: answered.then_some(base + jitter),
@@ -77,7 +80,10 @@ impl Producer {
                 address: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, (base % 256) as u8))),
             }
         };
-        let samples = (0..).zip(&self.targets).map(sample).collect();
+        let probes = self.probes;
+        let burst = |(slot, target)| (0..probes).map(move |nth| (slot, target, nth));
+        let samples =
+            (0..).zip(&self.targets).flat_map(burst).map(|(slot, target, nth)| sample(slot, target, nth)).collect();
         let id = RoundId { vantage: self.vantage.clone(), epoch: self.epoch, number: self.number };
         let round = Round { id, started_at, gap: None, samples };
         let late_us = match self.rng.u64(..LATE_ONE_IN) {

@@ -170,7 +170,7 @@ mod tests {
 
     /// A short simulation, of what takes a day in the program.
     async fn counted(interval_s: u32, window_s: u32) -> Counted {
-        let deployment = Deployment::default_at(interval_s, window_s);
+        let deployment = Deployment { interval_s, window_s, ..Deployment::example() };
         let mut simulation = Simulation::new(&deployment).unwrap();
         let pace = (i64::from(interval_s), i64::from(window_s));
         let middle = START + 3 * 3_600 * SECOND_US;

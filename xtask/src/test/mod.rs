@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check there is, in an order that fails early and cheaply.
 
 pub mod browser;
+mod cdk;
 mod doctests;
 mod fuzz;
 mod packages;
@@ -23,7 +24,7 @@ const STEPS: [Step; 11] = [
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy_step },
     Step { name: "dashboard", run: dashboard_step },
-    Step { name: "cdk", run: cdk_step },
+    Step { name: "cdk", run: cdk::run },
     Step { name: "python", run: python_step },
     Step { name: "servers", run: servers_step },
     Step { name: "clippy", run: clippy },
@@ -119,14 +120,6 @@ fn dashboard_step(project: &Project) -> Result<Vec<String>> {
     )?;
     dashboard::ensure_built(project)?;
     Ok(lines)
-}
-
-/// The folder of the AWS deployment.
-const CDK: &str = "cdk";
-
-fn cdk_step(project: &Project) -> Result<Vec<String>> {
-    npm::ensure_installed(project, CDK)?;
-    shell::run_keeping("the stacks of the AWS deployment", npm::npm(project, CDK).args(["run", "test"]), is_summary)
 }
 
 fn python_step(project: &Project) -> Result<Vec<String>> {

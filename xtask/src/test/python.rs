@@ -43,6 +43,15 @@ pub fn ensure_seaweedfs(project: &Project) -> Result<PathBuf> {
     Ok(python.with_file_name("weed"))
 }
 
+/// Makes the environment of what checks CloudFormation's templates; returns the program.
+///
+/// # Errors
+/// When there is no Python with `venv`, or pip cannot install the package.
+pub fn ensure_cfn_lint(project: &Project) -> Result<PathBuf> {
+    let python = environment(project, "cfn-lint", "xtask/requirements-cfn-lint.txt")?;
+    Ok(python.with_file_name("cfn-lint"))
+}
+
 /// Makes an environment in the cache unless it holds exactly what the file asks for; returns its interpreter.
 fn environment(project: &Project, name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = project.cache()?.join(name);
