@@ -52,7 +52,7 @@ impl Plan {
         let mut targets = network::targets(&catalogue, &own)?;
         // A region is not measured from itself.
         targets.retain(|target| target.id().as_str() != facts.vantage.as_str());
-        let vantage = Vantage { id: facts.vantage.clone(), source, targets, interval, timeout };
+        let vantage = Vantage { id: facts.vantage.clone(), source, targets, interval, spread: None, timeout };
         Ok(Self { join, door, key: facts, spool: (spool, spool_mib << 20), vantage })
     }
 }
