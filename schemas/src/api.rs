@@ -18,6 +18,9 @@ pub use live::*;
 mod history;
 
 pub use history::*;
+mod gateways;
+
+pub use gateways::*;
 
 /// Answer of `GET /api/v1/regions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -18,6 +18,9 @@ use crate::route::EVERYWHERE;
 use crate::senders::SenderRate;
 use crate::targets::TargetAddress;
 
+/// Where the control API listens unless told otherwise.
+pub const DEFAULT_CONTROL: &str = "127.0.0.1:8090";
+
 /// What a gateway is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -46,6 +49,8 @@ pub struct MatrixSource {
     pub url: String,
     /// How often it is asked.
     pub every: Duration,
+    /// The key that it wants, if it wants one. Never read from the file.
+    pub key: Option<String>,
 }
 
 /// What senders may do.
@@ -166,7 +171,10 @@ impl Check<'_> {
             let expected = "a region of the catalogue (`cloudping targets` lists them)";
             self.fault("region", format!("{:?}", file.region), expected);
         }
-        let control = file.control.as_deref().and_then(|text| self.address("control", text));
+        let control = match file.control.as_deref() {
+            Some("off") => None,
+            text => self.address("control", text.unwrap_or(DEFAULT_CONTROL)),
+        };
         if file.token_file.is_none() && control.is_some_and(|address| !address.ip().is_loopback()) {
             let found = file.control.clone().unwrap_or_default();
             self.fault("control", format!("{found:?} without a token_file"), "a loopback address, or a token_file");
@@ -193,7 +201,7 @@ impl Check<'_> {
     fn address(&mut self, field: &str, text: &str) -> Option<SocketAddr> {
         let address = text.parse().ok();
         if address.is_none() {
-            self.fault(field, format!("{text:?}"), "ADDRESS:PORT, such as 127.0.0.1:8090");
+            self.fault(field, format!("{text:?}"), "off, or ADDRESS:PORT such as 127.0.0.1:8090");
         }
         address
     }
@@ -203,7 +211,7 @@ impl Check<'_> {
         if !url::Url::parse(&row.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
             self.fault("matrix.url", format!("{:?}", row.url), "http://HOST:PORT or https://HOST");
         }
-        Some(MatrixSource { url: row.url.trim_end_matches('/').to_owned(), every })
+        Some(MatrixSource { url: row.url.trim_end_matches('/').to_owned(), every, key: None })
     }
 
     fn senders(&mut self, row: &file::Senders) -> SenderLimits {

@@ -124,6 +124,12 @@ impl Destination {
         routing.targets.len() < before
     }
 
+    /// Whether a region has a target.
+    #[must_use]
+    pub fn has(&self, region: &str) -> bool {
+        self.routing().targets.iter().any(|entry| &*entry.region == region)
+    }
+
     /// Takes note of how far the regions are.
     pub fn measure(&self, distances: &Arc<Distances>) {
         let mut routing = self.routing();

@@ -8,19 +8,24 @@
 pub mod batch;
 pub mod breaker;
 pub mod config;
+pub mod control;
 mod deliver;
 pub mod destination;
 mod engine;
 mod gateway;
 pub mod listener;
+pub mod matrix;
+pub mod metrics;
+pub mod overrides;
 pub mod packets;
 pub mod replies;
 pub mod route;
 pub mod senders;
 pub mod shares;
+pub mod state;
 pub mod sys;
 pub mod tally;
 pub mod targets;
 
 pub use config::Config;
-pub use gateway::{Gateway, StartError};
+pub use gateway::{ChangeError, Gateway, Shared, StartError};

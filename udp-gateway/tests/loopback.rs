@@ -5,6 +5,8 @@ mod support;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use cloudping_schemas::catalogue::Catalogue;
+use cloudping_udp_gateway::Gateway;
 use cloudping_udp_gateway::targets::TargetAddress;
 use support::{World, bound, config, receive, socket, start, until};
 
@@ -148,7 +150,8 @@ async fn a_port_that_is_taken_is_named() {
     let mut config = config("", TEST);
     config.listeners[0].address = taken.local_addr().unwrap();
     let address: SocketAddr = config.listeners[0].address;
-    let error = cloudping_udp_gateway::Gateway::start(&config, &World::default().connectors(), "run").unwrap_err();
+    let (catalogue, connectors) = (Catalogue::built_in().unwrap(), World::default().connectors());
+    let error = Gateway::start(config, catalogue, connectors, "run").unwrap_err();
     assert!(
         error.to_string().starts_with(&format!("cannot listen on UDP {address}: Address already in use")),
         "{error}"

@@ -1,53 +1,40 @@
-//! The packet counter in this process: Proxylity's, without JSON on the way.
+//! The packet counter in this process, without JSON on the way.
 
 use std::io::Write;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+
+use cloudping_packet_counter::Counter;
 
 use super::{Handler, TargetError};
 use crate::packets::Packets;
 use crate::replies::Replies;
 
-/// Answers the first datagram of each address in a batch with `"{n} {region}\n"`, n being the address' datagrams in the batch.
+/// Answers the first datagram of each address in a batch with how many it has there, and the region.
 #[derive(Debug)]
 pub struct PacketCounter {
     region: String,
-    scratch: Mutex<Scratch>,
-}
-
-/// Memory that is used again.
-#[derive(Debug, Default)]
-struct Scratch {
-    /// The addresses of a batch, sorted, each with the index of its datagram.
-    order: Vec<(IpAddr, usize)>,
-    /// The index of an address' first datagram, and how many it has.
-    counts: Vec<(usize, usize)>,
-    text: Vec<u8>,
+    /// Memory that is used again: of the counts, and of a reply.
+    memory: Mutex<(Counter<usize>, Vec<u8>)>,
 }
 
 impl PacketCounter {
     /// One that says it is in this region.
     #[must_use]
     pub fn new(region: &str) -> Self {
-        Self { region: region.to_owned(), scratch: Mutex::default() }
+        Self { region: region.to_owned(), memory: Mutex::default() }
     }
 }
 
 impl Handler for PacketCounter {
     fn handle(&self, packets: &Packets, replies: &mut Replies) -> Result<(), TargetError> {
-        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        let Scratch { order, counts, text } = &mut *scratch;
-        order.clear();
-        order.extend(packets.iter().enumerate().map(|(index, packet)| (packet.remote.ip(), index)));
-        order.sort_unstable();
-        counts.clear();
-        counts.extend(order.chunk_by(|one, other| one.0 == other.0).map(|chunk| (chunk[0].1, chunk.len())));
-        counts.sort_unstable();
-        for (index, count) in counts {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counter, text) = &mut *memory;
+        let senders = packets.iter().enumerate().map(|(index, packet)| (packet.remote.ip(), index));
+        for count in counter.count(senders) {
             text.clear();
             // Writing to a vector cannot fail.
-            let _ = writeln!(text, "{count} {}", self.region);
-            replies.push(*index, text);
+            let _ = write!(text, "{}", count.body(Some(&self.region)));
+            replies.push(count.tag, text);
         }
         Ok(())
     }

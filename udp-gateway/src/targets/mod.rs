@@ -94,6 +94,12 @@ pub trait Connect: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Connectors(Vec<Arc<dyn Connect>>);
 
+impl fmt::Debug for Connectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connectors").field(&self.0.len()).finish()
+    }
+}
+
 impl Connectors {
     /// One more way.
     #[must_use]

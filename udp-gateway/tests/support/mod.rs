@@ -82,7 +82,7 @@ pub fn config(head: &str, destination: &str) -> Config {
 }
 
 pub fn start(config: &Config, world: &World) -> Gateway {
-    Gateway::start(config, &world.connectors(), "run").unwrap()
+    Gateway::start(config.clone(), Catalogue::built_in().unwrap(), world.connectors(), "run").unwrap()
 }
 
 pub fn socket() -> UdpSocket {
