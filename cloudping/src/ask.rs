@@ -10,8 +10,19 @@ use crate::failure::Failure;
 /// Longer than the server's own bound of a statement.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The variable that holds a key, where the server wants one.
-const KEY: &str = "CLOUDPING_KEY";
+/// What is asked, as far as it differs.
+pub struct Asked {
+    /// The variable that holds a key, where it wants one.
+    key: &'static str,
+    /// The command that starts one.
+    start: &'static str,
+}
+
+/// The API of a running cloudping.
+const SERVICE: Asked = Asked { key: "CLOUDPING_KEY", start: "cloudping up" };
+/// The control API of a UDP gateway.
+pub const GATEWAY: Asked =
+    Asked { key: "CLOUDPING_GATEWAY_TOKEN", start: "cloudping gateway run --config gateway.toml" };
 
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().timeout_global(Some(LIMIT)).http_status_as_error(false).build().into()
@@ -19,21 +30,39 @@ fn agent() -> ureq::Agent {
 
 /// GETs `path` with the parameters.
 pub fn get<T: DeserializeOwned>(url: &str, path: &str, parameters: &[(&str, &str)]) -> Result<T, Failure> {
+    get_from(&SERVICE, url, path, parameters)
+}
+
+/// The same of something else.
+pub fn get_from<T: DeserializeOwned>(
+    asked: &Asked,
+    url: &str,
+    path: &str,
+    parameters: &[(&str, &str)],
+) -> Result<T, Failure> {
     let request = agent().get(address(url, path)?).query_pairs(parameters.iter().copied());
-    answer(url, with_key(request).call())
+    answer(asked, url, with_key(asked, request).call())
 }
 
 /// POSTs a JSON body to `path`.
 pub fn post<T: DeserializeOwned>(url: &str, path: &str, body: &impl serde::Serialize) -> Result<T, Failure> {
     let request = agent().post(address(url, path)?).header("Accept", "application/json");
-    answer(url, with_key(request).send_json(body))
+    answer(&SERVICE, url, with_key(&SERVICE, request).send_json(body))
 }
 
-/// Sends the key of the environment, if there is one. No option has it: everybody on a machine sees its command lines.
-fn with_key<B>(request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-    match std::env::var(KEY) {
-        Ok(key) if !key.is_empty() => request.header("Authorization", format!("Bearer {key}")),
-        _ => request,
+/// The key of the environment for a running cloudping, if there is one. No option has it: everybody on a machine sees its command lines.
+pub fn key() -> Option<String> {
+    variable(SERVICE.key)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|key| !key.is_empty())
+}
+
+fn with_key<B>(asked: &Asked, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+    match variable(asked.key) {
+        Some(key) => request.header("Authorization", format!("Bearer {key}")),
+        None => request,
     }
 }
 
@@ -45,12 +74,14 @@ fn address(url: &str, path: &str) -> Result<String, Failure> {
 }
 
 fn answer<T: DeserializeOwned>(
+    asked: &Asked,
     url: &str,
     response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<T, Failure> {
     let mut response = response.map_err(|error| {
         Failure::runtime(format!(
-            "no cloudping answers at {url} ({error}); start one with `cloudping up`, or name it with --url"
+            "no cloudping answers at {url} ({error}); start one with `{}`, or name it with --url",
+            asked.start
         ))
     })?;
     let status = response.status();

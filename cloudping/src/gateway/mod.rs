@@ -1,5 +1,7 @@
 //! `cloudping gateway`: the UDP gateway.
 
+mod run;
+mod status;
 mod test;
 
 use clap::{Args, Subcommand};
@@ -16,6 +18,10 @@ pub struct GatewayArgs {
 
 #[derive(Debug, Subcommand)]
 enum GatewayCommand {
+    /// Receive UDP datagrams, and hand them in batches to the nearest target that is well
+    Run(run::RunArgs),
+    /// Show what a running gateway receives, and who serves it
+    Status(status::StatusArgs),
     /// Send packets to a packet counter, and show which regions counted them, and how long it took
     Test(test::TestArgs),
 }
@@ -23,6 +29,8 @@ enum GatewayCommand {
 /// Does it.
 pub fn run(args: GatewayArgs) -> Result<(), Failure> {
     match args.command {
+        GatewayCommand::Run(args) => run::run(&args),
+        GatewayCommand::Status(args) => status::run(&args),
         GatewayCommand::Test(args) => test::run(&args),
     }
 }
