@@ -78,6 +78,10 @@ struct Shared {
     schedule: String,
     retries: i32,
     log_retention_days: i32,
+    /// Variables that are the same everywhere.
+    environment: BTreeMap<String, String>,
+    /// Variables that are a number of the settings' `producers`, by its field.
+    environment_from_settings: BTreeMap<String, String>,
 }
 
 /// What each region should have: a function of the settings, the package and the regions that the catalogue does not know.
@@ -128,16 +132,19 @@ impl Deployment {
     }
 
     fn configuration(&self, region: &str) -> Configuration {
-        let Settings { name, home_region, interval_seconds, timeout_ms, .. } = &self.settings;
-        let Shared { runtime, handler, memory_mib, slack_seconds, .. } = &self.shared;
-        let mut environment = BTreeMap::from(
+        let Settings { name, home_region, interval_seconds, timeout_ms, numbers, .. } = &self.settings;
+        let Shared { runtime, handler, memory_mib, slack_seconds, environment, environment_from_settings, .. } =
+            &self.shared;
+        let mut environment = environment.clone();
+        let number = |(variable, field): (&String, &String)| Some((variable.clone(), numbers.get(field)?.to_string()));
+        environment.extend(environment_from_settings.iter().filter_map(number));
+        environment.extend(
             [
                 ("CLOUDPING_STREAM", format!("{name}-events")),
                 ("CLOUDPING_STREAM_REGION", home_region.clone()),
                 ("CLOUDPING_VANTAGE", region.to_owned()),
                 ("CLOUDPING_ROUNDS", (60 / interval_seconds).to_string()),
                 ("CLOUDPING_INTERVAL_MS", (interval_seconds * 1_000).to_string()),
-                ("CLOUDPING_TIMEOUT_MS", timeout_ms.to_string()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

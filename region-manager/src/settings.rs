@@ -1,6 +1,9 @@
 //! What is deployed, and what the region manager may do: the same `settings.json` as the stacks of `cdk/`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The part of `settings.json` that the region manager needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Settings {
     pub interval_seconds: u32,
     /// How long a probe waits for its answer, milliseconds.
     pub timeout_ms: u32,
+    /// All numbers of `producers`, by their fields: what is handed to the program as it is.
+    pub numbers: BTreeMap<String, u64>,
     /// The opt-in regions that may be enabled. No others ever are.
     pub enable: Vec<String>,
     /// The regions that get no producer, though they are enabled.
@@ -50,6 +55,8 @@ struct File {
 struct Producers {
     interval_seconds: u32,
     timeout_ms: u32,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -66,14 +73,19 @@ impl Settings {
     /// [`SettingsError`]: of the fields, all faults at once.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
         let file: File = serde_json::from_str(text).map_err(|error| SettingsError::Json(error.to_string()))?;
+        let Producers { interval_seconds, timeout_ms, others } = file.producers;
+        let numbers = others.into_iter().filter_map(|(field, value)| Some((field, value.as_u64()?)));
+        let own = [("intervalSeconds", interval_seconds), ("timeoutMs", timeout_ms)];
+        let own = own.map(|(field, number)| (field.to_owned(), u64::from(number)));
         let Manager { enable, leave_out } = file.region_manager.unwrap_or_default();
         let settings = Self {
             name: file.name,
             account: file.account,
             home_region: file.home_region,
             architecture: file.architecture,
-            interval_seconds: file.producers.interval_seconds,
-            timeout_ms: file.producers.timeout_ms,
+            interval_seconds,
+            timeout_ms,
+            numbers: numbers.chain(own).collect(),
             enable,
             leave_out,
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_model::UtcMicros;
-use cloudping_region_manager::{Cloud, Code, Fleet, Mode, Report, Settings};
+use cloudping_region_manager::{Cloud, Code, Fleet, Mode, RegionReport, Report, Settings};
 use cloudping_schemas::catalogue::Catalogue;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -38,7 +38,10 @@ impl Handler {
     pub async fn invoke(&self, now: UtcMicros, within: Duration) -> (Option<Report>, Result<(), String>) {
         let fleet =
             Fleet::new(self.cloud.as_ref(), self.settings.clone(), Some(self.code.clone()), self.catalogue.clone());
-        let told = |region: &cloudping_region_manager::RegionReport| tracing::info!(?region, "region");
+        let told = |region: &RegionReport| {
+            let (steps, note) = (region.steps.join(", "), region.note.as_deref().unwrap_or_default());
+            tracing::info!(region = region.region, outcome = region.outcome.word(), steps, note, "region");
+        };
         let report = match tokio::time::timeout(within, fleet.run(Mode::Sync, told)).await {
             Ok(Ok(report)) => report,
             Ok(Err(error)) => return (None, Err(error.to_string())),

@@ -1,6 +1,7 @@
 //! The real program under a real Lambda Runtime API.
 
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use cloudping_backend_aws::{create_bucket_if_absent, s3_client};
 use cloudping_schemas::stored::AccountRegions;
@@ -40,11 +41,24 @@ fn function(rig: &Rig, runtime: &Server) -> Function {
     Function(child.unwrap())
 }
 
+/// S3 may come up later than the rest of the server.
+async fn bucket(s3: &aws_sdk_s3::Client) {
+    let mut made = create_bucket_if_absent(s3, "assets").await;
+    for _ in 0..60 {
+        if made.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        made = create_bucket_if_absent(s3, "assets").await;
+    }
+    made.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invocation_deploys_everywhere_and_writes_what_it_found() {
     let (Some(rig), Some(runtime)) = (Rig::start().await, Server::lambda_runtime()) else { return };
     let (code, s3) = (package(b"#!/bin/sh\nexit 1\n"), s3_client(&rig.config("us-east-1")));
-    create_bucket_if_absent(&s3, "assets").await.unwrap();
+    bucket(&s3).await;
     s3.put_object().bucket("assets").key("producer.zip").body(code.zip().to_vec().into()).send().await.unwrap();
     let _function = function(&rig, &runtime);
     let Outcome::Answered(report) = invoke(&runtime.address(), json!({})).await else { panic!("it failed") };
