@@ -86,7 +86,8 @@ export class RegionManagerStack extends PartStack {
     const log = `arn:aws:logs:*:${this.account}:log-group:/aws/lambda/${producer}`;
     return [
       allow([
-        'lambda:GetFunction', 'lambda:CreateFunction', 'lambda:UpdateFunctionCode', 'lambda:UpdateFunctionConfiguration', 'lambda:DeleteFunction',
+        // Lambda tells a function's tags only to those who may list them.
+        'lambda:GetFunction', 'lambda:ListTags', 'lambda:CreateFunction', 'lambda:UpdateFunctionCode', 'lambda:UpdateFunctionConfiguration', 'lambda:DeleteFunction',
         'lambda:GetPolicy', 'lambda:AddPermission', 'lambda:RemovePermission', 'lambda:TagResource',
         'lambda:GetFunctionEventInvokeConfig', 'lambda:PutFunctionEventInvokeConfig',
       ], [`arn:aws:lambda:*:${this.account}:function:${producer}`]),

@@ -59,7 +59,7 @@ describe('the region manager', () => {
 
   it('may do what its code does, and nothing else', () => {
     const { statements } = role('region-manager');
-    const beside = ['iam:PassRole', 's3:GetObject', 's3:PutObject', ...LOGS];
+    const beside = ['iam:PassRole', 'lambda:ListTags', 's3:GetObject', 's3:PutObject', ...LOGS];
     expect(called().length).toBeGreaterThan(20);
     expect(actions(statements).toSorted()).toEqual([...called(), ...beside].toSorted());
     expect(statements.filter(({ Resource }) => Resource === '*')).toEqual([]);

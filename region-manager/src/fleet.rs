@@ -22,6 +22,8 @@ const LOOKS: usize = 3;
 pub enum Mode {
     /// All of it: enable what is allowed, deploy, remove.
     Sync,
+    /// Enable what is allowed, and touch no producer.
+    Enable,
     /// Deploy and remove; enable nothing.
     Deploy,
     /// Remove all producers, wherever they are.
@@ -131,6 +133,7 @@ impl<'a> Fleet<'a> {
     ) -> Result<(), CloudError> {
         let wish = if mode == Mode::Remove { Wish::Nothing } else { wish(region, &self.settings) };
         match (wish, deployment) {
+            (wish, _) if mode == Mode::Enable && !matches!(wish, Wish::Enable | Wish::Wait) => Ok(()),
             (Wish::Producer, Some(deployment)) => self.reach(region, &deployment.producer(region), report).await,
             (Wish::Producer, None) => self.look(region, report).await,
             (Wish::Nothing, _) => self.without(region, mode, report).await,
@@ -144,8 +147,8 @@ impl<'a> Fleet<'a> {
     }
 
     async fn enable(&self, region: &AccountRegion, mode: Mode, report: &mut RegionReport) -> Result<(), CloudError> {
-        if mode != Mode::Sync {
-            report.note = Some("not enabled; `cloudping regions sync` enables it".to_owned());
+        if mode == Mode::Deploy {
+            report.note = Some("not enabled; `cloudping regions enable` does it".to_owned());
             return Ok(());
         }
         report.steps.push("enable region".to_owned());

@@ -94,7 +94,7 @@ impl Server {
         Self::ministack("sns,sqs,sts,iam")
     }
 
-    /// Starts Lambda, EventBridge, CloudWatch Logs and S3, in each region (ministack from PyPI). They answer after a second or two, and keep
+    /// Starts Lambda, EventBridge, CloudWatch Logs and S3, in each region of an account (ministack from PyPI). They answer after a second or two, and keep
     /// nothing when they end.
     ///
     /// `None`, said on standard error, where `CLOUDPING_TEST_MINISTACK` does not name the program.
@@ -103,7 +103,7 @@ impl Server {
     /// When it cannot be started.
     #[must_use]
     pub fn functions() -> Option<Self> {
-        Self::ministack("lambda,events,logs,s3,iam,sts")
+        Self::ministack("lambda,events,logs,s3,iam,sts,account")
     }
 
     fn ministack(services: &str) -> Option<Self> {

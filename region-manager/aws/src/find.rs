@@ -42,10 +42,13 @@ impl Clients {
 
     async fn function(&self) -> Result<Option<Function>, CloudError> {
         let asked = self.lambda.get_function().function_name(&self.producer).send().await;
-        let Some(GetFunctionOutput { configuration: Some(is), tags, .. }) = told_if_there("lambda:GetFunction", asked)?
-        else {
-            return Ok(None);
-        };
+        let found = told_if_there("lambda:GetFunction", asked)?;
+        let Some(GetFunctionOutput { configuration: Some(is), tags, tags_error, .. }) = found else { return Ok(None) };
+        // By its tags a function is known as a stack's: without them nothing may be done to it.
+        if let Some(error) = tags_error {
+            let message = format!("{}: {}", error.error_code, error.message);
+            return Err(CloudError { fault: Fault::Denied, request: "lambda:ListTags".to_owned(), message });
+        }
         Ok(Some(Function {
             code_sha256: is.code_sha256().unwrap_or_default().to_owned(),
             architecture: is.architectures().first().map_or("x86_64", |one| one.as_str()).to_owned(),

@@ -6,7 +6,7 @@ use cloudping_telemetry::{Line, Metric, Unit};
 /// Regions with a producer as it should be.
 pub const REGIONS_DEPLOYED: Metric = Metric::new("RegionsDeployed", Unit::Count);
 /// Regions that could not be brought to what they should have.
-pub const REGIONS_FAILED: Metric = Metric::alarming("RegionsFailed", Unit::Count);
+pub const REGIONS_FAILED: Metric = Metric::new("RegionsFailed", Unit::Count);
 /// Regions that the catalogue does not know.
 pub const REGIONS_UNCATALOGUED: Metric = Metric::new("RegionsUncatalogued", Unit::Count);
 /// All of them.

@@ -53,7 +53,10 @@ async fn only_allowed_regions_are_enabled_and_only_by_a_sync() {
     let account = Account::new(&[]).with("af-south-1", OptStatus::Disabled).with("me-south-1", OptStatus::Disabled);
     let deployed = run(&account, Mode::Deploy).await;
     assert_eq!(account.status("af-south-1"), OptStatus::Disabled);
-    assert!(deployed.regions[0].note.as_ref().unwrap().contains("regions sync"));
+    assert!(deployed.regions[0].note.as_ref().unwrap().contains("regions enable"));
+    run(&account, Mode::Enable).await;
+    assert_eq!(account.status("af-south-1"), OptStatus::Enabling);
+    account.set_status("af-south-1", OptStatus::Disabled);
     let synced = run(&account, Mode::Sync).await;
     assert_eq!(
         (account.status("af-south-1"), account.status("me-south-1")),
@@ -108,6 +111,14 @@ async fn whichever_call_fails_the_next_run_reaches_the_same() {
             assert_eq!(run(&account, Mode::Sync).await.count(Outcome::Unchanged), 1);
         }
     }
+}
+
+#[tokio::test]
+async fn enabling_touches_no_producer() {
+    let account = Account::new(&FOUR).with("af-south-1", OptStatus::Disabled);
+    let report = run(&account, Mode::Enable).await;
+    assert_eq!((report.count(Outcome::Enabling), report.count(Outcome::None)), (1, 4));
+    assert!(FOUR.iter().all(|id| account.producer(id) == Producer::default()));
 }
 
 #[tokio::test]
