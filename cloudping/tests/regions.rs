@@ -113,7 +113,7 @@ async fn what_is_wrong_is_said_before_anything_is_done() {
     refused(rig.run_as("111111111111", &["regions", "list"]), "are of account 111111111111, expected 000000000000");
     refused(rig.run(&["producers", "deploy"]), "target/packages/producer-x86_64.zip: No such file");
     refused(rig.run(&["producers", "deploy", "--code", "settings.json"]), "no zip archive");
-    refused(rig.run(&["producers", "remove"]), "--all");
+    refused(rig.run(&["producers", "remove"]), "<REGION>");
     let (code, _, error) = rig.run(&["producers", "remove", "eu-west-9"]);
     assert!(code == 1 && error.contains("no region \"eu-west-9\""), "{error}");
 }
