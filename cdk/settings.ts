@@ -36,6 +36,13 @@ export interface Settings {
     readonly spreadMs: number;
     readonly timeoutMs: number;
   };
+  /** Has the region manager deploy producers, to every region that the account has enabled; `null` for a stack in each of `producers.regions`. */
+  readonly regionManager: {
+    /** Opt-in regions that it may enable. */
+    readonly enable: readonly string[];
+    /** Regions that get no producer. */
+    readonly leaveOut: readonly string[];
+  } | null;
   readonly serving: {
     /** `small`: one instance. `large`: Fargate tasks behind a load balancer. */
     readonly size: 'small' | 'large';
@@ -107,6 +114,10 @@ export function parse(value: unknown): Settings {
       everyMinutes: at.whole('everyMinutes', 2, 60),
     })),
     producers: root.object('producers', producers),
+    regionManager: root.optional('regionManager', (at) => ({
+      enable: at.texts('enable', REGION, A_REGION, 0),
+      leaveOut: at.texts('leaveOut', REGION, A_REGION, 0),
+    })),
     serving: root.object('serving', (at) => serving(at, value)),
     analytics: root.object('analytics', (at) => ({ scanLimitGiB: at.whole('scanLimitGiB', 1, 10_000) })),
     ingest: root.optional('ingest', (at) => ({

@@ -9,6 +9,7 @@ import type { Packages } from './packages';
 import type { PartStack } from './part-stack';
 import { PipelineStack } from './pipeline';
 import { ProducerStack } from './producers';
+import { RegionManagerStack } from './region-manager';
 import { ServingStack } from './serving';
 import { StateStack } from './state';
 
@@ -32,10 +33,11 @@ export function deployment(app: App, settings: Settings, packages: Packages): re
   const observability = new ObservabilityStack(app, settings, {
     stream, table, processor, rollup, failed, backend: serving.backend, door: ingest[0]?.door,
   });
-  const producers = settings.producers.regions.map((region) => {
-    const producer = new ProducerStack(app, settings, region, packages);
-    producer.addStackDependency(state);
-    return producer;
-  });
+  const manager = settings.regionManager;
+  // Two that deploy the same function would undo each other's work.
+  const producers: PartStack[] = manager
+    ? [new RegionManagerStack(app, settings, { packages, archive, manager })]
+    : settings.producers.regions.map((region) => new ProducerStack(app, settings, region, packages));
+  producers.forEach((producer) => producer.addStackDependency(state));
   return [state, network, pipeline, ...edge, serving, analytics, ...ingest, observability, ...producers];
 }

@@ -5,12 +5,14 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { Settings } from '../settings';
 
-export type FunctionName = 'producer' | 'stream-processor' | 'batch-rollup' | 'ingest-door';
+export type FunctionName = 'producer' | 'stream-processor' | 'batch-rollup' | 'ingest-door' | 'region-manager';
 export type ImageName = 'query-service' | 'upkeep';
 
 /** Where the programs come from that stacks deploy. */
 export interface Packages {
   code(name: FunctionName): lambda.Code;
+  /** The same as a file, or as a folder that becomes one. */
+  zip(name: FunctionName): string;
   image(name: ImageName): ecs.ContainerImage;
   /** The program of the query service as a file, for an instance. */
   readonly service: string;
@@ -24,6 +26,7 @@ const TARGET = process.env['CLOUDPING_TARGET'] ?? path.resolve(HERE, '../target'
 export function placeholders(): Packages {
   return {
     code: () => lambda.Code.fromAsset(path.join(HERE, 'placeholder/function')),
+    zip: () => path.join(HERE, 'placeholder/function'),
     image: () => ecs.ContainerImage.fromAsset(path.join(HERE, 'placeholder/image')),
     service: path.join(HERE, 'placeholder/function/bootstrap'),
   };
@@ -39,6 +42,7 @@ export function built(settings: Settings, target = TARGET): Packages {
   };
   const wanted = (['producer', 'stream-processor', 'batch-rollup'] as const).map(zip);
   if (settings.ingest) wanted.push(zip('ingest-door'));
+  if (settings.regionManager) wanted.push(zip('region-manager'));
   wanted.push(programs['query-service']);
   if (rollup.size === 'large') wanted.push(programs.upkeep);
   const rules = serving.alerts && path.join(HERE, serving.alerts.rules);
@@ -50,6 +54,7 @@ export function built(settings: Settings, target = TARGET): Packages {
   const platform = architecture === 'arm64' ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64;
   return {
     code: (name) => lambda.Code.fromAsset(zip(name)),
+    zip,
     image: (name) => ecs.ContainerImage.fromAsset(stage(name, programs[name], rules), { platform }),
     service: programs['query-service'],
   };

@@ -2,7 +2,8 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 
 /** The programs whose roles are given out here. */
-export type Program = 'producer' | 'stream-processor' | 'batch-rollup' | 'query-service' | 'ingest-door' | 'upkeep';
+export type Program =
+  | 'producer' | 'stream-processor' | 'batch-rollup' | 'query-service' | 'ingest-door' | 'region-manager' | 'upkeep';
 
 /** By this description a role is known as a program's, in the console and in the tests. */
 export const roleOf = (program: Program): string => `What the program ${program} may do`;
@@ -34,10 +35,12 @@ export function programRole(
   program: Program,
   service: 'lambda.amazonaws.com' | 'ecs-tasks.amazonaws.com' | 'ec2.amazonaws.com',
   statements: iam.PolicyStatement[],
+  roleName?: string,
 ): iam.IRole {
   const role = new iam.Role(scope, 'Role', {
     assumedBy: new iam.ServicePrincipal(service),
     description: roleOf(program),
+    ...(roleName !== undefined && { roleName }),
     inlinePolicies: { program: new iam.PolicyDocument({ statements }) },
   });
   return role.withoutPolicyUpdates();

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
@@ -11,38 +12,51 @@ import { PartStack } from './part-stack';
 import { STREAM_WRITE, allow } from './permissions';
 import { ProgramFunction } from './program-function';
 
-/** Beyond its rounds an invocation waits for the last answers and for the stream. */
-const SLACK_SECONDS = 30;
+/** What the region manager reads too, so that both ways lead to the same function. */
+interface Shared {
+  readonly memoryMiB: number;
+  /** Beyond its rounds an invocation waits for the last answers and for the stream. */
+  readonly slackSeconds: number;
+  readonly schedule: string;
+  readonly retries: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Variables that are a number of `producers`, by its field. */
+  readonly environmentFromSettings: Readonly<Record<string, string>>;
+}
+
+const SHARED = JSON.parse(readFileSync(new URL('../../region-manager/producer.json', import.meta.url), 'utf8')) as Shared;
+
+function environment({ producers }: Settings): Record<string, string> {
+  const numbers = producers as unknown as Readonly<Record<string, unknown>>;
+  const named = Object.entries(SHARED.environmentFromSettings).map(([variable, field]) => [variable, String(numbers[field])] as const);
+  return { ...SHARED.environment, ...Object.fromEntries(named) };
+}
 
 /** A region's vantage point: a function that measures each minute. */
 export class ProducerStack extends PartStack {
   constructor(scope: Construct, settings: Settings, region: string, packages: Packages) {
     super(scope, settings, `producer-${region}`, region, { description: `cloudping: vantage point ${region}` });
-    const { intervalSeconds, probes, spreadMs, timeoutMs } = settings.producers;
+    const { intervalSeconds, timeoutMs } = settings.producers;
     const { function: producer } = new ProgramFunction(this, 'Producer', {
       settings,
       packages,
       program: 'producer',
-      memoryMiB: 128,
-      timeout: Duration.seconds(60 + Math.ceil(timeoutMs / 1000) + SLACK_SECONDS),
+      memoryMiB: SHARED.memoryMiB,
+      timeout: Duration.seconds(60 + Math.ceil(timeoutMs / 1000) + SHARED.slackSeconds),
       environment: {
         CLOUDPING_STREAM: streamName(settings),
         CLOUDPING_STREAM_REGION: settings.homeRegion,
         CLOUDPING_VANTAGE: region,
         CLOUDPING_ROUNDS: String(60 / intervalSeconds),
         CLOUDPING_INTERVAL_MS: String(intervalSeconds * 1000),
-        // A region's metrics would cost more than its function: Lambda's own are free, and the home region counts what arrives.
-        CLOUDPING_METRICS: 'off',
-        CLOUDPING_PROBES: String(probes),
-        CLOUDPING_SPREAD_MS: String(spreadMs),
-        CLOUDPING_TIMEOUT_MS: String(timeoutMs),
+        ...environment(settings),
       },
       statements: [allow(STREAM_WRITE, [streamArn(settings)])],
     });
     new events.Rule(this, 'Schedule', {
       ruleName: `${settings.name}-producer`,
-      schedule: events.Schedule.rate(Duration.minutes(1)),
-      targets: [new targets.LambdaFunction(producer, { retryAttempts: 0 })],
+      schedule: events.Schedule.expression(SHARED.schedule),
+      targets: [new targets.LambdaFunction(producer, { retryAttempts: SHARED.retries })],
     });
     this.alarm(producer, region);
     if (region !== settings.homeRegion) this.report();

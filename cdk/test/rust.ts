@@ -25,6 +25,7 @@ const CODE: Readonly<Record<Exclude<Program, 'upkeep'>, Code>> = {
   },
   'batch-rollup': { folders: ['batch-rollup/aws/src', 'batch-rollup/src'], unused: {} },
   'ingest-door': { folders: ['ingest-door/aws/src', 'ingest-door/src'], unused: {} },
+  'region-manager': { folders: ['region-manager/aws/src', 'region-manager/src'], unused: {} },
   'query-service': { folders: ['query-service/aws/src', 'query-service/src'], unused: {} },
 };
 
@@ -49,11 +50,11 @@ export const ACTIONS: Readonly<Record<string, string>> = {
 };
 
 /** A file without its tests. */
-function source(file: string): string {
+export function source(file: string): string {
   return readFileSync(path.join(ROOT, file), 'utf8').split(/^#\[cfg\(test\)\]\nmod /m)[0] ?? '';
 }
 
-function files(folder: string): string[] {
+export function files(folder: string): string[] {
   return readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.rs') && !/(^|\/)tests?(\.rs|\/)|_tests\.rs$/.test(name))
     .map((name) => `${folder}/${name}`);

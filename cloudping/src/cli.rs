@@ -15,6 +15,7 @@ use crate::ingest_key::IngestKeyArgs;
 use crate::key::KeyArgs;
 use crate::nearest::NearestArgs;
 use crate::probe::ProbeArgs;
+use crate::regions::{ProducersArgs, RegionsArgs};
 use crate::rollup::RollupArgs;
 use crate::targets::TargetsArgs;
 use crate::up::AccessArgs;
@@ -84,6 +85,10 @@ pub enum Command {
     Sql(SqlArgs),
     /// Look after the archive's tables: roll up, compact, vacuum, check, weigh
     Rollup(RollupArgs),
+    /// List the AWS regions of the account, enable those that are allowed, and bring a producer to each
+    Regions(RegionsArgs),
+    /// Deploy, show and remove the producers in the AWS regions of the account
+    Producers(ProducersArgs),
 }
 
 /// Arguments of `up`.

@@ -19,6 +19,7 @@ mod nearest;
 mod output;
 mod probe;
 mod reflect;
+mod regions;
 mod resolve;
 mod rollup;
 mod signals;
@@ -68,6 +69,8 @@ fn main() -> ExitCode {
         Command::Alerts(args) => alerts::run(args),
         Command::Sql(args) => sql::run(args),
         Command::Rollup(args) => rollup::run(args),
+        Command::Regions(args) => regions::regions(args),
+        Command::Producers(args) => regions::producers(args),
     };
     if let Some(traces) = traces {
         traces.finish();

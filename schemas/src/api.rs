@@ -225,6 +225,36 @@ pub struct Coverage {
     pub hours: Vec<CoverageHour>,
 }
 
+/// Answer of `GET /api/v1/regions/account`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AccountRegions {
+    /// Whether the network is simulated.
+    pub simulated: bool,
+    /// When the region manager last looked; null where none has.
+    pub checked_at: Option<String>,
+    /// Each region that the account knows of, in the order of their codes; empty where no region manager has looked.
+    pub regions: Vec<AccountRegion>,
+}
+
+/// A region of the account that measures, as the region manager last found it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AccountRegion {
+    /// Its code.
+    pub id: String,
+    /// Whether the account may use it, in AWS's word: `ENABLED_BY_DEFAULT`, `ENABLED`, `ENABLING`, `DISABLING`, `DISABLED`.
+    pub status: String,
+    /// Whether the catalogue says where it is. One that it does not know is measured all the same, and has no coordinates.
+    pub catalogued: bool,
+    /// What the last run made of it: `unchanged`, `created`, `updated`, `removed`, `none` (it should have no producer), `enabling` or `failed`.
+    pub outcome: String,
+    /// The SHA-256 (base64) of its producer's package; null without a producer.
+    pub producer_sha256: Option<String>,
+    /// The start of the oldest data of it that the live store keeps, about a year; null where it has not measured.
+    pub first_data_at: Option<String>,
+    /// Its newest data; null where it has not measured.
+    pub last_data_at: Option<String>,
+}
+
 /// One vantage point's hour, by the start of the rounds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CoverageHour {

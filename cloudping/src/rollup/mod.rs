@@ -9,7 +9,7 @@ mod ddl;
 mod export;
 mod import;
 mod place;
-mod progress;
+pub mod progress;
 mod replay;
 mod report;
 mod run;

@@ -94,6 +94,18 @@ impl Server {
         Self::ministack("sns,sqs,sts,iam")
     }
 
+    /// Starts Lambda, EventBridge, CloudWatch Logs and S3, in each region of an account (ministack from PyPI). They answer after a second or two, and keep
+    /// nothing when they end.
+    ///
+    /// `None`, said on standard error, where `CLOUDPING_TEST_MINISTACK` does not name the program.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn functions() -> Option<Self> {
+        Self::ministack("lambda,events,logs,s3,iam,sts,account")
+    }
+
     fn ministack(services: &str) -> Option<Self> {
         let program = variable("CLOUDPING_TEST_MINISTACK")?;
         let port = free_port();

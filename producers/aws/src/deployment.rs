@@ -13,7 +13,7 @@ use cloudping_ports::EventLog;
 use cloudping_producers::gaps;
 use cloudping_producers::producer::Vantage;
 use cloudping_producers::targets::{Endpoint, Target, TargetPlan};
-use cloudping_schemas::catalogue::{self, Catalogue};
+use cloudping_schemas::catalogue::Catalogue;
 
 use crate::settings::{Destination, Settings};
 
@@ -56,7 +56,7 @@ fn door(url: &str, file: &Path, vantage: &VantageId) -> Result<DoorLog, Box<dyn 
     Ok(DoorLog::new(url, key, || gaps::now().wall)?)
 }
 
-/// The vantage point: every AWS region of the catalogue with an endpoint, but its own.
+/// The vantage point: every AWS region of the catalogue with an endpoint, and those named beside it, but its own.
 ///
 /// # Errors
 /// Never in a tested build: when the catalogue is faulty.
@@ -64,18 +64,42 @@ pub fn vantage(settings: &Settings) -> Result<Vantage, Box<dyn Error + Send + Sy
     let catalogue = Catalogue::built_in()?;
     let own = settings.vantage.as_str();
     let others = catalogue.regions().iter().filter(|region| region.provider == "aws" && region.id != own);
-    let probed = others.filter_map(|region| Some((region, region.endpoint.as_ref()?)));
-    let target = |(region, endpoint): (&catalogue::Region, &String)| {
+    let known = others.filter_map(|region| Some((region.id.clone(), region.endpoint.clone()?)));
+    let new = settings.also.iter().filter(|id| *id != own && catalogue.get(id).is_none());
+    // The catalogue's own pattern (schemas/regions/aws.toml).
+    let new = new.map(|id| (id.clone(), format!("dynamodb.{id}.amazonaws.com:443")));
+    let target = |(id, endpoint): (String, String)| {
         let plan = TargetPlan { burst: settings.probes, ..TargetPlan::default() };
-        let target = Target::new(TargetId::new(&region.id)?, Endpoint::parse(endpoint)?).planned(plan);
+        let target = Target::new(TargetId::new(&id)?, Endpoint::parse(&endpoint)?).planned(plan);
         Ok::<_, Box<dyn Error + Send + Sync>>(target)
     };
     Ok(Vantage {
         id: settings.vantage.clone(),
         source: None,
-        targets: probed.map(target).collect::<Result<_, _>>()?,
+        targets: known.chain(new).map(target).collect::<Result<_, _>>()?,
         interval: settings.interval,
         spread: settings.spread,
         timeout: settings.timeout,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudping_environment::list;
+
+    use super::*;
+
+    #[test]
+    fn new_regions_are_measured_by_the_pattern_of_the_others() {
+        let targets = |region: &str, also: &str| {
+            let given = [("CLOUDPING_STREAM", "events"), ("AWS_REGION", region), ("CLOUDPING_ALSO", also)];
+            vantage(&Settings::read(list(&given)).unwrap()).unwrap().targets
+        };
+        let known = targets("eu-west-1", "").len();
+        let more = targets("eu-west-1", "xx-new-1,us-east-1");
+        assert_eq!(more.len(), known + 1, "us-east-1 is in the catalogue");
+        let new = more.last().unwrap();
+        assert_eq!((new.id().as_str(), &*new.host()), ("xx-new-1", "dynamodb.xx-new-1.amazonaws.com"));
+        assert_eq!(targets("xx-new-1", "xx-new-1").len(), known + 1, "every known one, and not itself");
+    }
 }

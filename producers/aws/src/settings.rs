@@ -31,6 +31,9 @@ pub struct Settings {
     pub probes: NonZeroU32,
     /// `CLOUDPING_TIMEOUT_MS`: how long a probe waits for its answer, milliseconds. Default 2,000.
     pub timeout: Duration,
+    /// `CLOUDPING_ALSO`: AWS regions that are measured beside the catalogue's, separated by commas: the region manager names those that are too new
+    /// for it. Default none.
+    pub also: Vec<String>,
     /// `CLOUDPING_SPOOL`: where the agent keeps rounds while the stream cannot be reached. Default `/var/lib/cloudping`.
     pub spool: PathBuf,
     /// `CLOUDPING_SPOOL_MIB`: how much it keeps, MiB. Default 256.
@@ -101,6 +104,12 @@ impl Settings {
         let spread = variables.number("CLOUDPING_SPREAD_MS", 0, 1..=540_000, "milliseconds");
         let probes = variables.number("CLOUDPING_PROBES", 1, 1..=MOST_PROBES, "a whole number");
         let spool_mib = variables.number("CLOUDPING_SPOOL_MIB", 256, 1..=1 << 20, "MiB");
+        let also = variables.given("CLOUDPING_ALSO").unwrap_or_default();
+        let also: Vec<String> = also.split(',').filter(|region| !region.is_empty()).map(str::to_owned).collect();
+        if let Some(region) = also.iter().find(|region| !is_region(region)) {
+            variables
+                .fault(format!("CLOUDPING_ALSO: {region:?}, expected regions such as eu-west-1, separated by commas"));
+        }
         let spool = variables.given("CLOUDPING_SPOOL").unwrap_or_else(|| "/var/lib/cloudping".to_owned());
         let (Some(destination), Some(vantage)) = (destination, vantage) else { return Err(variables.faults()) };
         variables.settings(Self {
@@ -111,10 +120,16 @@ impl Settings {
             spread: (spread > 0).then(|| Duration::from_millis(spread)),
             probes: NonZeroU32::new(probes).unwrap_or(NonZeroU32::MIN),
             timeout: Duration::from_millis(timeout),
+            also,
             spool: spool.into(),
             spool_bytes: spool_mib << 20,
         })
     }
+}
+
+/// Whether it may stand in a host name.
+fn is_region(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -145,6 +160,17 @@ mod tests {
         assert_eq!(of(&given), Ok((Some(Duration::from_secs(1)), 5)));
         let faults = of(&[("CLOUDPING_SPREAD_MS", "0"), ("CLOUDPING_PROBES", "21")]).unwrap_err();
         assert!(faults.len() == 2 && faults[1].starts_with("CLOUDPING_PROBES is \"21\""), "{faults:?}");
+    }
+
+    #[test]
+    fn regions_beside_the_catalogue_are_named() {
+        let of = |also: &str| {
+            read(&[("CLOUDPING_STREAM", "events"), ("AWS_REGION", "eu-west-1"), ("CLOUDPING_ALSO", also)])
+                .map(|settings| settings.also)
+        };
+        assert_eq!(of("xx-new-1,xx-new-2"), Ok(vec!["xx-new-1".to_owned(), "xx-new-2".to_owned()]));
+        assert_eq!(of(""), Ok(Vec::new()));
+        assert!(of("xx-new-1,x.evil").unwrap_err()[0].starts_with("CLOUDPING_ALSO: \"x.evil\""));
     }
 
     #[test]

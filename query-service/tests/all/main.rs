@@ -3,6 +3,7 @@
 mod abuse;
 mod access;
 mod access_log;
+mod account;
 mod alerts;
 mod archive;
 mod broken;

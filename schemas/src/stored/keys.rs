@@ -31,6 +31,8 @@ pub const INGEST_KEYS: &str = "ingest-keys";
 pub const API_KEYS: &str = "api-keys";
 /// The partition, and the sort key, of the [`NetworkMark`](super::NetworkMark).
 pub const NETWORK: &str = "network";
+/// The name, beside the archive's tables, of the [`AccountRegions`](super::AccountRegions).
+pub const ACCOUNT_REGIONS: &str = "account-regions.json";
 /// The partition of the alerts that are not at rest: one item under each rule's name, source and target.
 pub const ALERTS: &str = "alerts";
 /// The partition of the notices that no receiver has taken yet, the oldest first.

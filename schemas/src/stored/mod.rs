@@ -1,5 +1,6 @@
 //! The items of the live store, and the keys they are stored under.
 
+mod account;
 mod alert;
 mod api_key;
 mod audit;
@@ -13,6 +14,7 @@ mod pane;
 mod series;
 mod watch;
 
+pub use account::{AccountRegion, AccountRegions};
 pub use alert::{AlertEpisode, AlertPhase, AlertState, NoticeItem};
 pub use api_key::{ApiKey, ApiKeyUsage, ApiRate};
 pub use audit::{AuditItem, AuditQuantile};

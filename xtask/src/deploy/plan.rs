@@ -28,6 +28,7 @@ pub struct Settings {
     serving: Serving,
     rollup: Rollup,
     ingest: Option<Value>,
+    region_manager: Option<Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -71,7 +72,7 @@ impl Settings {
     pub fn regions(&self) -> Vec<String> {
         let edge = self.serving.requests_per5_minutes.map(|_| EDGE_REGION.to_owned());
         let mut regions = vec![self.home_region.clone()];
-        for region in self.producers.regions.iter().cloned().chain(edge) {
+        for region in self.producer_stacks().iter().cloned().chain(edge) {
             if !regions.contains(&region) {
                 regions.push(region);
             }
@@ -79,10 +80,16 @@ impl Settings {
         regions
     }
 
+    /// The regions that get their producer by a stack: none where the region manager sees to it.
+    fn producer_stacks(&self) -> &[String] {
+        if self.region_manager.is_some() { &[] } else { &self.producers.regions }
+    }
+
     /// The programs that are deployed, as `cargo xtask package` calls them.
     pub fn programs(&self) -> Vec<&'static str> {
         let mut programs = vec!["producer", "stream-processor", "batch-rollup", "query-service"];
         programs.extend(self.ingest.as_ref().map(|_| "ingest-door"));
+        programs.extend(self.region_manager.as_ref().map(|_| "region-manager"));
         programs
     }
 
@@ -97,11 +104,16 @@ impl Settings {
 
     /// The stacks that `destroy` removes, those first that need others: all but the one of the record.
     pub fn removed(&self) -> Vec<String> {
-        let producers = self.producers.regions.iter().map(|region| format!("producer-{region}"));
+        let producers = self.producer_stacks().iter().map(|region| format!("producer-{region}"));
+        let manager = self.region_manager.as_ref().map(|_| "region-manager".to_owned());
         let edge = self.serving.requests_per5_minutes.map(|_| "edge".to_owned());
         let ingest = self.ingest.as_ref().map(|_| "ingest".to_owned());
         let parts = |names: &'static [&str]| names.iter().map(|name| (*name).to_owned());
-        let all = producers.chain(parts(&["observability"])).chain(ingest).chain(parts(&["analytics", "serving"]));
+        let all = producers
+            .chain(manager)
+            .chain(parts(&["observability"]))
+            .chain(ingest)
+            .chain(parts(&["analytics", "serving"]));
         let all = all.chain(edge).chain(parts(&["pipeline", "network"]));
         all.map(|part| format!("{}-{part}", self.name)).collect()
     }
@@ -195,6 +207,9 @@ mod tests {
         assert_eq!(large.regions(), ["eu-west-1", "us-west-2", "us-east-1"]);
         assert_eq!(large.programs().last(), Some(&"ingest-door"));
         assert_eq!(large.removed()[2..6].join(" "), "cp-observability cp-ingest cp-analytics cp-serving");
+        let managed = Settings { region_manager: Some(json!({})), ..small.clone() };
+        assert_eq!((managed.regions().len(), managed.programs().last()), (1, Some(&"region-manager")));
+        assert_eq!(managed.removed()[..2].join(" "), "cp-region-manager cp-observability");
         assert!(large.removed().iter().chain(&small.removed()).all(|stack| !stack.ends_with("-state")));
     }
 

@@ -56,7 +56,7 @@ fn shown(region: &Region, view: &LiveView, meant: &[VantageId]) -> LegacyRegion 
 }
 
 /// The start of the first pane that is kept.
-fn earliest(vantage: &VantageView) -> Option<UtcMicros> {
+pub(in crate::http) fn earliest(vantage: &VantageView) -> Option<UtcMicros> {
     let panes = &vantage.stored.panes;
     let firsts = [&panes.days, &panes.hours, &panes.minutes].map(|panes| panes.keys().next().copied());
     firsts.into_iter().flatten().min()

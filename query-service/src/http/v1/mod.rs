@@ -14,6 +14,7 @@
 //!
 //! `tests/all/openapi.rs` holds the description against what the routes really take.
 
+mod account;
 mod alerts;
 pub(super) mod audit;
 mod badge;
@@ -66,6 +67,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(exports::list))
         .routes(routes!(exports::file))
         .routes(routes!(regions::get))
+        .routes(routes!(account::get))
         .routes(routes!(coverage::get))
         .routes(routes!(coverage::pairs))
         .routes(routes!(changes::get))

@@ -1,0 +1,129 @@
+//! 39 regions: created, left alone, changed, mended, failing, given up.
+
+use aws_sdk_eventbridge::types::RuleState;
+use cloudping_region_manager::{Mode, Outcome};
+use cloudping_testkit::HttpFault;
+
+use crate::rig::{ACCOUNT, FUNCTION, REGIONS, Rig, package, steps};
+
+/// One is left out, two are not enabled, and one is being enabled.
+const DEPLOYED: usize = REGIONS - 4;
+const CREATE: [&str; 7] = [
+    "create log",
+    "keep log 30 days",
+    "create function",
+    "set retries",
+    "add permission",
+    "put schedule",
+    "put target",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_come_change_fail_and_go() {
+    let Some(rig) = Rig::start().await else { return };
+    let (first, second) = (package(b"#!/bin/sh\nexit 1\n"), package(b"#!/bin/sh\nexit 2\n"));
+
+    let dry = rig.run(Mode::Sync, &first, true).await;
+    assert_eq!(dry.regions.len(), REGIONS);
+    assert_eq!((dry.count(Outcome::Planned), dry.count(Outcome::None)), (DEPLOYED + 1, 3));
+
+    // All at once, with a service that is throttled and an answer that gets lost.
+    let slow = r#"{"__type": "TooManyRequestsException", "message": "Rate exceeded"}"#.to_owned();
+    rig.door.plan("POST /2015-03-31/functions ", HttpFault::Answered { status: 429, body: slow });
+    rig.door.plan("AWSEvents.PutRule", HttpFault::AnswerLost);
+    let created = rig.run(Mode::Sync, &first, false).await;
+    assert_eq!(created.failed().collect::<Vec<_>>(), Vec::<&cloudping_region_manager::RegionReport>::new());
+    assert_eq!((created.count(Outcome::Created), created.count(Outcome::Enabling)), (DEPLOYED, 1));
+    assert_eq!(steps(&created, "eu-west-1"), (Outcome::Created, CREATE.to_vec()));
+    assert_eq!(rig.statuses.lock().unwrap()["af-south-1"], "ENABLING");
+    assert_eq!(rig.statuses.lock().unwrap()["me-south-1"], "DISABLED", "nobody allowed it");
+    as_wanted(&rig, "eu-west-1").await;
+    as_wanted(&rig, "xx-new-1").await;
+
+    let again = rig.run(Mode::Sync, &first, false).await;
+    assert_eq!(again.count(Outcome::Unchanged), DEPLOYED);
+    assert!(again.regions.iter().all(|region| region.steps.is_empty()));
+
+    rig.set_status("af-south-1", "ENABLED");
+    let changed = rig.run(Mode::Sync, &second, false).await;
+    assert_eq!((changed.count(Outcome::Updated), changed.count(Outcome::Created)), (DEPLOYED, 1));
+    assert_eq!(steps(&changed, "eu-west-1"), (Outcome::Updated, vec!["update code"]));
+    assert!(changed.regions.iter().filter_map(|it| it.code_sha256.as_deref()).all(|sha| sha == second.sha256()));
+
+    mended(&rig, &second).await;
+    failing(&rig, &second).await;
+
+    // Its account gives a region up; another belongs to a stack.
+    rig.set_status("af-south-1", "DISABLING");
+    let lambda = rig.lambda("eu-west-2");
+    let arn = format!("arn:aws:lambda:eu-west-2:{ACCOUNT}:function:{FUNCTION}");
+    let stack =
+        lambda.tag_resource().resource(&arn).tags("aws:cloudformation:stack-name", "cloudping-producer-eu-west-2");
+    stack.send().await.unwrap();
+    let given_up = rig.run(Mode::Sync, &first, false).await;
+    let all = vec!["remove targets", "delete schedule", "delete function", "delete log"];
+    assert_eq!(steps(&given_up, "af-south-1"), (Outcome::Removed, all));
+    let failed: Vec<_> = given_up.failed().collect();
+    assert_eq!((failed.len(), failed[0].region.as_str()), (1, "eu-west-2"));
+    assert!(failed[0].note.as_ref().unwrap().contains("belongs to the stack cloudping-producer-eu-west-2"));
+    let untouched = lambda.get_function().function_name(FUNCTION).send().await.unwrap();
+    assert_eq!(untouched.configuration.unwrap().code_sha256(), Some(second.sha256()));
+    lambda.untag_resource().resource(&arn).tag_keys("aws:cloudformation:stack-name").send().await.unwrap();
+
+    let removed = rig.run(Mode::Remove, &first, false).await;
+    assert_eq!((removed.count(Outcome::Removed), removed.count(Outcome::Failed)), (DEPLOYED, 0));
+    let left = rig.lambda("eu-west-1").list_functions().send().await.unwrap();
+    assert_eq!(left.functions().len(), 0);
+}
+
+/// What a region has, asked for without the region manager.
+async fn as_wanted(rig: &Rig, region: &str) {
+    let found = rig.lambda(region).get_function().function_name(FUNCTION).send().await.unwrap();
+    let is = found.configuration.unwrap();
+    let environment = is.environment().and_then(|it| it.variables()).unwrap();
+    assert_eq!((is.memory_size(), is.timeout(), is.handler()), (Some(256), Some(92), Some("bootstrap")));
+    assert_eq!(is.role(), Some("arn:aws:iam::000000000000:role/cloudping-producer"));
+    assert_eq!(
+        (environment["CLOUDPING_VANTAGE"].as_str(), environment["CLOUDPING_STREAM"].as_str()),
+        (region, "cloudping-events")
+    );
+    assert!(environment["CLOUDPING_ALSO"].starts_with("xx-new-1,xx-new-2"));
+    assert_eq!(found.tags.unwrap()["application"], "cloudping");
+    let events = aws_sdk_eventbridge::Client::new(&rig.config(region));
+    let rule = events.describe_rule().name(FUNCTION).send().await.unwrap();
+    assert_eq!((rule.schedule_expression(), rule.state()), (Some("rate(1 minute)"), Some(&RuleState::Enabled)));
+    let targets = events.list_targets_by_rule().rule(FUNCTION).send().await.unwrap();
+    assert_eq!(targets.targets()[0].arn(), is.function_arn().unwrap());
+}
+
+/// Somebody changes this and that in three regions.
+async fn mended(rig: &Rig, code: &cloudping_region_manager::Code) {
+    let update = rig.lambda("us-east-2").update_function_configuration().function_name(FUNCTION).memory_size(128);
+    update.send().await.unwrap();
+    let events = aws_sdk_eventbridge::Client::new(&rig.config("eu-north-1"));
+    events.disable_rule().name(FUNCTION).send().await.unwrap();
+    events.remove_targets().rule(FUNCTION).ids("producer").send().await.unwrap();
+    let lambda = rig.lambda("sa-east-1");
+    lambda.remove_permission().function_name(FUNCTION).statement_id("cloudping-schedule").send().await.unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&rig.config("sa-east-1"));
+    logs.delete_retention_policy().log_group_name("/aws/lambda/cloudping-producer").send().await.unwrap();
+    let report = rig.run(Mode::Deploy, code, false).await;
+    assert_eq!(report.count(Outcome::Updated), 3);
+    assert_eq!(steps(&report, "us-east-2").1, ["update configuration"]);
+    assert_eq!(steps(&report, "eu-north-1").1, ["put schedule", "put target"]);
+    assert_eq!(steps(&report, "sa-east-1").1, ["keep log 30 days", "add permission"]);
+    as_wanted(rig, "us-east-2").await;
+}
+
+/// A region refuses; the others are brought up to date, and it is by the next run.
+async fn failing(rig: &Rig, code: &cloudping_region_manager::Code) {
+    let denied = r#"{"__type": "AccessDeniedException", "message": "not allowed"}"#.to_owned();
+    rig.door.plan("/eu-west-3/lambda/aws4_request", HttpFault::Answered { status: 403, body: denied });
+    let report = rig.run(Mode::Sync, code, false).await;
+    let failed: Vec<_> = report.failed().collect();
+    assert_eq!((failed.len(), failed[0].region.as_str()), (1, "eu-west-3"));
+    let note = failed[0].note.as_ref().unwrap();
+    assert!(note.starts_with("lambda:GetFunction: AccessDeniedException: not allowed; give the caller"), "{note}");
+    assert_eq!(report.count(Outcome::Unchanged), DEPLOYED);
+    assert_eq!(rig.run(Mode::Sync, code, false).await.count(Outcome::Unchanged), DEPLOYED + 1);
+}
