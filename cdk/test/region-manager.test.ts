@@ -8,7 +8,7 @@ import { built, placeholders } from '../lib/packages';
 import { LOGS, STREAM_WRITE, roleOf } from '../lib/permissions';
 import { SettingsError, parse, type Settings } from '../settings';
 import { files, source } from './rust';
-import { context, example, part, small, templates } from './support';
+import { context, example, managed as withManager, part, small, templates } from './support';
 
 interface Statement {
   readonly Action: string | string[];
@@ -19,7 +19,7 @@ interface Role {
   readonly Properties: { readonly RoleName?: string; readonly Policies: readonly { readonly PolicyDocument: { readonly Statement: Statement[] } }[] };
 }
 
-const managed: Settings = { ...small(), regionManager: { enable: ['af-south-1'], leaveOut: ['us-west-1'] } };
+const managed: Settings = withManager();
 const of = templates(managed);
 const stack = part(of, 'region-manager');
 

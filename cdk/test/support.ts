@@ -21,6 +21,9 @@ export function small(): Settings {
   return parse(settings);
 }
 
+/** The same with the region manager in the place of producers' stacks. */
+export const managed = (): Settings => ({ ...small(), regionManager: { enable: ['af-south-1'], leaveOut: ['us-west-1'] } });
+
 /** What is deployed to a local AWS server: two regions, with a door. */
 export function deployed(): Settings {
   return parse(withDoor());

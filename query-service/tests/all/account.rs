@@ -49,7 +49,7 @@ async fn regions_of_the_account_are_shown_with_what_they_measured() {
     assert_eq!(known.get("note"), None);
     let csv = world.get(&format!("{path}?format=csv")).await.body;
     assert!(csv.starts_with(
-        b"id,status,catalogued,outcome,producer_sha256,first_data_at,last_data_at\neu-west-1,ENABLED_BY_DEFAULT,true,"
+        "id,status,catalogued,outcome,producer_sha256,first_data_at,last_data_at\neu-west-1,ENABLED_BY_DEFAULT,true,"
     ));
 
     storage.put(&place, "{".into()).await.unwrap();
