@@ -7,6 +7,7 @@ use std::time::Duration;
 use cloudping_model::Outcome;
 use cloudping_planet::{Options, Place, Planet, Scenario, World, acquire_rights};
 use cloudping_producers::probers::{Icmp, Prober, Reading, Request, Stamp};
+use cloudping_testkit::own_harness;
 
 const SOURCE: &str = "dublin";
 const TARGET: &str = "london";
@@ -15,7 +16,7 @@ const RTT_US: u32 = 40_000;
 const TOLERANCE_US: u32 = 5_000;
 
 fn main() {
-    if std::env::args().any(|argument| argument == "--list") {
+    if own_harness::is_listing("probers_measure_what_the_planet_delays") {
         return;
     }
     acquire_rights().expect("the right to make namespaces");

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use cloudping_planet::{Entrance, Options, Place, Planet, Scenario, World as PlanetWorld, acquire_rights};
 use cloudping_schemas::catalogue::Catalogue;
+use cloudping_testkit::own_harness;
 use cloudping_udp_gateway::Gateway;
 use cloudping_udp_gateway::targets::{
     Connect, ConnectError, Connectors, Delivery, Sink, Target, TargetAddress, TargetError,
@@ -76,12 +77,7 @@ fn connect(regions: &Regions, to: SocketAddr, time: Duration) -> std::io::Result
 }
 
 fn main() {
-    let asked = |option: &str| std::env::args().any(|argument| argument == option);
-    if asked("--list") {
-        // A runner that lists tests first runs what stands in the list.
-        if !asked("--ignored") {
-            println!("a_region_falls_silent_and_heals: test");
-        }
+    if own_harness::is_listing("a_region_falls_silent_and_heals") {
         return;
     }
     acquire_rights().expect("the right to make namespaces");

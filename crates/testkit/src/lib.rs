@@ -11,6 +11,7 @@ mod http_faults;
 pub mod log_contract;
 mod memory_log;
 mod memory_store;
+pub mod own_harness;
 pub mod servers;
 pub mod store_contract;
 
