@@ -38,12 +38,12 @@ async fn regions_of_the_account_are_shown_with_what_they_measured() {
     let stored = AccountRegions { checked_at_us: NOW.0, regions };
     storage.put(&place, serde_json::to_vec(&stored).unwrap().into()).await.unwrap();
     let shown = world.get(path).await.ok();
-    assert_eq!(shown["checked_at"], "2026-01-02T12:30:20Z");
+    assert_eq!(shown["checked_at"], "2026-01-02T12:30:20.000Z");
     let [known, new] = [&shown["regions"][0], &shown["regions"][1]];
     assert_eq!((&known["producer_sha256"], &known["catalogued"]), (&json!("abc="), &json!(true)));
     assert_eq!(
         (&known["first_data_at"], &known["last_data_at"]),
-        (&json!("2026-01-02T12:26:00Z"), &json!("2026-01-02T12:30:19Z"))
+        (&json!("2026-01-02T12:26:00.000Z"), &json!("2026-01-02T12:30:19.000Z"))
     );
     assert_eq!((&new["catalogued"], &new["last_data_at"]), (&json!(false), &json!(null)));
     assert_eq!(known.get("note"), None);

@@ -81,7 +81,7 @@ async fn as_wanted(rig: &Rig, region: &str) {
     let found = rig.lambda(region).get_function().function_name(FUNCTION).send().await.unwrap();
     let is = found.configuration.unwrap();
     let environment = is.environment().and_then(|it| it.variables()).unwrap();
-    assert_eq!((is.memory_size(), is.timeout(), is.handler()), (Some(256), Some(92), Some("bootstrap")));
+    assert_eq!((is.memory_size(), is.timeout(), is.handler()), (Some(128), Some(92), Some("bootstrap")));
     assert_eq!(is.role(), Some("arn:aws:iam::000000000000:role/cloudping-producer"));
     assert_eq!(
         (environment["CLOUDPING_VANTAGE"].as_str(), environment["CLOUDPING_STREAM"].as_str()),
@@ -98,7 +98,7 @@ async fn as_wanted(rig: &Rig, region: &str) {
 
 /// Somebody changes this and that in three regions.
 async fn mended(rig: &Rig, code: &cloudping_region_manager::Code) {
-    let update = rig.lambda("us-east-2").update_function_configuration().function_name(FUNCTION).memory_size(128);
+    let update = rig.lambda("us-east-2").update_function_configuration().function_name(FUNCTION).memory_size(256);
     update.send().await.unwrap();
     let events = aws_sdk_eventbridge::Client::new(&rig.config("eu-north-1"));
     events.disable_rule().name(FUNCTION).send().await.unwrap();
