@@ -1,7 +1,7 @@
 //! The Lambda function. Whatever the event holds, an invocation archives, rolls up, and looks after the tables when that is due; a schedule is meant to send it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use cloudping_backend_aws::{KinesisLog, s3_objects};
@@ -10,7 +10,7 @@ use cloudping_batch_rollup_lambda::handler::{Handler, Upkeep};
 use cloudping_batch_rollup_lambda::metrics;
 use cloudping_batch_rollup_lambda::origin::origin;
 use cloudping_batch_rollup_lambda::settings::Settings;
-use cloudping_environment::now;
+use cloudping_environment::{now, time_left};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_telemetry::{Emitter, Function, Request, logging};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Error> {
             let context = event.context;
             let request = Request { id: &context.request_id, trace: context.xray_trace_id.as_deref() };
             let work = async {
-                let done = handler.invoke(now(), left(context.deadline())).await;
+                let done = handler.invoke(now(), time_left(context.deadline(), TO_ANSWER).unwrap_or(UNKNOWN)).await;
                 // What was archived is counted also when something else failed: its absence is an alarm.
                 let did = done.as_ref().unwrap_or_else(|failed| &failed.report);
                 (metrics::line(did), done)
@@ -54,12 +54,4 @@ async fn main() -> Result<(), Error> {
         }
     };
     lambda_runtime::run(service_fn(invoke)).await
-}
-
-/// The time that an invocation may take.
-fn left(deadline: SystemTime) -> Duration {
-    match deadline.duration_since(SystemTime::now()) {
-        Ok(left) => left.saturating_sub(TO_ANSWER),
-        Err(_past) => UNKNOWN,
-    }
 }

@@ -4,5 +4,5 @@
 mod clock;
 mod variables;
 
-pub use clock::now;
+pub use clock::{now, time_left};
 pub use variables::{Faults, Variables, list};

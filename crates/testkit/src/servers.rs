@@ -4,9 +4,10 @@
 //! says so.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -45,12 +46,13 @@ impl Server {
         Some(Self::start(command, port))
     }
 
-    /// Starts the Lambda Runtime API (cargo-lambda from PyPI) for functions that are started by the test.
+    /// Starts the Lambda Runtime API (cargo-lambda from PyPI) for functions that are started by the test, and waits until it answers: a function that
+    /// finds none ends.
     ///
     /// `None`, said on standard error, where `CLOUDPING_TEST_PYTHON` does not name the Python that it was installed for.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// When it cannot be started, or takes no connections within 30 s.
     #[must_use]
     pub fn lambda_runtime() -> Option<Self> {
         let python = variable("CLOUDPING_TEST_PYTHON")?;
@@ -58,7 +60,7 @@ impl Server {
         let mut command = Command::new(Path::new(&python).with_file_name("cargo-lambda"));
         command.args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1"]);
         command.args(["--invoke-port", &port.to_string()]);
-        Some(Self::start(command, port))
+        Some(Self::start(command, port).listening())
     }
 
     /// Starts DynamoDB (ministack from PyPI). It answers after a second or two, and keeps nothing when it ends.
@@ -170,6 +172,14 @@ impl Server {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = quiet.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         Self { child, port, leftovers: Vec::new(), _folder: None }
+    }
+
+    /// The server, once it takes connections.
+    fn listening(self) -> Self {
+        let address = self.address();
+        let mut tries = (0..1_500).inspect(|_| std::thread::sleep(Duration::from_millis(20)));
+        assert!(tries.any(|_| TcpStream::connect(&address).is_ok()), "nobody listens at {address} after 30 s");
+        self
     }
 
     /// Its address, such as `127.0.0.1:4568`.

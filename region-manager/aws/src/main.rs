@@ -1,11 +1,11 @@
 //! The Lambda function. Whatever the event holds, an invocation brings every region to what it should have; a schedule is meant to send it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
 use cloudping_backend_aws::s3_objects;
-use cloudping_environment::now;
+use cloudping_environment::{now, time_left};
 use cloudping_region_manager::Code;
 use cloudping_region_manager_aws::handler::Handler;
 use cloudping_region_manager_aws::settings::Settings;
@@ -42,19 +42,12 @@ async fn main() -> Result<(), Error> {
             let context = event.context;
             let request = Request { id: &context.request_id, trace: context.xray_trace_id.as_deref() };
             let work = async {
-                let (report, done) = handler.invoke(now(), left(context.deadline())).await;
+                let (report, done) =
+                    handler.invoke(now(), time_left(context.deadline(), TO_ANSWER).unwrap_or(UNKNOWN)).await;
                 (metrics::line(report.as_ref()), done.map(|()| report))
             };
             function.run(request, work).await
         }
     };
     lambda_runtime::run(service_fn(invoke)).await
-}
-
-/// The time that an invocation may take.
-fn left(deadline: SystemTime) -> Duration {
-    match deadline.duration_since(SystemTime::now()) {
-        Ok(left) => left.saturating_sub(TO_ANSWER),
-        Err(_past) => UNKNOWN,
-    }
 }

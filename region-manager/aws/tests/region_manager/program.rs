@@ -60,9 +60,6 @@ async fn an_invocation_deploys_everywhere_and_writes_what_it_found() {
     let (code, s3) = (package(b"#!/bin/sh\nexit 1\n"), s3_client(&rig.config("us-east-1")));
     bucket(&s3).await;
     s3.put_object().bucket("assets").key("producer.zip").body(code.zip().to_vec().into()).send().await.unwrap();
-    while tokio::net::TcpStream::connect(runtime.address()).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     let _function = function(&rig, &runtime);
     let Outcome::Answered(report) = invoke(&runtime.address(), json!({})).await else { panic!("it failed") };
     assert_eq!(report["regions"].as_array().unwrap().len(), REGIONS);
