@@ -8,6 +8,8 @@ use cloudping_model::{Pane, UtcMicros};
 const MINUTE_US: i64 = 60_000_000;
 /// A step that failed has another turn after this time, or in its next slot if that is sooner.
 const RETRY_US: i64 = 5 * MINUTE_US;
+/// A rollup without anything to roll up looks again after this time: whoever has just started the service waits for its first hour.
+const LOOK_AGAIN_US: i64 = MINUTE_US / 2;
 
 /// A part of the upkeep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,11 +58,41 @@ impl Step {
     }
 }
 
+/// How a step's turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// What was to do is done.
+    Finished,
+    /// There was nothing to do.
+    Idle,
+    /// It failed or was broken off.
+    Failed,
+}
+
+impl Ended {
+    /// A turn of which nothing is known but whether it was finished.
+    #[must_use]
+    pub fn finished(finished: bool) -> Self {
+        if finished { Self::Finished } else { Self::Failed }
+    }
+}
+
 /// When a step had its last turn, and how it went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Turn {
     began: UtcMicros,
-    finished: bool,
+    ended: Ended,
+}
+
+impl Turn {
+    /// When the step has another one, also within the same slot.
+    fn again(self, step: Step) -> Option<UtcMicros> {
+        match (step, self.ended) {
+            (_, Ended::Failed) => Some(self.began + RETRY_US),
+            (Step::Rollup, Ended::Idle) => Some(self.began + LOOK_AGAIN_US),
+            _ => None,
+        }
+    }
 }
 
 /// Which step is due, by the turns that each has had.
@@ -87,15 +119,13 @@ impl Schedule {
     pub fn is_due(&self, step: Step, now: UtcMicros) -> bool {
         match self.turns[step as usize] {
             None => true,
-            Some(Turn { began, finished }) => {
-                step.slot(began) != step.slot(now) || (!finished && now.0 - began.0 >= RETRY_US)
-            }
+            Some(turn) => step.slot(turn.began) != step.slot(now) || turn.again(step).is_some_and(|again| now >= again),
         }
     }
 
-    /// Notes that a step had its turn, which began at `began`; `finished` is false where it failed or was broken off.
-    pub fn had_turn(&mut self, step: Step, began: UtcMicros, finished: bool) {
-        self.turns[step as usize] = Some(Turn { began, finished });
+    /// Notes that a step had its turn, which began at `began`.
+    pub fn had_turn(&mut self, step: Step, began: UtcMicros, ended: Ended) {
+        self.turns[step as usize] = Some(Turn { began, ended });
     }
 
     /// The moment after `now` at which a step is due next; `now` where one is due already.
@@ -107,10 +137,8 @@ impl Schedule {
             }
             let (length, start) = step.slots();
             let next_slot = UtcMicros((step.slot(now) + 1) * length + start);
-            match self.turns[step as usize] {
-                Some(Turn { began, finished: false }) => next_slot.min(began + RETRY_US),
-                _ => next_slot,
-            }
+            let again = self.turns[step as usize].and_then(|turn| turn.again(step));
+            again.map_or(next_slot, |again| again.min(next_slot))
         };
         Step::ALL.into_iter().map(of).min().unwrap_or(now)
     }
@@ -132,7 +160,7 @@ mod tests {
         let (mut now, mut had) = (UtcMicros(from), Vec::new());
         while now.0 < to {
             while let Some(step) = schedule.due(now) {
-                schedule.had_turn(step, now, true);
+                schedule.had_turn(step, now, Ended::Finished);
                 had.push((now.0, step));
             }
             now = schedule.next(now);
@@ -158,34 +186,49 @@ mod tests {
     fn what_failed_has_another_turn_soon_and_keeps_no_other_back() {
         let mut schedule = Schedule::new();
         let start = UtcMicros(MIDNIGHT + 21 * MINUTE_US);
-        Step::ALL.into_iter().for_each(|step| schedule.had_turn(step, start, step != Step::Compact));
+        Step::ALL.into_iter().for_each(|step| schedule.had_turn(step, start, Ended::finished(step != Step::Compact)));
         assert_eq!(schedule.due(start + (RETRY_US - 1)), Some(Step::Rollup), "its next slot began at 25 minutes");
-        schedule.had_turn(Step::Rollup, start + (RETRY_US - 1), true);
+        schedule.had_turn(Step::Rollup, start + (RETRY_US - 1), Ended::Finished);
         assert_eq!(
             (schedule.due(start + (RETRY_US - 1)), schedule.next(start + (RETRY_US - 1))),
             (None, start + RETRY_US)
         );
         assert_eq!(schedule.due(start + RETRY_US), Some(Step::Compact));
-        schedule.had_turn(Step::Compact, start + RETRY_US, true);
+        schedule.had_turn(Step::Compact, start + RETRY_US, Ended::Finished);
         assert!(!schedule.is_due(Step::Compact, start + 2 * RETRY_US));
+    }
+
+    #[test]
+    fn a_rollup_without_samples_looks_again_soon_and_what_else_was_idle_in_its_next_slot() {
+        let mut schedule = Schedule::new();
+        let start = UtcMicros(MIDNIGHT + 21 * MINUTE_US);
+        Step::ALL.into_iter().for_each(|step| schedule.had_turn(step, start, Ended::Idle));
+        let soon = start + LOOK_AGAIN_US;
+        assert_eq!(
+            (schedule.due(soon - 1), schedule.next(start), schedule.due(soon)),
+            (None, soon, Some(Step::Rollup))
+        );
+        schedule.had_turn(Step::Rollup, soon, Ended::Finished);
+        assert_eq!((schedule.due(soon), schedule.next(soon)), (None, UtcMicros(MIDNIGHT + 25 * MINUTE_US)));
     }
 
     #[test]
     fn a_clock_that_was_set_back_stops_nothing() {
         let mut schedule = Schedule::new();
         let ahead = UtcMicros(MIDNIGHT + 400 * DAY);
-        Step::ALL.into_iter().for_each(|step| schedule.had_turn(step, ahead, true));
+        Step::ALL.into_iter().for_each(|step| schedule.had_turn(step, ahead, Ended::Finished));
         assert_eq!(schedule.due(UtcMicros(MIDNIGHT)), Some(Step::Rollup));
     }
 
     proptest! {
         #[test]
         fn nothing_is_due_before_the_next_moment_and_something_then(
-            began in prop::array::uniform4((0..3 * DAY, any::<bool>())), later in 0..2 * DAY,
+            began in prop::array::uniform4((0..3 * DAY, 0..3_usize)), later in 0..2 * DAY,
         ) {
             let mut schedule = Schedule::new();
-            for (step, (at, finished)) in Step::ALL.into_iter().zip(began) {
-                schedule.had_turn(step, UtcMicros(MIDNIGHT + at), finished);
+            for (step, (at, ended)) in Step::ALL.into_iter().zip(began) {
+                let ended = [Ended::Finished, Ended::Idle, Ended::Failed][ended];
+                schedule.had_turn(step, UtcMicros(MIDNIGHT + at), ended);
             }
             let now = UtcMicros(MIDNIGHT + 3 * DAY + later);
             let next = schedule.next(now);

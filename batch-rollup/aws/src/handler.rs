@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudping_batch_rollup::schedule::{Schedule, Step};
+use cloudping_batch_rollup::schedule::{Ended, Schedule, Step};
 use cloudping_batch_rollup::{
     ArchiveOptions, ArchiveReport, Archiver, CompactOptions, CompactReport, Compactor, Regions, Rollup, RollupReport,
     Tables, Vacuum, VacuumOptions, VacuumReport,
@@ -181,7 +181,7 @@ impl Handler {
                     vacuumed.is_some()
                 }
             };
-            schedule.had_turn(step, now, finished);
+            schedule.had_turn(step, now, Ended::finished(finished));
         }
         parts.report(Report {
             archived: archived.map(Into::into),

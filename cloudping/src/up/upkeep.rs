@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloudping_batch_rollup::schedule::{Schedule, Step};
+use cloudping_batch_rollup::schedule::{Ended, Schedule, Step};
 use cloudping_batch_rollup::{CompactOptions, Compactor, Regions, Rollup, Tables, Vacuum, VacuumOptions};
 use cloudping_model::UtcMicros;
 use cloudping_schemas::catalogue::Catalogue;
@@ -54,18 +54,22 @@ impl Upkeep {
                 taken = self.take(step, now) => taken,
                 () = given_up(&mut shutdown) => return,
             };
-            if let Err(error) = &taken {
+            let ended = taken.unwrap_or_else(|error| {
                 tracing::warn!(%error, step = step.name(), "upkeep of the archive failed, the step's next turn goes on from there");
-            }
-            schedule.had_turn(step, now, taken.is_ok());
+                Ended::Failed
+            });
+            schedule.had_turn(step, now, ended);
         }
     }
 
-    async fn take(&self, step: Step, now: UtcMicros) -> Result<(), Error> {
+    async fn take(&self, step: Step, now: UtcMicros) -> Result<Ended, Error> {
         match step {
             Step::Rollup => {
                 let done = self.rollup.run_once(now).await?;
                 tracing::debug!(?done, "rolled up");
+                if done.commits == 0 {
+                    return Ok(Ended::Idle);
+                }
             }
             Step::Compact => {
                 let done = self.compactor.run_once(now, &CompactOptions::default(), &()).await?;
@@ -79,7 +83,7 @@ impl Upkeep {
                 tracing::debug!(?done, "vacuumed");
             }
         }
-        Ok(())
+        Ok(Ended::Finished)
     }
 }
 
