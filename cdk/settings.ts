@@ -10,8 +10,12 @@ export interface Settings {
   readonly homeRegion: string;
   readonly architecture: 'x86_64' | 'arm64';
   readonly stream: { readonly shards: number; readonly retentionHours: number };
-  /** The live store's capacity in units a second; `null` pays for each request instead, dearer but without a limit. */
-  readonly table: { readonly capacity: { readonly writeUnits: number; readonly readUnits: number } | null };
+  readonly table: {
+    /** Which of the live stores: 1, or more where a replay has made it anew. */
+    readonly generation: number;
+    /** Units a second; `null` pays for each request instead, dearer but without a limit. */
+    readonly capacity: { readonly writeUnits: number; readonly readUnits: number } | null;
+  };
   readonly archive: {
     /** What the keys of the tables begin with. */
     readonly prefix: string;
@@ -106,6 +110,7 @@ export function parse(value: unknown): Settings {
     architecture: root.choice('architecture', ['x86_64', 'arm64']),
     stream: root.object('stream', (at) => ({ shards: at.whole('shards', 1, 200), retentionHours: at.whole('retentionHours', 24, 8760) })),
     table: root.object('table', (at) => ({
+      generation: at.whole('generation', 1, 1_000),
       capacity: at.optional('capacity', (inner) => ({ writeUnits: inner.whole('writeUnits', 1, 40_000), readUnits: inner.whole('readUnits', 1, 40_000) })),
     })),
     archive: root.object('archive', archive),

@@ -36,16 +36,13 @@ export class StateStack extends PartStack {
       encryption: kinesis.StreamEncryption.MANAGED,
       removalPolicy: RemovalPolicy.RETAIN,
     });
-    this.table = new dynamodb.Table(this, 'Live', {
-      tableName: tableName(settings),
-      partitionKey: { name: 'p', type: dynamodb.AttributeType.STRING },
-      sortKey: { name: 's', type: dynamodb.AttributeType.STRING },
-      timeToLiveAttribute: 'e',
-      ...capacity(settings),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: true,
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    const { generation } = settings.table;
+    this.table = this.live(settings, generation, capacity(settings));
+    if (generation > 1) {
+      // The way back. The stacks that work on it import these until they have been deployed themselves: CloudFormation lets no export go before.
+      const before = this.live(settings, generation - 1, { billingMode: dynamodb.BillingMode.PAY_PER_REQUEST });
+      [before.tableArn, before.tableName].forEach((imported) => this.exportValue(imported));
+    }
     this.accessLogs = this.bucket('AccessLogs', {
       // CloudFront's and the load balancer's logs are delivered with ACLs and with SSE-S3.
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
@@ -68,6 +65,20 @@ export class StateStack extends PartStack {
       serverAccessLogsBucket: this.accessLogs,
       serverAccessLogsPrefix: 'results/',
       lifecycleRules: [{ id: 'old-results', expiration: Duration.days(14), abortIncompleteMultipartUploadAfter: Duration.days(2) }],
+    });
+  }
+
+  /** The live store of a generation. */
+  private live(settings: Settings, generation: number, paid: Partial<dynamodb.TableProps>): dynamodb.Table {
+    return new dynamodb.Table(this, generation === 1 ? 'Live' : `Live${generation}`, {
+      tableName: tableName(settings, generation),
+      partitionKey: { name: 'p', type: dynamodb.AttributeType.STRING },
+      sortKey: { name: 's', type: dynamodb.AttributeType.STRING },
+      timeToLiveAttribute: 'e',
+      ...paid,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: true,
+      removalPolicy: RemovalPolicy.RETAIN,
     });
   }
 

@@ -215,15 +215,15 @@ class Deployment:
     def check_changed(self):
         producer = self.server.client("lambda", "eu-west-1").get_function_configuration(FunctionName="cloudping-producer")
         assert producer["Environment"]["Variables"]["CLOUDPING_PROBES"] == "3", producer
-        table = self.server.client("dynamodb", "us-east-1").describe_table(TableName="cloudping-live")["Table"]
+        table = self.server.client("dynamodb", "us-east-1").describe_table(TableName="cloudping-live-2")["Table"]
         assert table["ProvisionedThroughput"]["WriteCapacityUnits"] == 30, table
         rule = self.server.client("events", "us-east-1").describe_rule(Name="cloudping-archive")
         assert rule["ScheduleExpression"] == "rate(10 minutes)", rule
-        print("three settings were changed")
+        print("four settings were changed")
 
     def check_gone(self):
         """State stays, all else is gone."""
-        assert self.server.client("dynamodb", "us-east-1").list_tables()["TableNames"] == ["cloudping-live"]
+        assert self.server.client("dynamodb", "us-east-1").list_tables()["TableNames"] == ["cloudping-live", "cloudping-live-2"]
         assert self.server.client("kinesis", "us-east-1").list_streams()["StreamNames"] == ["cloudping-events"]
         for region in set(self.region.values()):
             for service, ask, answer in (("lambda", "list_functions", "Functions"), ("events", "list_rules", "Rules"), ("cloudwatch", "describe_alarms", "MetricAlarms")):

@@ -50,6 +50,7 @@ describe('settings', () => {
     ['producers.regions', ['eu-west-1', 'eu-west-1'], 'producers.regions[1] is "eu-west-1", expected each only once'],
     ['producers.intervalSeconds', 7, 'producers.intervalSeconds is 7, expected a divisor of 60: a schedule begins once a minute'],
     ['producers.spreadMs', 60_001, 'producers.spreadMs is 60001, expected a whole number from 1 to 60000'],
+    ['table.generation', 0, 'table.generation is 0, expected a whole number from 1 to 1000'],
     ['table.capacity', { writeUnits: 0, readUnits: 1 }, 'table.capacity.writeUnits is 0, expected a whole number from 1 to 40000'],
     ['serving.instance', 't3.small', 'serving.instance is "t3.small", expected one of arm64, such as t4g.small'],
     ['serving.alerts', { rules: 'a.toml', topics: [] }, 'serving.alerts is {"rules":"a.toml","topics":[]}, expected null: a small service has no way to the internet, by which to tell'],

@@ -33,6 +33,14 @@ describe('state', () => {
   it('has a table that is paid for by the request where it was asked for', () => {
     part(more, 'state').hasResourceProperties('AWS::DynamoDB::Table', { BillingMode: 'PAY_PER_REQUEST' });
   });
+  it('has the next table beside the one that the other stacks still import', () => {
+    const next = part(templates({ ...settings, table: { ...settings.table, generation: 2 } }), 'state');
+    next.hasResourceProperties('AWS::DynamoDB::Table', { TableName: 'cloudping-live-2', ProvisionedThroughput: { WriteCapacityUnits: 20, ReadCapacityUnits: 20 } });
+    next.hasResource('AWS::DynamoDB::Table', { Properties: { TableName: 'cloudping-live', BillingMode: 'PAY_PER_REQUEST' }, DeletionPolicy: 'Retain' });
+    const exported = (template: typeof state) => Object.entries(template.toJSON()['Outputs'] as object).filter(([name]) => name.includes('Live'));
+    expect(exported(state).length).toBeGreaterThan(0);
+    expect(exported(next)).toEqual(expect.arrayContaining(exported(state)));
+  });
   it('has buckets that are closed, encrypted and speak TLS only', () => {
     state.resourceCountIs('AWS::S3::Bucket', 3);
     state.allResourcesProperties('AWS::S3::Bucket', {

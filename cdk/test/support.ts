@@ -34,6 +34,7 @@ export function changed(): Settings {
   const settings = withDoor();
   settings.producers['probes'] = 3;
   settings.rollup['everyMinutes'] = 10;
+  settings.table['generation'] = 2;
   settings.table['capacity'] = { writeUnits: 30, readUnits: 20 };
   return parse(settings);
 }

@@ -36,6 +36,8 @@ const BUCKET: &str = "archive";
 const UP: &str = "one-process";
 /// Table and folder of the functions.
 const FUNCTIONS: &str = "functions";
+/// The table that a replay makes.
+const MADE_ANEW: &str = "made-anew";
 /// How long is measured before the weather changes.
 const MEASURING: Duration = Duration::from_secs(30);
 /// How long the tables are away.
@@ -202,6 +204,7 @@ fn both_views_over_aws_are_the_truth() {
             let rounds = agreement::check(&clouds.log(), &clouds.store(place), &clouds.archive(place).await).await;
             upkeep_by_hand_finds_every_row(&clouds, place, rounds.values().map(|round| round.samples.len()).sum());
         }
+        a_replay_makes_the_same_in_another_table(&clouds).await;
     });
     service.stop();
 }
@@ -220,6 +223,36 @@ fn upkeep_by_hand_finds_every_row(clouds: &Clouds, place: &str, samples: usize) 
             );
         }
     }
+}
+
+/// From the samples of `cloudping up`, and from the stream what it had not archived.
+async fn a_replay_makes_the_same_in_another_table(clouds: &Clouds) {
+    let tables = format!("s3://{BUCKET}/{UP}");
+    let replay = |arguments: &[&str]| {
+        let mut command = clouds.settings(cloudping());
+        command.args(["rollup", "replay", "--stream", STREAM, "--table", UP, "--tables", &tables, "-o", "json"]);
+        command.args(arguments).output().unwrap()
+    };
+    let refused = |arguments: &[&str], says: &str| {
+        let output = replay(arguments);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && message.contains(says), "{arguments:?}: {message}");
+    };
+    refused(&["--into", UP, "--planet"], "expected another table than --table");
+    refused(&["--into", MADE_ANEW], "it holds measurements of the planet, not of the world");
+    refused(&["--into", FUNCTIONS, "--planet"], "expected a table that is empty");
+    let done = replay(&["--into", MADE_ANEW, "--planet", "--create"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let rounds = agreement::check(&clouds.log(), &clouds.store(MADE_ANEW), &clouds.archive(UP).await).await;
+    assert_eq!(report["rounds"], rounds.len());
+    assert_eq!(marks(clouds, MADE_ANEW).await, marks(clouds, UP).await);
+    refused(&["--into", MADE_ANEW, "--planet"], "expected a table that is empty");
+}
+
+async fn marks(clouds: &Clouds, table: &str) -> Vec<u8> {
+    let stored = clouds.store(table).get(&Key::new(keys::NETWORK, keys::NETWORK)).await.unwrap();
+    stored.unwrap().value.to_vec()
 }
 
 /// The functions' table and folder, marked as `cloudping up --planet` marks its own.

@@ -48,6 +48,24 @@ impl Pending {
         Self { pane, ranges: ranges.collect() }
     }
 
+    /// This, and every window from one on. Of too many ranges the last are joined.
+    pub(crate) fn and_from(mut self, first: UtcMicros) -> Self {
+        let first = number(first, self.pane);
+        self.ranges.retain(|range| range.start < first);
+        // One that reaches beyond it goes on to its end.
+        let first = self.ranges.pop_if(|last| last.end >= first).map_or(first, |last| last.start);
+        if self.ranges.len() == RANGES {
+            let last = self.ranges.pop();
+            return self.and_from_number(last.map_or(first, |last| last.start));
+        }
+        self.and_from_number(first)
+    }
+
+    fn and_from_number(mut self, first: i64) -> Self {
+        self.ranges.push(first..first + LENGTHS - 1);
+        self
+    }
+
     /// What a rollup's loaded version says.
     pub(crate) async fn read(rollup: &DeltaTable, pane: Pane) -> Result<Self, DeltaTableError> {
         let mut stored = Vec::new();
@@ -118,6 +136,23 @@ mod tests {
         assert_eq!(none, Pending::from_stored(&[], Pane::Day));
         let said: Vec<_> = none.transactions().into_iter().map(|said| (said.app_id, said.version)).collect();
         assert_eq!(said, [("cloudping/rollup_1d/pending/0".to_owned(), END)]);
+    }
+
+    #[test]
+    fn all_from_a_window_on_take_what_they_meet_and_leave_what_lies_before() {
+        let from = |windows: &[i64], first| {
+            let pending = Pending::of(&hours(windows.iter().copied()), Pane::Hour);
+            pending.and_from(UtcMicros(first * Pane::Hour.micros())).ranges
+        };
+        assert_eq!(from(&[], 5).as_slice(), std::slice::from_ref(&(5..LENGTHS + 4)));
+        assert_eq!(from(&[1, 2, 9], 5), [1..3, 5..LENGTHS + 4]);
+        assert_eq!(from(&[1, 3, 4, 9], 5), [1..2, 3..LENGTHS + 2], "they touch");
+        assert_eq!(from(&[1, 3, 4, 5, 6], 5), [1..2, 3..LENGTHS + 2]);
+        let many: Vec<i64> = (0..16).map(|nth| nth * 10).collect();
+        let joined = from(&many, 500);
+        assert_eq!((joined.len(), joined[15].clone()), (RANGES, 150..LENGTHS + 149));
+        let all = Pending { pane: Pane::Hour, ranges: joined };
+        assert_eq!(Pending::from_stored(&all.stored(), Pane::Hour), all);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudping_batch_rollup::hours::date_of;
-use cloudping_batch_rollup::replay::{SampleRounds, forget_rollups};
+use cloudping_batch_rollup::replay::{SampleRounds, recompute_rollups};
 use cloudping_batch_rollup::{AppendReport, Appender, Archiver, Rollup, Table, Tables};
 use cloudping_model::{Gap, GapReason, Round, RoundId, UtcMicros};
 use cloudping_schemas::tables::Origin;
@@ -175,7 +175,7 @@ async fn a_table_of_an_older_release_is_read_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_forgotten_rollup_is_computed_anew_and_comes_out_the_same() {
+async fn rollups_are_computed_anew_and_comes_out_the_same() {
     let (_directory, tables) = place();
     Archiver::new(log_of(&rounds(26, TEN - HOUR, 30, 300)).await, tables.clone()).run_once().await.unwrap();
     let rollup = Rollup::new(tables.clone());
@@ -183,10 +183,16 @@ async fn a_forgotten_rollup_is_computed_anew_and_comes_out_the_same() {
     assert_eq!(rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap().hours, 0);
     let query = "SELECT * FROM rollup_1h ORDER BY source, target, family, hour";
     let before = sql(&tables, query).await;
-    forget_rollups(&tables).await.unwrap();
+    recompute_rollups(&tables, UtcMicros(0)).await.unwrap();
     assert_eq!(sql(&tables, query).await, before, "what is there stays until it is computed");
     let second = rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap();
     assert_eq!((second.hours, second.days, second.rows), (first.hours, first.days, first.rows));
     assert!(second.days > 0, "days are computed anew, too");
     assert_eq!(sql(&tables, query).await, before);
+    // The second day's hours alone; of the days the one that they lie in.
+    recompute_rollups(&tables, UtcMicros(TEN + 14 * HOUR)).await.unwrap();
+    let of_second_day = rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap();
+    assert_eq!((of_second_day.hours, of_second_day.days), (11, 1));
+    assert_eq!(sql(&tables, query).await, before);
+    assert_eq!(rollup.run_once(UtcMicros(TEN + 72 * HOUR)).await.unwrap().commits, 0, "nothing is left over");
 }

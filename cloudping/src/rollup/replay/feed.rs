@@ -32,8 +32,12 @@ impl Feed {
         if self.pending.len() < BATCH { Ok(()) } else { self.flush().await }
     }
 
-    async fn flush(&mut self) -> Result<(), ProcessError> {
+    /// Takes what rounds are gathered; nothing where there are none.
+    pub async fn flush(&mut self) -> Result<(), ProcessError> {
         let records = std::mem::take(&mut self.pending);
+        if records.is_empty() {
+            return Ok(());
+        }
         let shard = self.shard.clone();
         self.batch(&shard, &records).await
     }

@@ -1,10 +1,8 @@
 //! Fills an empty live store.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::hours::date_of;
 use cloudping_batch_rollup::replay::SampleRounds;
 use cloudping_batch_rollup::{Archiver, Progress, Tables};
@@ -40,22 +38,25 @@ pub enum Source {
         /// Days and their rows, oldest first.
         days: BTreeMap<i32, u64>,
         /// How far the table holds each shard of the log.
-        reached: BTreeMap<ShardId, SequenceNumber>,
+        reached: Places,
+        /// The log, where what the table does not hold yet is to come from it.
+        rest: Option<Arc<dyn EventLog>>,
     },
     /// The log.
-    Log { log: Arc<LocalLog>, since: Option<UtcMicros> },
+    Log { log: Arc<dyn EventLog>, since: Option<UtcMicros> },
 }
 
-type Places = BTreeMap<ShardId, SequenceNumber>;
+/// The last record of each shard that is known.
+pub type Places = BTreeMap<ShardId, SequenceNumber>;
 
 impl Source {
-    pub fn log(log: Arc<LocalLog>, since: Option<UtcMicros>) -> Self {
+    pub fn log(log: Arc<dyn EventLog>, since: Option<UtcMicros>) -> Self {
         Self::Log { log, since }
     }
 
     /// The days of the table from `since` on, or those of which a live store keeps something. Without the log only to look at what there is to do.
     pub async fn samples(
-        log: Option<Arc<LocalLog>>,
+        log: Option<Arc<dyn EventLog>>,
         tables: &Tables,
         origins: &[Origin],
         since: Option<UtcMicros>,
@@ -76,7 +77,15 @@ impl Source {
             }
         };
         days.retain(|day, _| i64::from(*day) >= first);
-        Ok(Self::Samples { rounds, days, reached })
+        Ok(Self::Samples { rounds, days, reached, rest: None })
+    }
+
+    /// Goes on from the end of the samples to that of the log.
+    pub fn and_the_rest(mut self, log: Arc<dyn EventLog>) -> Self {
+        if let Self::Samples { rest, .. } = &mut self {
+            *rest = Some(log);
+        }
+        self
     }
 
     /// What there is to do.
@@ -91,7 +100,7 @@ impl Source {
                 let mut columns = Columns::default();
                 for Shard { id, .. } in log.shards().await.map_err(Failure::runtime)? {
                     let mut after = None;
-                    while let Some(records) = next(log, &id, &mut after).await? {
+                    while let Some(records) = next(log.as_ref(), &id, &mut after).await? {
                         report.records += records.len() as u64;
                         let samples = |record: &Record| samples_since(&mut columns, record, *since).unwrap_or(0);
                         report.samples += records.iter().map(samples).sum::<u64>();
@@ -108,30 +117,33 @@ fn first_kept(newest: i32) -> i64 {
     i64::from(newest) - DAYS_KEPT_US / Pane::Day.micros()
 }
 
-/// Makes the store in a directory, closed when this returns: what the source holds, what nothing but the old store knows, and the places in the
-/// log from which `up` goes on.
+/// Makes the store, which is empty: what the source holds, what nothing but the old store knows, and the places in the log from which whoever
+/// processes it goes on. Nothing holds the store any more when this returns.
 pub async fn fill(
-    directory: &Path,
-    old: &LocalStore,
+    store: Arc<dyn LiveStore>,
+    old: &dyn LiveStore,
     source: Source,
     allowed_lateness_us: i64,
     progress: &dyn Progress,
 ) -> Result<ReplayReport, Failure> {
-    let store: Arc<LocalStore> = Arc::new(LocalStore::open(directory).map_err(Failure::runtime)?);
     let processor = Processor::new(store.clone()).with_allowed_lateness(allowed_lateness_us);
     let mut feed = Feed::new(processor, ShardId(SHARD.to_owned()), clock::now());
     let (days, records, places) = match source {
-        Source::Samples { rounds, days, reached } => {
+        Source::Samples { rounds, days, reached, rest } => {
             feed_samples(&mut feed, &rounds, &days, progress).await?;
-            (days.len() as u64, 0, reached)
+            let (records, places) = match rest {
+                Some(log) => feed_log(&mut feed, log.as_ref(), reached, None, progress).await?,
+                None => (0, reached),
+            };
+            (days.len() as u64, records, places)
         }
         Source::Log { log, since } => {
-            let (records, places) = feed_log(&mut feed, &log, since, progress).await?;
+            let (records, places) = feed_log(&mut feed, log.as_ref(), Places::new(), since, progress).await?;
             (0, records, places)
         }
     };
     let report = feed.finish().await.map_err(Failure::runtime)?;
-    if list(&store, keys::HEADS).await?.is_empty() && !list(old, keys::HEADS).await?.is_empty() {
+    if list(store.as_ref(), keys::HEADS).await?.is_empty() && !list(old, keys::HEADS).await?.is_empty() {
         return Err(Failure::runtime(NOTHING));
     }
     set_places(store.as_ref(), &places).await?;
@@ -162,17 +174,19 @@ async fn feed_samples(
     Ok(())
 }
 
-/// Gives how many records were read, and the last of each shard.
+/// Reads what the log holds behind `places`. Gives how many records that were, and the last of each shard.
 async fn feed_log(
     feed: &mut Feed,
-    log: &LocalLog,
+    log: &dyn EventLog,
+    mut places: Places,
     since: Option<UtcMicros>,
     progress: &dyn Progress,
 ) -> Result<(u64, Places), Failure> {
+    feed.flush().await.map_err(Failure::runtime)?;
     progress.stage("replaying the log", 0, "records");
-    let (mut total, mut places, mut columns) = (0, Places::new(), Columns::default());
+    let (mut total, mut columns) = (0, Columns::default());
     for Shard { id, .. } in log.shards().await.map_err(Failure::runtime)? {
-        let mut after = None;
+        let mut after = places.remove(&id);
         while let Some(mut records) = next(log, &id, &mut after).await? {
             let count = records.len() as u64;
             // What cannot be read goes to the dead letters.
@@ -188,7 +202,7 @@ async fn feed_log(
 
 /// The next records of a shard, which `after` moves behind; `None` at the end.
 async fn next(
-    log: &LocalLog,
+    log: &dyn EventLog,
     shard: &ShardId,
     after: &mut Option<SequenceNumber>,
 ) -> Result<Option<Vec<Record>>, Failure> {
@@ -225,7 +239,7 @@ async fn set_places(store: &dyn LiveStore, places: &Places) -> Result<(), Failur
 
 /// Copies what no round tells: keys of vantage points and of those who ask, requests that were taken, audits, alerts, dead letters; and the route changes that wait for the
 /// log, in the place of those found now, which the log had from the old store. Without an old store all of them wait.
-async fn take_over(old: &LocalStore, new: &LocalStore) -> Result<(), Failure> {
+async fn take_over(old: &dyn LiveStore, new: &dyn LiveStore) -> Result<(), Failure> {
     let ingest = list(old, keys::INGEST_KEYS).await?;
     let seen = ingest.iter().filter_map(|(key, _)| VantageId::new(&key.sort).ok()).map(|id| keys::ingest_seen(&id));
     let mut partitions: Vec<String> = seen.collect();
@@ -266,7 +280,7 @@ async fn take_over(old: &LocalStore, new: &LocalStore) -> Result<(), Failure> {
 }
 
 /// The keys of a partition and their versions.
-async fn list(store: &LocalStore, partition: &str) -> Result<Vec<(Key, u64)>, Failure> {
+pub async fn list(store: &dyn LiveStore, partition: &str) -> Result<Vec<(Key, u64)>, Failure> {
     let items = store.list(partition, keys::ALL).await.map_err(Failure::runtime)?;
     Ok(items.into_iter().map(|(key, item)| (key, item.version)).collect())
 }

@@ -2,6 +2,8 @@
 
 mod feed;
 mod live;
+#[cfg(feature = "aws")]
+mod on_aws;
 mod since;
 mod swap;
 
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use cloudping_backend_local::{LocalLog, LocalStore};
-use cloudping_batch_rollup::replay::forget_rollups;
+use cloudping_batch_rollup::replay::recompute_rollups;
 use cloudping_batch_rollup::{Progress, Rollup, Tables};
 use cloudping_model::UtcMicros;
 use cloudping_schemas::tables::Origin;
@@ -34,12 +36,16 @@ use swap::Scratch;
   cloudping rollup replay --data /srv/cloudping --since 30d
   cloudping rollup replay --planet --from log
   cloudping rollup replay --rollups --dry-run            what there is to do
+  cloudping rollup replay --into cloudping-2 --table cloudping --stream events --tables s3://my-bucket/tables
 
 The live store is made beside the old one and takes its place in one step, when it is whole: cut off before, nothing has changed.
 Keys of the ingest door, audits and dead letters are kept. It holds what was measured since --since and nothing older;
 the next `up` goes on where the archive (or the log) ends. Imported rows never enter it.
 
-`up` must not run on the same --data meanwhile.")]
+`up` must not run on the same --data meanwhile.
+
+On DynamoDB it is made in another table, --into: up to the end of the stream, for samples that are not archived yet come from there.
+Stop what processes the stream first; the new table is in use when `up --aws` is started with it, or the stack deployed with its name.")]
 pub struct ReplayArgs {
     /// The data directory whose live store is made anew [default: data/world, with --planet data/planet]
     #[arg(long, env = "CLOUDPING_DATA", value_name = "DIR")]
@@ -50,6 +56,18 @@ pub struct ReplayArgs {
     /// Where the archive's tables lie [default: the folder `tables` of the data directory]
     #[arg(long, env = "CLOUDPING_TABLES", value_name = "URL|DIR")]
     pub tables: Option<String>,
+    /// Make it in this DynamoDB table, which holds nothing yet (in a cloudping built with --features aws)
+    #[arg(long, requires_all = ["table", "stream", "tables"], value_name = "NAME")]
+    pub into: Option<String>,
+    /// The DynamoDB table whose place it is to take
+    #[arg(long, requires = "into", value_name = "NAME")]
+    pub table: Option<String>,
+    /// The Kinesis data stream
+    #[arg(long, requires = "into", value_name = "NAME")]
+    pub stream: Option<String>,
+    /// Make the table --into where it does not exist
+    #[arg(long, requires = "into")]
+    pub create: bool,
     /// What to make it from
     #[arg(long, value_enum, default_value_t = From::Samples)]
     pub from: From,
@@ -60,7 +78,7 @@ pub struct ReplayArgs {
     /// How late rounds may be, as `up` is told: it decides when hours are folded
     #[arg(long, value_parser = humantime::parse_duration, default_value = "15m", value_name = "TIME")]
     pub allowed_lateness: Duration,
-    /// Also compute every hour and day of the rollups anew, and put what comes out in the place of what is there
+    /// Also compute the hours and days of the rollups anew, all of them or those since --since, and put what comes out in the place of what is there
     #[arg(long)]
     pub rollups: bool,
     /// Say what there is to do, and do nothing
@@ -111,8 +129,7 @@ pub fn run(args: ReplayArgs) -> Result<(), Failure> {
             MAX_ALLOWED_LATENESS_US / 60_000_000
         )));
     }
-    let data = args.data.clone().unwrap_or_else(|| PathBuf::from(default_data(false, args.planet)));
-    let report = to_the_end(replay(&args, &data))?;
+    let report = to_the_end(replay(&args))?;
     let counts = [
         ("days", report.days),
         ("records", report.records),
@@ -126,22 +143,15 @@ pub fn run(args: ReplayArgs) -> Result<(), Failure> {
     args.output.counts(&counts, Some(args.dry_run))
 }
 
-async fn replay(args: &ReplayArgs, data: &Path) -> Result<ReplayReport, Failure> {
-    if !data.is_dir() {
-        return Err(Failure::setting(format!(
-            "{} is no directory; name the data directory with --data",
-            data.display()
-        )));
-    }
-    let place = args.tables.clone().unwrap_or_else(|| data.join("tables").to_string_lossy().into_owned());
-    let tables = PlaceArgs::at(&place).tables()?;
+async fn replay(args: &ReplayArgs) -> Result<ReplayReport, Failure> {
     let progress = progress::shown();
-    if args.dry_run {
-        return outlook(args, data, &tables).await;
-    }
-    let mut report = rebuild(args, data, &tables, progress.as_ref()).await?;
-    if args.rollups {
-        forget_rollups(&tables).await.map_err(Failure::runtime)?;
+    let (mut report, tables) = match &args.into {
+        Some(into) => on_dynamodb(args, into, progress.as_ref()).await?,
+        None => on_this_disk(args, progress.as_ref()).await?,
+    };
+    if args.rollups && !args.dry_run {
+        let since = since(args).unwrap_or(UtcMicros(0));
+        recompute_rollups(&tables, since).await.map_err(Failure::runtime)?;
         let done = Rollup::new(tables).run_watched(clock::now(), progress.as_ref()).await.map_err(|error| {
             Failure::runtime(format!(
                 "{error}; the live store is done, and `cloudping rollup run` goes on with the rollups"
@@ -150,6 +160,40 @@ async fn replay(args: &ReplayArgs, data: &Path) -> Result<ReplayReport, Failure>
         report.rollup_hours = done.hours;
     }
     Ok(report)
+}
+
+async fn on_this_disk(args: &ReplayArgs, progress: &dyn Progress) -> Result<(ReplayReport, Tables), Failure> {
+    let data = args.data.clone().unwrap_or_else(|| PathBuf::from(default_data(false, args.planet)));
+    if !data.is_dir() {
+        return Err(Failure::setting(format!(
+            "{} is no directory; name the data directory with --data",
+            data.display()
+        )));
+    }
+    let place = args.tables.clone().unwrap_or_else(|| data.join("tables").to_string_lossy().into_owned());
+    let tables = PlaceArgs::at(&place).tables()?;
+    let report = match args.dry_run {
+        true => outlook(args, &data, &tables).await?,
+        false => rebuild(args, &data, &tables, progress).await?,
+    };
+    Ok((report, tables))
+}
+
+#[cfg(feature = "aws")]
+async fn on_dynamodb(
+    args: &ReplayArgs,
+    into: &str,
+    progress: &dyn Progress,
+) -> Result<(ReplayReport, Tables), Failure> {
+    let named = |value: &Option<String>| value.clone().unwrap_or_default();
+    let tables = PlaceArgs::at(&named(&args.tables)).tables()?;
+    let names = on_aws::Names { old: &named(&args.table), new: into, stream: &named(&args.stream) };
+    Ok((on_aws::replay(args, names, &tables, progress).await?, tables))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn on_dynamodb(_: &ReplayArgs, _: &str, _: &dyn Progress) -> Result<(ReplayReport, Tables), Failure> {
+    Err(crate::failure::built_without_aws())
 }
 
 /// The live store. Both of the directory's files are held open all the while, so no `up` can start on it.
@@ -168,7 +212,8 @@ async fn rebuild(
         From::Samples => Source::samples(Some(log.clone()), tables, origins(args.planet), since).await?,
     };
     let scratch = Scratch::new(data)?;
-    let report = live::fill(scratch.directory(), &old, source, micros(args.allowed_lateness), progress).await?;
+    let new = Arc::new(LocalStore::open(scratch.directory()).map_err(Failure::runtime)?);
+    let report = live::fill(new, &old, source, micros(args.allowed_lateness), progress).await?;
     scratch.take_the_place_of_the_old(old)?;
     Ok(report)
 }
