@@ -60,7 +60,7 @@ fn open() -> io::Result<AsyncFd<OwnedFd>> {
 /// Sets the timer off once, `left` from now; whatever it was set to before is forgotten.
 fn set(fd: &AsyncFd<OwnedFd>, left: Duration) -> io::Result<()> {
     let never = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let tv_sec = libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX);
+    let tv_sec = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
     let at = libc::timespec { tv_sec, tv_nsec: left.subsec_nanos().into() };
     let setting = libc::itimerspec { it_interval: never, it_value: at };
     // SAFETY: `setting` outlives the call, and no old setting is asked for.

@@ -130,7 +130,7 @@ pub fn wait(readable: &[BorrowedFd<'_>], at_most: Duration) -> io::Result<()> {
     let mut polled: Vec<libc::pollfd> =
         readable.iter().map(|it| libc::pollfd { fd: it.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
     let time = libc::timespec {
-        tv_sec: libc::time_t::try_from(at_most.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: at_most.subsec_nanos().into(),
     };
     // SAFETY: the list and the time live until the call has returned, and the length is the list's.

@@ -106,7 +106,7 @@ pub(crate) fn wait_readable<const N: usize>(
 ) -> io::Result<[bool; N]> {
     let mut polls = fds.map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     let time = timeout.map(|timeout| libc::timespec {
-        tv_sec: timeout.as_secs() as libc::time_t,
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
     });
     let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
@@ -135,7 +135,9 @@ pub(crate) fn be_prompt() -> Promptness {
     const LEAST_TIMER_SLACK_NS: libc::c_ulong = 1;
     // SAFETY: PR_SET_TIMERSLACK takes a number; it cannot fail for the calling thread.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, LEAST_TIMER_SLACK_NS) };
-    let priority = libc::sched_param { sched_priority: 10 };
+    // SAFETY: whole numbers, of which musl has more than glibc: all zero is a value.
+    let mut priority: libc::sched_param = unsafe { std::mem::zeroed() };
+    priority.sched_priority = 10;
     // SAFETY: `priority` outlives the call; thread 0 is the calling one.
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) } == 0 {
         return Promptness::RealTime;
