@@ -136,7 +136,7 @@ pub(crate) fn be_prompt() -> Promptness {
     // SAFETY: PR_SET_TIMERSLACK takes a number; it cannot fail for the calling thread.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, LEAST_TIMER_SLACK_NS) };
     // SAFETY: whole numbers, of which musl has more than glibc: all zero is a value.
-    let mut priority: libc::sched_param = unsafe { std::mem::zeroed() };
+    let mut priority: libc::sched_param = unsafe { zeroed() };
     priority.sched_priority = 10;
     // SAFETY: `priority` outlives the call; thread 0 is the calling one.
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) } == 0 {
