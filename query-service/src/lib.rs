@@ -10,6 +10,7 @@
 //! - `functions`: exact quantiles and digests for SQL.
 //! - `sql`: bounded, read-only SQL over them, on threads of its own.
 //! - `alerts`: rules held against the live view, and who is told.
+//! - `gateways`: what UDP gateways say of themselves.
 //! - `metrics`: what the service counts of itself.
 //! - `history`: what was measured in a range of time, from rollups, samples and live minutes.
 //! - `exports`: the files that were exported for whoever reads no Delta.
@@ -24,6 +25,7 @@ mod broken;
 mod doorkeeper;
 mod exports;
 mod functions;
+pub mod gateways;
 mod history;
 mod http;
 mod live_tables;

@@ -15,6 +15,7 @@ use crate::Settings;
 use crate::access::Gate;
 use crate::alerts::{self, Alerts};
 use crate::archive::{Archive, ArchiveError};
+use crate::gateways;
 use crate::http::{self, Hot, Moment};
 use crate::live_tables::Views;
 use crate::live_view::{LiveView, MAX_AGE_US};
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     /// Places for clients of the stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) alerts: alerts::Board,
+    pub(crate) gateways: gateways::Board,
     pub(crate) hub: http::Hub,
     /// Finished live answers.
     pub(crate) hot: Hot,
@@ -90,6 +92,7 @@ impl Service {
             gate: Gate::new(settings.access.clone(), Arc::clone(&store), clock),
             streams: Arc::new(Semaphore::new(settings.live.streams)),
             alerts: alerts::Board::default(),
+            gateways: gateways::Board::new(settings.gateways.clone()),
             // Ids of events must not be taken for those of an earlier process.
             hub: http::Hub::new(settings.live.selections, format!("{:x}", clock().0)),
             view,

@@ -10,6 +10,7 @@ use deltalake_core::logstore::object_store::ObjectStore;
 
 use crate::access::AccessSettings;
 use crate::exports::Exports;
+use crate::gateways::GatewaySource;
 
 /// The service's settings.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub tables_storage: Option<Arc<dyn ObjectStore>>,
     /// The export that is handed out, if there is one.
     pub exports: Option<Exports>,
+    /// The UDP gateways that it tells of.
+    pub gateways: Vec<Arc<dyn GatewaySource>>,
     /// Bounds of the SQL door.
     pub sql: SqlLimits,
     /// Timing of the live view.
@@ -47,6 +50,7 @@ impl Settings {
             tables_url: tables_url.into(),
             tables_storage: None,
             exports: None,
+            gateways: Vec::new(),
             sql: SqlLimits::default(),
             live: LiveSettings::default(),
             connections: ConnectionLimits::default(),

@@ -14,6 +14,7 @@ mod compare;
 mod connections;
 mod doors;
 mod exports;
+mod gateways;
 mod history;
 mod legacy;
 mod live;

@@ -5,6 +5,28 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Answer of `GET /api/v1/gateways`: the UDP gateways that the service tells of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Gateways {
+    /// Whether the network is simulated.
+    pub simulated: bool,
+    /// When they were asked.
+    pub as_of: String,
+    /// In the order in which the service was given them.
+    pub gateways: Vec<GatewaySeen>,
+}
+
+/// A gateway, as the service sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GatewaySeen {
+    /// Its name in the service's settings.
+    pub name: String,
+    /// What it said of itself; the last it said, where there is an `error`; null if it has never answered.
+    pub state: Option<GatewayState>,
+    /// Why it says nothing now; null where it does.
+    pub error: Option<String>,
+}
+
 /// Answer of a gateway's `GET /v1/state`. Counts are since its start, of datagrams unless they say otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GatewayState {
@@ -12,8 +34,7 @@ pub struct GatewayState {
     pub region: String,
     /// When this was so.
     pub as_of: String,
-    /// The latency matrix that it routes by; absent without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The latency matrix that it routes by; null without one.
     pub matrix: Option<GatewayMatrix>,
     /// Senders that lost their place in the table to another.
     pub displaced_senders: u64,
@@ -28,15 +49,13 @@ pub struct GatewayState {
 pub struct GatewayMatrix {
     /// Whom it asks.
     pub url: String,
-    /// Seconds since it was last answered; absent if it never was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Seconds since it was last answered; null if it never was.
     pub age_seconds: Option<f64>,
     /// Regions whose distance it knows from there.
     pub regions: u64,
     /// Whether the network is simulated.
     pub simulated: bool,
-    /// Why it was not answered the last time; absent if it was. It goes on with the last answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Why it was not answered the last time; null if it was. It goes on with the last answer.
     pub error: Option<String>,
 }
 
@@ -74,8 +93,7 @@ pub struct GatewayDestination {
     pub name: String,
     /// How payloads are written: base64, hex, ascii or utf8.
     pub formatter: String,
-    /// The region whose target the next batch goes to; absent where there is none that is well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The region whose target the next batch goes to; null where there is none that is well.
     pub serving: Option<String>,
     /// Offered by its listeners.
     pub offered: u64,
@@ -106,8 +124,7 @@ pub struct GatewayTarget {
     pub target: String,
     /// Its breaker: closed (batches pass), open (none does) or half_open (one finds out).
     pub breaker: String,
-    /// The measured round-trip time from the gateway's region to this one, in ms.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The measured round-trip time from the gateway's region to this one, in ms; null where it is not known.
     pub rtt_ms: Option<f64>,
     /// Batches that it took.
     pub batches: u64,
@@ -117,8 +134,7 @@ pub struct GatewayTarget {
     pub failures: u64,
     /// Replies that it gave and that could be sent.
     pub replies: u64,
-    /// Why it failed last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Why it failed last; null if it never did.
     pub last_failure: Option<String>,
 }
 

@@ -25,6 +25,7 @@ mod distribution;
 mod ends;
 mod exports;
 mod feed;
+mod gateways;
 mod matrix;
 mod nearest;
 pub(super) mod past;
@@ -74,6 +75,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(changes::regimes))
         .routes(routes!(audit::get))
         .routes(routes!(alerts::get))
+        .routes(routes!(gateways::get))
         .routes(routes!(sql::get, sql::post).layer(DefaultBodyLimit::max(sql::BODY_BYTES)))
         .routes(routes!(stream::get))
 }
