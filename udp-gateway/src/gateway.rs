@@ -189,7 +189,17 @@ impl Gateway {
     ///
     /// # Errors
     /// [`StartError`], with nothing left running.
-    pub fn start(
+    pub fn start(config: Config, catalogue: Catalogue, connectors: Connectors, run: &str) -> Result<Self, StartError> {
+        let listeners: Result<Vec<Listener>, StartError> = config.listeners.iter().map(bind).collect();
+        Self::start_on(listeners?, config, catalogue, connectors, run)
+    }
+
+    /// The same on sockets that are bound already, those of `config.listeners` in its order: they may be of other network namespaces.
+    ///
+    /// # Errors
+    /// [`StartError`], with nothing left running.
+    pub fn start_on(
+        listeners: Vec<Listener>,
         mut config: Config,
         catalogue: Catalogue,
         connectors: Connectors,
@@ -204,14 +214,13 @@ impl Gateway {
         if let Some(overrides) = &overrides {
             overrides.apply(&mut config);
         }
-        let listeners: Result<Vec<Listener>, StartError> = config.listeners.iter().map(bind).collect();
         let near = matrix::estimated(&catalogue, &config.region);
         let destinations: Result<Vec<_>, StartError> =
             config.destinations.iter().map(|it| destination(it, &config.region, &connectors)).collect();
         let shared = Arc::new(Shared {
             region: config.region.clone(),
             catalogue,
-            listeners: Arc::new(listeners?),
+            listeners: Arc::new(listeners),
             destinations: destinations?,
             displaced: Arc::default(),
             matrix_url: config.matrix.as_ref().map(|source| source.url.clone()),

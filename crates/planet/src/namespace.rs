@@ -30,6 +30,7 @@ pub(crate) struct VantageSide {
 
 /// The side where probes go.
 pub(crate) struct TargetSide {
+    pub namespace: OwnedFd,
     pub tun: File,
     pub listener: TcpListener,
 }
@@ -41,9 +42,7 @@ pub(crate) fn vantage_side() -> Result<VantageSide, PlanetError> {
         let nonlocal_bind = set("net/ipv6/ip_nonlocal_bind", "1");
         let (tun, device, routed) = connect_side(Side::Vantage)?;
         Ok(VantageSide {
-            namespace: File::open("/proc/thread-self/ns/net")
-                .map_err(PlanetError::setup("open /proc/thread-self/ns/net"))?
-                .into(),
+            namespace: own_namespace()?,
             tun,
             departures: sys::packet_socket(device, &filter::first_syns())
                 .map_err(PlanetError::setup("open a packet socket"))?,
@@ -69,8 +68,14 @@ pub(crate) fn target_side() -> Result<TargetSide, PlanetError> {
             Ok(listener)
         };
         let listener = listen().map_err(PlanetError::setup("listen on the targets' port"))?;
-        Ok(TargetSide { tun, listener })
+        Ok(TargetSide { namespace: own_namespace()?, tun, listener })
     })
+}
+
+/// The calling thread's network namespace.
+fn own_namespace() -> Result<OwnedFd, PlanetError> {
+    let file = File::open("/proc/thread-self/ns/net");
+    Ok(file.map_err(PlanetError::setup("open /proc/thread-self/ns/net"))?.into())
 }
 
 /// Runs `make` on a thread of its own in a new network namespace. The namespace lives on in what `make` opened there.

@@ -36,6 +36,7 @@ impl Default for Options {
 pub struct Planet {
     shared: Arc<Shared>,
     entrance: Entrance,
+    target_entrance: Entrance,
     device: u32,
     has_ipv6: bool,
     /// Stop the router and the holder when written to.
@@ -44,12 +45,12 @@ pub struct Planet {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// The way into the vantage side, for threads that probe.
+/// The way into one side of the planet, for threads that probe there, or serve.
 #[derive(Debug, Clone)]
 pub struct Entrance(Arc<OwnedFd>);
 
 impl Entrance {
-    /// Moves the calling thread into the network of the vantage points: every socket it opens from now on lives there.
+    /// Moves the calling thread into the network of this side: every socket it opens from now on lives there.
     /// Meant for the start of a thread (of tokio: `Builder::on_thread_start`). There is no way back.
     ///
     /// # Errors
@@ -79,6 +80,7 @@ impl Planet {
         let mut planet = Self {
             shared: shared.clone(),
             entrance: Entrance(Arc::new(vantage.namespace)),
+            target_entrance: Entrance(Arc::new(target.namespace)),
             device: vantage.device,
             has_ipv6: vantage.has_ipv6,
             stops: Vec::new(),
@@ -131,6 +133,11 @@ impl Planet {
     /// The way into the vantage side.
     pub fn entrance(&self) -> Entrance {
         self.entrance.clone()
+    }
+
+    /// The way into the target side, for servers of other ports than the targets' own.
+    pub fn target_entrance(&self) -> Entrance {
+        self.target_entrance.clone()
     }
 
     /// The world as it is now.
