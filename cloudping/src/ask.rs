@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloudping_ports::Secret;
 use cloudping_schemas::api::Problem;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +54,11 @@ pub fn post<T: DeserializeOwned>(url: &str, path: &str, body: &impl serde::Seria
 /// The key of the environment for a running cloudping, if there is one. No option has it: everybody on a machine sees its command lines.
 pub fn key() -> Option<String> {
     variable(SERVICE.key)
+}
+
+/// The token of the environment for gateways, if there is one.
+pub fn gateway_token() -> Option<Secret> {
+    variable(GATEWAY.key).map(Secret)
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cloudping_query_service::gateways::ControlAddress;
 use cloudping_schemas::catalogue::EndpointSetting;
 
 use crate::agent::AgentArgs;
@@ -96,6 +97,7 @@ pub enum Command {
 #[command(after_help = "Examples:
   cloudping up --planet
   cloudping up --planet --scenario storm.toml --interval 500ms
+  cloudping up --planet --gateway
   cloudping up --data /var/lib/cloudping --listen 0.0.0.0:8080 --regions eu-west-1,us-east-1
   cloudping up --no-catalogue --target shop=shop.example:443/https --targets own.toml
   cloudping up --providers aws,gcp,azure --endpoint westeurope=myaccount.blob.core.windows.net:443
@@ -109,6 +111,14 @@ pub struct UpArgs {
     /// TOML file of route changes, loss and outages of the planet; re-read whenever it changes
     #[arg(long, requires = "planet", value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Also run UDP gateways on the planet: three, each before packet counters in three regions, with simulated senders. They and
+    /// their fail-over are at `GET /api/v1/gateways` (docs/gateway.md)
+    #[arg(long, requires = "planet")]
+    pub gateway: bool,
+    /// A UDP gateway elsewhere that the API is to tell of, by its control API; may be given many times. Where gateways want a token,
+    /// CLOUDPING_GATEWAY_TOKEN has it
+    #[arg(long, env = "CLOUDPING_GATEWAY_CONTROL", value_delimiter = ',', value_name = "[NAME=]URL")]
+    pub gateway_control: Vec<ControlAddress>,
     /// What is measured
     #[command(flatten)]
     pub what: TargetArgs,

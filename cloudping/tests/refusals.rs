@@ -29,6 +29,21 @@ fn a_wrong_setting() {
     refused(up(&["--regions", "us-east-1,mars-1"]), &["--regions", "mars-1", "us-west-2"]);
     refused(up(&["--vantage", "My Laptop"]), &["--vantage", "My Laptop"]);
     refused(up(&["--planet", "--scenario", "/nowhere.toml"]), &["--scenario", "/nowhere.toml"]);
+    refused(up(&["--planet", "--gateway", "--regions", "eu-west-1"]), &["--gateway", "one region", "two or more"]);
+    refused(up(&["--gateway-control", "a=http://a,a=http://b"]), &["--gateway-control", "called \"a\""]);
+}
+
+#[test]
+fn gateways_that_cannot_be() {
+    for (arguments, parts) in [
+        (&["--gateway"][..], ["--planet", "were not provided"]),
+        (&["--gateway-control", "edge=gateway:8090"], ["--gateway-control", "expected [NAME=]http://HOST:PORT"]),
+    ] {
+        let output = up(arguments).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `cloudping up`: everything in one process.
 //!
-//! [`plan`] checks the settings, [`stores`] opens the backend, [`network`] says what is measured from where, [`pipeline`]
+//! [`plan`] checks the settings, [`stores`] opens the backend, [`network`] says what is measured from where, [`gateways`] has UDP gateways on the planet, [`pipeline`]
 //! starts the components and stops them in order, [`parts`] notices one that breaks off, [`archiving`] writes the log to Parquet now and then, [`upkeep`] keeps the
 //! tables in shape.
 
@@ -10,6 +10,7 @@ mod archiving;
 mod auditing;
 mod catching_up;
 pub mod claim;
+mod gateways;
 mod ingest;
 pub mod network;
 #[cfg(feature = "aws")]
@@ -42,8 +43,11 @@ pub fn run(args: UpArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::runtime)?;
     let stores = runtime.block_on(Stores::open(&plan))?;
     let alerts = alerting::open(plan.alerts.as_deref(), &stores)?;
-    let outward = pipeline::Outward { listener: listen(&plan)?, alerts };
+    let listener = listen(&plan)?;
+    let address = listener.local_addr().map_err(Failure::runtime)?;
     let network = network::Network::start(&plan)?;
+    let gateways = runtime.block_on(gateways::Gateways::start(&plan, &network, address))?;
+    let outward = pipeline::Outward { listener, alerts, gateways };
     let ended = runtime.block_on(pipeline::run(plan, stores, network, outward));
     // An archive run that was given up on must not keep the process.
     runtime.shutdown_background();

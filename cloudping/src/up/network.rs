@@ -12,8 +12,12 @@ use cloudping_schemas::catalogue::Catalogue;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
+use super::gateways::sites;
 use super::plan::{Plan, PlanetPlan};
 use crate::failure::Failure;
+
+/// What the producers' threads are called.
+const PRODUCERS: &str = "producers";
 
 /// Vantage points, and the threads that their sockets must be opened on.
 pub struct Network {
@@ -21,8 +25,8 @@ pub struct Network {
     pub vantages: Vec<Vantage>,
     /// Runs the producers; with a planet its threads live in the planet's network.
     pub threads: Threads,
-    /// Keeps the simulated network alive.
-    _planet: Option<Planet>,
+    /// The simulated network, alive as long as this.
+    pub planet: Option<Planet>,
 }
 
 /// A runtime that may be dropped inside another one, whatever fails there: what still runs on it is left alone.
@@ -34,6 +38,11 @@ pub struct Threads {
 impl Threads {
     fn of(runtime: Runtime) -> Self {
         Self { handle: runtime.handle().clone(), runtime: Some(runtime) }
+    }
+
+    /// The way to them for whoever runs work there later.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// Runs work on them.
@@ -67,7 +76,8 @@ fn simulated(plan: &Plan, planet: &PlanetPlan) -> Result<Network, Failure> {
         longitude: region.longitude,
     };
     let places: Vec<Place> = plan.catalogue.regions().iter().map(place).collect();
-    let world = World::from_places(&places).with(&planet.scenario).map_err(Failure::setting)?;
+    let everywhere = [&places[..], &sites::edges(&planet.sites, &places)].concat();
+    let world = World::from_places(&everywhere).with(&planet.scenario).map_err(Failure::setting)?;
     let running = Planet::start(world, Options::default()).map_err(Failure::setting)?;
     if let Some(file) = &planet.file {
         running.watch(file).map_err(Failure::setting)?;
@@ -83,8 +93,8 @@ fn simulated(plan: &Plan, planet: &PlanetPlan) -> Result<Network, Failure> {
         Ok(vantage(plan, vantage_id(&place.id)?, Some(source), targets))
     });
     let vantages = vantages.collect::<Result<Vec<_>, Failure>>()?;
-    let threads = Threads::of(inside(running.entrance())?);
-    Ok(Network { vantages, threads, _planet: Some(running) })
+    let threads = inside(running.entrance(), PRODUCERS)?;
+    Ok(Network { vantages, threads, planet: Some(running) })
 }
 
 /// What the world is measured by: the regions that have a host, and the user's own targets.
@@ -108,7 +118,7 @@ fn real(plan: &Plan) -> Result<Network, Failure> {
         vantages.push(vantage(plan, plan.vantage.clone(), None, targets));
     }
     let threads = Threads::of(producer_threads().build().map_err(Failure::runtime)?);
-    Ok(Network { vantages, threads, _planet: None })
+    Ok(Network { vantages, threads, planet: None })
 }
 
 fn vantage(plan: &Plan, id: VantageId, source: Option<IpAddr>, targets: Vec<Target>) -> Vantage {
@@ -131,11 +141,15 @@ fn missing(id: &str) -> Failure {
 /// Producers have threads of their own, so that no query or archive run delays a probe.
 pub fn producer_threads() -> Builder {
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name("producers").enable_all();
+    builder.worker_threads(1).thread_name(PRODUCERS).enable_all();
     builder
 }
 
-fn inside(entrance: Entrance) -> Result<Runtime, Failure> {
+/// Threads of this name that live in the planet's network, on that side.
+///
+/// # Errors
+/// When it cannot be entered.
+pub fn inside(entrance: Entrance, name: &'static str) -> Result<Threads, Failure> {
     let tried = entrance.clone();
     let trial = std::thread::spawn(move || tried.enter()).join();
     if let Ok(Err(error)) = trial {
@@ -145,8 +159,9 @@ fn inside(entrance: Entrance) -> Result<Runtime, Failure> {
     }
     let enter = move || {
         if let Err(error) = entrance.enter() {
-            tracing::error!(%error, "a producer thread is outside the planet's network: its probes will fail");
+            tracing::error!(%error, "a thread of the {name} is outside the planet's network: nothing will reach it");
         }
     };
-    producer_threads().on_thread_start(enter).build().map_err(Failure::runtime)
+    let runtime = producer_threads().thread_name(name).on_thread_start(enter).build();
+    Ok(Threads::of(runtime.map_err(Failure::runtime)?))
 }

@@ -3,12 +3,14 @@
 
 use std::future::Future;
 use std::net::TcpListener as StdListener;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cloudping_producers::producer;
 use cloudping_producers::spool::{DEFAULT_BYTES, Spool};
 use cloudping_producers::{gaps, measure, sockets, targets};
+use cloudping_query_service::gateways::GatewaySource;
 use cloudping_query_service::{Alerts, Exports, Service, Settings};
 use cloudping_stream_processor::{Surroundings, WorkerSettings, consume};
 use tokio::net::TcpListener;
@@ -19,6 +21,7 @@ use super::alerting;
 use super::archiving::Archiving;
 use super::auditing;
 use super::catching_up;
+use super::gateways::Gateways;
 use super::ingest;
 use super::network::Network;
 use super::parts::{self, Parts};
@@ -57,6 +60,8 @@ pub struct Outward {
     pub listener: StdListener,
     /// The rules by which somebody is told.
     pub alerts: Option<Alerts>,
+    /// The planet's gateways.
+    pub gateways: Gateways,
 }
 
 /// Runs everything until Ctrl-C or SIGTERM.
@@ -66,7 +71,8 @@ pub struct Outward {
 pub async fn run(plan: Plan, stores: Stores, network: Network, outward: Outward) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let spools = spools(&plan, &stores, &network)?;
-    let (Outward { listener, alerts }, service) = (outward, service(&plan, &stores, &network)?);
+    let Outward { listener, alerts, gateways } = outward;
+    let service = service(&plan, &stores, &network, gateways.sources())?;
     let (producing, processing, archiving, serving) = (Stop::new(), Stop::new(), Stop::new(), Stop::new());
     let (keeping, mut parts) = (Stop::new(), Parts::new());
     let door = ingest::open(plan.ingest, &stores, producing.0.subscribe()).await?;
@@ -92,12 +98,14 @@ pub async fn run(plan: Plan, stores: Stores, network: Network, outward: Outward)
     let upkeeper = parts.thread("upkeep", move || upkeep.run(stop))?;
     let mut producers = start_producers(&network, &stores, spools, &parts, &producing)?;
     producers.extend(door);
-    announce(&plan, &stores, address)?;
+    announce(&plan, &stores, address, &gateways)?;
+    let gateways = parts.spawn("a UDP gateway", gateways.run(keeping.0.subscribe()));
 
     let broken = end_begins(&mut signals, &mut parts).await;
     let orderly = async {
         keeping.now();
         producing.now();
+        report("a UDP gateway", gateways.await);
         for producer in producers {
             report("a producer", producer.await);
         }
@@ -173,7 +181,12 @@ fn stream(plan: &Plan, stores: &Stores) -> Surroundings {
     }
 }
 
-fn service(plan: &Plan, stores: &Stores, network: &Network) -> Result<Service, Failure> {
+fn service(
+    plan: &Plan,
+    stores: &Stores,
+    network: &Network,
+    gateways: Vec<Arc<dyn GatewaySource>>,
+) -> Result<Service, Failure> {
     let vantages = network.vantages.iter().map(|vantage| vantage.id.clone()).collect();
     let simulated = plan.planet.is_some();
     let mut settings = Settings::new(simulated, plan.catalogue.clone(), vantages, &stores.archive.url);
@@ -182,6 +195,7 @@ fn service(plan: &Plan, stores: &Stores, network: &Network) -> Result<Service, F
     settings.exports = Some(Exports::in_directory(&exports).map_err(Failure::setting)?);
     settings.live.stale_after = settings.live.stale_after.max(plan.interval * 3 + plan.timeout);
     settings.access = plan.access.clone();
+    settings.gateways = gateways.into_iter().chain(plan.gateways.iter().cloned()).collect();
     Service::new(settings, stores.store.clone(), clock::now).map_err(Failure::runtime)
 }
 
@@ -274,7 +288,7 @@ async fn told(commits: Option<&mut watch::Receiver<u64>>) {
     }
 }
 
-fn announce(plan: &Plan, stores: &Stores, address: std::net::SocketAddr) -> Result<(), Failure> {
+fn announce(plan: &Plan, stores: &Stores, address: std::net::SocketAddr, gateways: &Gateways) -> Result<(), Failure> {
     let (regions, own) = (plan.catalogue.regions().len(), plan.own.targets.len());
     let what = match plan.planet {
         Some(_) => format!("SIMULATED network of {regions} regions on this machine"),
@@ -282,7 +296,8 @@ fn announce(plan: &Plan, stores: &Stores, address: std::net::SocketAddr) -> Resu
     };
     output::print(format_args!("cloudping {}: {what}", env!("CARGO_PKG_VERSION")))?;
     output::print(format_args!("data in {}, a round every {:?}", stores.place, plan.interval))?;
-    output::print(format_args!("listening on http://{address}"))
+    output::print(format_args!("listening on http://{address}"))?;
+    gateways.announce()
 }
 
 fn report<T, E: std::fmt::Display>(what: &str, ended: Result<T, E>) {

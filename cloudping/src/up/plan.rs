@@ -2,19 +2,23 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloudping_model::VantageId;
 use cloudping_planet::scenario::Scenario;
 use cloudping_producers::target_file::TargetFile;
 use cloudping_query_service::access::AccessSettings;
+use cloudping_query_service::gateways::{GatewaySource, controls};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
+use super::gateways::sites::{self, Site};
 use super::selection;
 use super::sql_doors::SqlDoorArgs;
 use super::{claim, own};
+use crate::ask;
 use crate::cli::{AwsArgs, UpArgs};
 use crate::failure::Failure;
 
@@ -61,6 +65,8 @@ pub struct Plan {
     pub ingest: Option<SocketAddr>,
     /// The file of alert rules, if there is one.
     pub alerts: Option<PathBuf>,
+    /// The gateways elsewhere that are asked for their state.
+    pub gateways: Vec<Arc<dyn GatewaySource>>,
     /// The folder of the export that is handed out; it need not be there.
     pub exports: PathBuf,
     /// The doors for programs that speak SQL themselves.
@@ -84,6 +90,8 @@ pub struct PlanetPlan {
     pub scenario: Scenario,
     /// The file to re-read, if one was given.
     pub file: Option<PathBuf>,
+    /// Where gateways stand, if there are to be some.
+    pub sites: Vec<Site>,
 }
 
 impl Plan {
@@ -99,9 +107,13 @@ impl Plan {
         let catalogue = selection::catalogue(&args.what, args.planet)?;
         let own = own::read(&args.what, &catalogue)?;
         let access = args.access.settings()?;
+        let gateways = controls(&args.gateway_control, ask::gateway_token());
+        let gateways = gateways.map_err(|error| Failure::setting(format!("--gateway-control: {error}")))?;
         let backend = backend(&args)?;
         let planet = match args.planet {
-            true => Some(planet_plan(args.scenario)?),
+            true => {
+                Some(planet_plan(args.scenario, if args.gateway { sites::choose(&catalogue)? } else { Vec::new() })?)
+            }
             false => None,
         };
         if args.aws.aws && !args.planet && args.vantage.is_none() && own.vantages.is_empty() {
@@ -127,6 +139,7 @@ impl Plan {
             listen: args.listen,
             ingest: args.ingest,
             alerts: args.alerts,
+            gateways,
             sql_doors: args.sql_doors,
             interval,
             timeout: args.timeout,
@@ -192,11 +205,11 @@ fn within(name: &str, value: Duration, least: Duration, most: Duration) -> Resul
     Err(Failure::setting(format!("{name} {value:?}: expected {least:?} to {most:?}")))
 }
 
-fn planet_plan(file: Option<PathBuf>) -> Result<PlanetPlan, Failure> {
+fn planet_plan(file: Option<PathBuf>, sites: Vec<Site>) -> Result<PlanetPlan, Failure> {
     let scenario = match &file {
         Some(path) => Scenario::load(path),
         None => Scenario::parse(CALM_WEATHER),
     };
     let scenario = scenario.map_err(|error| Failure::setting(format!("--scenario: {error}")))?;
-    Ok(PlanetPlan { scenario, file })
+    Ok(PlanetPlan { scenario, file, sites })
 }

@@ -14,6 +14,7 @@ use aws_config::BehaviorVersion;
 use cloudping_backend_aws::{DynamoStore, SnsTopics, presigned_get, s3_client, s3_objects};
 use cloudping_environment::now;
 use cloudping_ports::{Key, LiveStore};
+use cloudping_query_service::gateways::controls;
 use cloudping_query_service::{Alerts, Exports, Service, SignLinks, serve};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{NetworkMark, PLANET, keys};
@@ -98,6 +99,7 @@ async fn service(settings: &Settings) -> Result<Service, Box<dyn Error + Send + 
     of_service.tables_storage = Some(storage);
     of_service.live.stale_after = of_service.live.stale_after.max(settings.interval * ROUNDS_MISSED);
     of_service.access = settings.access.clone();
+    of_service.gateways = controls(&settings.gateways, settings.gateway_token.clone())?;
     Ok(Service::new(of_service, Arc::new(store), now)?)
 }
 

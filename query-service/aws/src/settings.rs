@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use cloudping_environment::{Faults, Variables};
 use cloudping_model::VantageId;
+use cloudping_ports::Secret;
 use cloudping_query_service::access::AccessSettings;
+use cloudping_query_service::gateways::{ControlAddress, controls};
 
 use crate::access;
 
@@ -37,6 +39,10 @@ pub struct Settings {
     pub refresh: Duration,
     /// `CLOUDPING_ALERTS`: the file of alert rules. Default none.
     pub alerts: Option<PathBuf>,
+    /// `CLOUDPING_GATEWAY_CONTROL`: the UDP gateways to tell of, by their control APIs: `[NAME=]URL`, separated by commas. Default none.
+    pub gateways: Vec<ControlAddress>,
+    /// `CLOUDPING_GATEWAY_TOKEN`: the token that they want. Default none.
+    pub gateway_token: Option<Secret>,
     /// Who may ask how much: the variables that [`access::read`] names.
     pub access: AccessSettings,
 }
@@ -78,6 +84,8 @@ impl Settings {
         let access = access::read(&mut variables);
         let alerts = variables.given("CLOUDPING_ALERTS").filter(|file| !file.is_empty()).map(PathBuf::from);
         let sql_tls = certificates.zip(key);
+        let gateways = gateways(&mut variables);
+        let gateway_token = variables.given("CLOUDPING_GATEWAY_TOKEN").filter(|token| !token.is_empty()).map(Secret);
         variables.settings(Self {
             table,
             bucket,
@@ -91,9 +99,27 @@ impl Settings {
             interval,
             refresh,
             alerts,
+            gateways,
+            gateway_token,
             access,
         })
     }
+}
+
+/// The gateways' addresses; names that are given twice are a fault too.
+fn gateways<F: Fn(&str) -> Option<String>>(variables: &mut Variables<F>) -> Vec<ControlAddress> {
+    let texts = variables.given("CLOUDPING_GATEWAY_CONTROL").unwrap_or_default();
+    let mut addresses = Vec::new();
+    for text in texts.split(',').filter(|text| !text.is_empty()) {
+        match text.parse() {
+            Ok(address) => addresses.push(address),
+            Err(error) => variables.fault(format!("CLOUDPING_GATEWAY_CONTROL: {error}")),
+        }
+    }
+    if let Err(error) = controls(&addresses, None) {
+        variables.fault(format!("CLOUDPING_GATEWAY_CONTROL: {error}"));
+    }
+    addresses
 }
 
 #[cfg(test)]
@@ -124,9 +150,10 @@ mod tests {
             ("CLOUDPING_SQL_TLS_KEY", "key.pem"),
             ("CLOUDPING_VANTAGES", "eu-west-1,a b"),
             ("CLOUDPING_REFRESH_MS", "60000"),
+            ("CLOUDPING_GATEWAY_CONTROL", "edge=gateway"),
         ])
         .unwrap_err();
-        assert_eq!(faults.len(), 8, "{faults:?}");
+        assert_eq!(faults.len(), 9, "{faults:?}");
         for (fault, start) in faults.iter().zip([
             "CLOUDPING_TABLE is missing",
             "CLOUDPING_BUCKET is missing",
@@ -136,6 +163,7 @@ mod tests {
             "CLOUDPING_SQL_TLS_CERT and CLOUDPING_SQL_TLS_KEY: ",
             "CLOUDPING_VANTAGES: ",
             "CLOUDPING_REFRESH_MS is \"60000\"",
+            "CLOUDPING_GATEWAY_CONTROL: \"edge=gateway\" is no address",
         ]) {
             assert!(fault.starts_with(start), "{fault}");
         }

@@ -105,7 +105,11 @@ impl Server {
         let file = File::create(&log).map_err(|error| failed(&error))?;
         let errors = file.try_clone().map_err(|error| failed(&error))?;
         let mut command = Command::new(binary);
-        command.args(["up", "--planet", "--listen", "127.0.0.1:0", "--data"]).arg(data).arg("--scenario").arg(weather);
+        command
+            .args(["up", "--planet", "--gateway", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .arg("--scenario")
+            .arg(weather);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         println!("==> starting the planet on a free port; its output goes to {}", log.display());
         let mut child =
