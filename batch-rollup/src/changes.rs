@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use cloudping_model::{Protocol, RouteChange, UtcMicros};
+use cloudping_model::{Addresses, Protocol, RouteChange, UtcMicros};
 use cloudping_schemas::tables;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
@@ -131,6 +131,10 @@ fn change_rows(changes: &[&RouteChange]) -> Result<RecordBatch, ArrowError> {
         let percentiles = all().map(|change| change.ended.percentiles_us.map(|all| all[nth]));
         columns.push(Arc::new(Float64Array::from_iter(percentiles)));
     }
+    for side in [|both: Addresses| both.before, |both: Addresses| both.after] {
+        let addresses = all().map(|change| change.addresses.map(|both| side(both).to_string()));
+        columns.push(Arc::new(StringArray::from_iter(addresses)));
+    }
     RecordBatch::try_new(tables::changes(), columns)
 }
 
@@ -153,6 +157,7 @@ mod tests {
             after_us: 2,
             score: 1.0,
             ended: Level { since: minute, count: 1, percentiles_us: None },
+            addresses: None,
         };
         (change_id(&change), change)
     }

@@ -23,8 +23,8 @@ pub fn run(args: &ChangesArgs) -> Result<(), Failure> {
         return output::print(format_args!("no route change{simulated} since {start}"));
     }
     output::print(format_args!("route changes{simulated}, ms, UTC\n"))?;
-    let header = ["day", "what", "probes", "before", "after", "score"];
-    output::print(output::table(&header, answer.changes.iter().map(row).collect(), 3))
+    let header = ["day", "what", "probes", "address", "before", "after", "score"];
+    output::print(output::table(&header, answer.changes.iter().map(row).collect(), 4))
 }
 
 fn row(change: &RouteChange) -> Vec<String> {
@@ -34,10 +34,20 @@ fn row(change: &RouteChange) -> Vec<String> {
         day.to_owned(),
         format!("{} at {time}", what(change)),
         format!("{} IPv{}", change.protocol, change.family),
+        address(change),
         output::ms(Some(change.before_ms)),
         output::ms(Some(change.after_ms)),
         format!("{:.1}", change.score),
     ]
+}
+
+/// Whether the target is still the same machine, as far as its address says so.
+fn address(change: &RouteChange) -> String {
+    match (change.moved(), &change.before_address) {
+        (Some((before, after)), _) => format!("changed: {before} -> {after}"),
+        (None, Some(_)) => "same".to_owned(),
+        (None, None) => "-".to_owned(),
+    }
 }
 
 fn what(change: &RouteChange) -> String {
@@ -68,9 +78,15 @@ mod tests {
             delta_ms: 12.1,
             score: 3.2,
             ended,
+            before_address: None,
+            after_address: None,
         };
         let rose = "us-east-1 -> ap-south-1 rose by 12.1 ms at 10:42";
-        assert_eq!(row(&change), ["2026-01-02", rose, "tcp IPv4", "188.04", "200.14", "3.2"]);
+        assert_eq!(row(&change), ["2026-01-02", rose, "tcp IPv4", "-", "188.04", "200.14", "3.2"]);
+        (change.before_address, change.after_address) = (Some("192.0.2.1".to_owned()), Some("192.0.2.1".to_owned()));
+        assert_eq!(address(&change), "same");
+        change.after_address = Some("192.0.2.9".to_owned());
+        assert_eq!(address(&change), "changed: 192.0.2.1 -> 192.0.2.9");
         change.delta_ms = -0.96;
         assert_eq!(what(&change), "us-east-1 -> ap-south-1 fell by 1.0 ms");
     }

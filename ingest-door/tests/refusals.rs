@@ -190,6 +190,7 @@ async fn one_bad_round_refuses_its_request_and_names_the_field() {
         after_us: 2,
         score: 1.5,
         ended: Level { since: NOW, count: 0, percentiles_us: None },
+        addresses: None,
     };
     // The field `schema_version`, as the first of a message.
     let version = [&[8, 9], &good[2..]].concat();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use cloudping_model::{Family, Level, Pane, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
+use cloudping_model::{Addresses, Family, Level, Pane, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_schemas::tables;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{cast, col, lit};
@@ -61,8 +61,14 @@ pub(crate) async fn archived(session: &SessionContext, wanted: &WantedChanges) -
     columns.extend(whole.map(|name| cast(col(name), DataType::Int64)));
     let float = ["score", "ended_p10_us", "ended_p50_us", "ended_p90_us", "ended_p99_us"];
     columns.extend(float.map(|name| cast(col(name), DataType::Float64)));
+    let table = session.table(tables::CHANGES).await?;
+    // A table of an older release gets these columns with its next change.
+    columns.extend(tables::ADDRESSES.map(|name| match table.schema().has_column_with_unqualified_name(name) {
+        true => cast(col(name), DataType::Utf8),
+        false => lit(ScalarValue::Utf8(None)).alias(name),
+    }));
     let newest = ["minute", "found_at"].map(|name| col(name).sort(false, false)).to_vec();
-    let rows = session.table(tables::CHANGES).await?.filter(filter)?.sort(newest)?.limit(0, Some(wanted.limit))?;
+    let rows = table.filter(filter)?.sort(newest)?.limit(0, Some(wanted.limit))?;
     let batches = rows.select(columns)?.collect().await?;
     // What names no vantage point or no protocol that this release knows is left out.
     let rows = batches.iter().flat_map(|batch| (0..batch.num_rows()).filter_map(|row| change(batch, row)));
@@ -80,6 +86,10 @@ fn change(batch: &RecordBatch, row: usize) -> Option<RouteChange> {
         [Some(p10), Some(p50), Some(p90), Some(p99)] => Some([p10, p50, p90, p99]),
         _ => None,
     };
+    let address = |at: usize| {
+        let column = batch.column(at).as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).parse().ok()).flatten()
+    };
     Some(RouteChange {
         vantage: VantageId::new(text(0)).ok()?,
         target: TargetId::new(text(1)).ok()?,
@@ -91,5 +101,6 @@ fn change(batch: &RecordBatch, row: usize) -> Option<RouteChange> {
         after_us: u32::try_from(whole(7)).ok()?,
         score: float(10)? as f32,
         ended: Level { since: UtcMicros(whole(8)), count: whole(9).unsigned_abs(), percentiles_us },
+        addresses: address(15).zip(address(16)).map(|(before, after)| Addresses { before, after }),
     })
 }

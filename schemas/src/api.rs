@@ -361,6 +361,21 @@ pub struct RouteChange {
     pub score: f64,
     /// What was measured on the level that ended.
     pub ended: Regime,
+    /// The target's resolved address before the step; left out, as `after_address`, where one of them is unknown or was no single one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_address: Option<String>,
+    /// Its address since: another than `before_address` where the target moved, else the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_address: Option<String>,
+}
+
+impl RouteChange {
+    /// The target's address before and since, where it changed with the step.
+    #[must_use]
+    pub fn moved(&self) -> Option<(&str, &str)> {
+        let both = self.before_address.as_deref().zip(self.after_address.as_deref());
+        both.filter(|(before, after)| before != after)
+    }
 }
 
 /// Answer of `GET /api/v1/regimes`: a pair's levels, each from one route step to the next.

@@ -7,6 +7,7 @@ use cloudping_schemas::event::{EventError, Head};
 use cloudping_schemas::stored::{SeriesKey, SeriesTable};
 
 use crate::bounds::MAX_SERIES;
+use crate::reached::Reached;
 
 /// No place has been looked up yet.
 const UNKNOWN: u32 = u32::MAX;
@@ -23,6 +24,25 @@ pub(crate) struct Dictionary {
     tcp_v4: Vec<u32>,
     /// The places of an event's samples.
     of_samples: Vec<u32>,
+    /// The addresses of an event; before them, that there is none.
+    reached: Vec<Reached>,
+}
+
+/// Where an event's samples belong, and where their probes went.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    /// Each sample's place in the series table.
+    pub(crate) places: &'a [u32],
+    /// Each sample's place in `reached`.
+    pub(crate) addresses: &'a [u32],
+    pub(crate) reached: &'a [Reached],
+}
+
+impl Placed<'_> {
+    /// Where a sample's probe went.
+    pub(crate) fn reached(&self, at: usize) -> Reached {
+        self.reached[self.addresses[at] as usize]
+    }
 }
 
 impl Dictionary {
@@ -52,8 +72,16 @@ impl Dictionary {
         Ok(())
     }
 
-    /// Each sample's place in the table, to which series that are new are added. [`Dictionary::open`] must have taken the event.
-    pub(crate) fn places(&mut self, head: &Head<'_>, table: &mut SeriesTable) -> &[u32] {
+    /// Each sample's place in the table and its address; series that are new are added to the table. [`Dictionary::open`] must have taken the event.
+    pub(crate) fn places<'a>(&'a mut self, head: &Head<'a>, table: &mut SeriesTable) -> Placed<'a> {
+        self.reached.clear();
+        self.reached.push(Reached::NONE);
+        self.reached.extend(head.addresses().map(Reached::read));
+        self.find_places(head, table);
+        Placed { places: &self.of_samples, addresses: head.address_places(), reached: &self.reached }
+    }
+
+    fn find_places(&mut self, head: &Head<'_>, table: &mut SeriesTable) {
         self.of_samples.clear();
         if head.is_tcp_v4() {
             for &target in head.target() {
@@ -63,14 +91,13 @@ impl Dictionary {
                 };
                 self.of_samples.push(place);
             }
-            return &self.of_samples;
+            return;
         }
         for (at, &target) in head.target().iter().enumerate() {
             let target = self.targets[target as usize].clone();
             let key = SeriesKey { target, protocol: head.protocol(at), family: head.family(at) };
             self.of_samples.push(table.place(&key));
         }
-        &self.of_samples
     }
 
     /// How many series an event would add to the table. [`Dictionary::open`] must have taken it.

@@ -22,6 +22,7 @@ mod minute;
 mod ordering;
 mod outbox;
 mod processor;
+mod reached;
 mod regimes;
 mod retention;
 mod runner;

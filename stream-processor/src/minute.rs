@@ -7,7 +7,9 @@ use cloudping_model::{Outcome, UtcMicros};
 use cloudping_ports::Expect;
 use cloudping_schemas::stored::{PaneReader, PaneWriter, SeriesTable, StoredError};
 
+use crate::dictionary::Placed;
 use crate::ordering::{self, pack, unpack};
+use crate::reached::{Reached, wrong};
 
 /// One minute of all series of a vantage point. Series go by their place in the series table.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct MinutePane {
     pub(crate) changed: bool,
     /// What was counted of each series beside its round-trip times; a series is in the pane if it has a `last_at_us`.
     counts: Vec<Counts>,
+    /// Which address each series' round-trip times came from; as long as `counts`.
+    reached: Vec<Reached>,
     /// Round-trip times that are in order: those of each series together, ascending.
     sorted: Vec<u32>,
     /// Where each series' times end in `sorted`; shorter than `counts` if the rest have none.
@@ -37,6 +41,7 @@ impl MinutePane {
             stored: Expect::Absent,
             changed: false,
             counts: Vec::new(),
+            reached: Vec::new(),
             sorted: Vec::new(),
             ends: Vec::new(),
             fresh: Vec::new(),
@@ -65,7 +70,19 @@ impl MinutePane {
                 pane.large.insert(place, digest);
             }
         }
+        pane.read_addresses(&reader.addresses)?;
         Ok(pane)
+    }
+
+    fn read_addresses(&mut self, mut rest: &[u8]) -> Result<(), StoredError> {
+        let in_pane = self.counts.iter().map(|counts| counts.last_at_us.is_some());
+        for (reached, _) in self.reached.iter_mut().zip(in_pane).filter(|(_, in_pane)| *in_pane) {
+            if rest.is_empty() {
+                return Ok(());
+            }
+            *reached = Reached::take(&mut rest)?;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(wrong("more than the pane has series")) }
     }
 
     /// Start of the minute.
@@ -77,21 +94,26 @@ impl MinutePane {
     pub(crate) fn make_room(&mut self, series: usize) {
         if self.counts.len() < series {
             self.counts.resize(series, Counts::default());
+            self.reached.resize(series, Reached::NONE);
         }
     }
 
     /// Counts an answer. There must be room for the series.
     #[inline]
-    pub(crate) fn record_rtt(&mut self, place: u32, at: UtcMicros, rtt_us: u32) {
+    pub(crate) fn record_rtt(&mut self, place: u32, at: UtcMicros, rtt_us: u32, reached: Reached) {
         self.fresh.push(pack(place, rtt_us));
+        self.reached[place as usize].add(reached);
         see(&mut self.counts[place as usize], at);
     }
 
     /// Counts answers that all have a round-trip time, at these offsets from `start`. There must be room for the series.
-    pub(crate) fn record_rtts(&mut self, start: UtcMicros, places: &[u32], offsets_us: &[u32], rtts_us: &[u32]) {
-        self.fresh.extend(places.iter().zip(rtts_us).map(|(place, rtt_us)| pack(*place, *rtt_us)));
-        for (place, offset_us) in places.iter().zip(offsets_us) {
+    pub(crate) fn record_rtts(&mut self, start: UtcMicros, placed: Placed<'_>, offsets_us: &[u32], rtts_us: &[u32]) {
+        self.fresh.extend(placed.places.iter().zip(rtts_us).map(|(place, rtt_us)| pack(*place, *rtt_us)));
+        for (place, offset_us) in placed.places.iter().zip(offsets_us) {
             see(&mut self.counts[*place as usize], start + i64::from(*offset_us));
+        }
+        for (place, address) in placed.places.iter().zip(placed.addresses) {
+            self.reached[*place as usize].add(placed.reached[*address as usize]);
         }
     }
 
@@ -112,6 +134,11 @@ impl MinutePane {
         self.counts[place as usize].merge(counts);
     }
 
+    /// Which address a series' round-trip times came from.
+    pub(crate) fn reached(&self, place: u32) -> Reached {
+        self.reached.get(place as usize).copied().unwrap_or_default()
+    }
+
     /// Whether the series is in the pane.
     pub(crate) fn has(&self, place: u32) -> bool {
         self.counts.get(place as usize).is_some_and(|counts| counts.last_at_us.is_some())
@@ -128,6 +155,11 @@ impl MinutePane {
         let place_at = place as usize;
         let start = place_at.checked_sub(1).map_or(0, |before| self.end_of(before));
         (&self.sorted[start..self.end_of(place_at)], self.large.get(&place))
+    }
+
+    /// Whether a series has any round-trip time. The pane must be in order.
+    pub(crate) fn has_rtts(&self, place: u32) -> bool {
+        !matches!(self.rtts(place), ([], None))
     }
 
     /// A series' median in µs, if it has any round-trip time. The pane must be in order.
@@ -206,7 +238,17 @@ impl MinutePane {
                 }
             }
         }
+        writer.set_addresses(self.addresses());
         writer.finish()
+    }
+
+    fn addresses(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.reached.iter().any(|reached| *reached != Reached::NONE) {
+            out.reserve(self.counts.len() * 5);
+            self.counts().for_each(|(place, _)| self.reached(place).put(&mut out));
+        }
+        out
     }
 }
 

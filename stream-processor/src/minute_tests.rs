@@ -13,9 +13,14 @@ fn key(place: u32) -> SeriesKey {
     SeriesKey { target, protocol: Protocol::TcpConnect, family: Family::V4 }
 }
 
+fn address(host: u8) -> Reached {
+    if host == 0 { Reached::NONE } else { Reached::read(&[192, 0, 2, host]) }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
-    Rtt(u32, u32),
+    /// Of a series, from one of a few addresses or, 0, from none that is known.
+    Rtt(u32, u32, u8),
     Lost(u32, bool),
     Unknown(u32),
     /// So many times one after another.
@@ -27,7 +32,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        10 => (0..6_u32, 1..200_000_u32).prop_map(|(place, us)| Step::Rtt(place, us)),
+        10 => (0..6_u32, 1..200_000_u32, 0..3_u8).prop_map(|(place, us, host)| Step::Rtt(place, us, host)),
         2 => (0..6_u32, any::<bool>()).prop_map(|(place, again)| Step::Lost(place, again)),
         1 => (0..6_u32).prop_map(Step::Unknown),
         1 => (0..6_u32, 1..3_000_u32).prop_map(|(place, many)| Step::Many(place, many)),
@@ -43,18 +48,20 @@ proptest! {
         let mut table = SeriesTable::default();
         (0..6).for_each(|place| assert_eq!(table.place(&key(place)), place));
         let mut model: BTreeMap<SeriesKey, SeriesSummary> = BTreeMap::new();
+        let mut addresses: BTreeMap<u32, Reached> = BTreeMap::new();
         let mut pane = MinutePane::new(START);
         for (at, step) in steps.into_iter().enumerate() {
             let at = START + at as i64;
             pane.make_room(6);
             match step {
-                Step::Rtt(place, us) => {
-                    pane.record_rtt(place, at, us);
+                Step::Rtt(place, us, host) => {
+                    pane.record_rtt(place, at, us, address(host));
+                    addresses.entry(place).or_default().add(address(host));
                     model.entry(key(place)).or_default().record_rtt(at.0, us);
                 }
                 Step::Many(place, many) => for us in 0..many {
                     let us = 70_000 + us * 7_919 % 10_000;
-                    pane.record_rtt(place, at, us);
+                    pane.record_rtt(place, at, us, address(0));
                     model.entry(key(place)).or_default().record_rtt(at.0, us);
                 },
                 Step::Lost(place, again) => {
@@ -71,6 +78,9 @@ proptest! {
         }
         let item = PaneItem::decode(&pane.encode(), &table).unwrap();
         prop_assert_eq!(item.series.keys().collect::<Vec<_>>(), model.keys().collect::<Vec<_>>());
+        for (place, expected) in addresses {
+            prop_assert_eq!(pane.reached(place), expected);
+        }
         for (key, expected) in &model {
             let found = &item.series[key];
             prop_assert_eq!(found.counts(), expected.counts());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Level, RouteChange, UtcMicros};
+use cloudping_model::{Addresses, Level, RouteChange, UtcMicros};
 use cloudping_schemas::stored::{Regime, RegimesItem, SeriesKey};
 
 use crate::change::Step;
@@ -98,12 +98,30 @@ fn first_minute<'a>(place: u32, mut minutes: impl Iterator<Item = &'a MinutePane
     minutes.find(|minute| minute.has(place)).map(MinutePane::start)
 }
 
+/// A step of a series.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The series' place in the series table.
+    pub(crate) place: u32,
+    pub(crate) step: Step,
+    /// Start of the minute that made it certain.
+    pub(crate) certain_at: UtcMicros,
+}
+
+impl Found {
+    /// Start of the first minute at the new level.
+    pub(crate) fn at(&self) -> UtcMicros {
+        UtcMicros(self.step.minute * cloudping_model::Pane::Minute.micros())
+    }
+}
+
 /// The route change that a step is.
 pub(crate) fn route_change(
     state: &VantageState,
     key: &SeriesKey,
-    step: &Step,
+    found: &Found,
     (since, ended): (UtcMicros, &SeriesSummary),
+    addresses: Option<Addresses>,
 ) -> RouteChange {
     let percentiles: Option<Vec<f64>> = ended.quantiles(&Level::QUANTILES).into_iter().collect();
     RouteChange {
@@ -111,20 +129,16 @@ pub(crate) fn route_change(
         target: key.target.clone(),
         protocol: key.protocol,
         family: key.family,
-        minute: step_minute(step),
+        minute: found.at(),
         found_at: state.head.watermark,
-        before_us: step.before_us,
-        after_us: step.after_us,
-        score: step.score,
+        before_us: found.step.before_us,
+        after_us: found.step.after_us,
+        score: found.step.score,
         ended: Level {
             since,
             count: ended.received(),
             percentiles_us: percentiles.and_then(|percentiles| percentiles.try_into().ok()),
         },
+        addresses,
     }
-}
-
-/// Start of the first minute at the new level.
-pub(crate) fn step_minute(step: &Step) -> UtcMicros {
-    UtcMicros(step.minute * cloudping_model::Pane::Minute.micros())
 }

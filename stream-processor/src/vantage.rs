@@ -10,10 +10,11 @@ use cloudping_schemas::event::Head;
 use cloudping_schemas::stored::{SeriesTable, VantageHead, keys};
 
 use crate::bounds::{Bound, MAX_SERIES};
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, Placed};
 use crate::fold::ParentPane;
 use crate::ledger::{self, Tally};
 use crate::minute::MinutePane;
+use crate::reached::Reached;
 use crate::regimes::Regimes;
 use crate::retention::{DAYS_KEPT_US, HOURS_KEPT_US, MINUTES_HELD_US, MINUTES_KEPT_US, SETTLED_AFTER_US};
 use crate::seen::{self, Arrival};
@@ -178,7 +179,7 @@ impl VantageState {
         if first == last && all_answered && !round.is_empty() {
             return self.count_plain(round, first);
         }
-        let places = self.dictionary.places(round, &mut self.table);
+        let placed = self.dictionary.places(round, &mut self.table);
         let (series, mut tally) = (self.table.len(), Tally::default());
         let mut minute = first;
         while minute <= last {
@@ -187,7 +188,7 @@ impl VantageState {
             };
             pane.make_room(series);
             let range = minute..minute + Pane::Minute.micros();
-            pane.changed |= count_within(range, round, places, pane, &mut tally);
+            pane.changed |= count_within(range, round, placed, pane, &mut tally);
             minute = minute + Pane::Minute.micros();
         }
         tally
@@ -195,33 +196,41 @@ impl VantageState {
 
     /// A round within one minute, every probe of which was answered.
     fn count_plain(&mut self, round: &Head<'_>, minute: UtcMicros) -> Tally {
-        let places = self.dictionary.places(round, &mut self.table);
+        let placed = self.dictionary.places(round, &mut self.table);
         let Some(pane) = self.minutes.get_mut(&minute) else {
             unreachable!("{minute:?} was not held for {}", self.vantage);
         };
         pane.make_room(self.table.len());
         pane.changed = true;
-        pane.record_rtts(round.started_at, places, round.offset_us(), round.rtt_us());
+        pane.record_rtts(round.started_at, placed, round.offset_us(), round.rtt_us());
         Tally { received: round.len() as u64, ..Tally::default() }
     }
 
     /// A round of which a part at least is in hours or days already.
     fn count_folded(&mut self, round: &Head<'_>) -> Tally {
         let mut tally = Tally::default();
-        let places = self.dictionary.places(round, &mut self.table).to_vec();
-        for (at, place) in places.into_iter().enumerate() {
+        let placed = self.dictionary.places(round, &mut self.table);
+        let samples: Vec<(u32, Reached)> =
+            placed.places.iter().enumerate().map(|(at, place)| (*place, placed.reached(at))).collect();
+        for (at, sample) in samples.into_iter().enumerate() {
             let (sent_at, outcome) = (round.started_at + i64::from(round.offset_us()[at]), round.outcome(at));
             if !tally.note(outcome) {
                 continue;
             }
-            let counted = self.record_everywhere(place, sent_at, outcome, round.rtt_us()[at]);
+            let counted = self.record_everywhere(sample, sent_at, outcome, round.rtt_us()[at]);
             tally.uncounted += u64::from(!counted);
         }
         tally
     }
 
     /// Records a sample in its minute, and in the hour and day that contain it; says whether any of them is kept.
-    fn record_everywhere(&mut self, place: u32, sent_at: UtcMicros, outcome: Outcome, rtt_us: u32) -> bool {
+    fn record_everywhere(
+        &mut self,
+        (place, reached): (u32, Reached),
+        sent_at: UtcMicros,
+        outcome: Outcome,
+        rtt_us: u32,
+    ) -> bool {
         let minute = Pane::Minute.start_of(sent_at);
         let mut counted = false;
         if self.is_kept(Pane::Minute, minute) {
@@ -232,7 +241,7 @@ impl VantageState {
             (pane.changed, counted) = (true, true);
             match rtt_us {
                 0 => pane.record_other(place, sent_at, outcome),
-                _ => pane.record_rtt(place, sent_at, rtt_us),
+                _ => pane.record_rtt(place, sent_at, rtt_us, reached),
             }
         }
         let containing: Vec<PaneId> = self.containing(minute).collect();
@@ -337,12 +346,14 @@ impl VantageState {
 fn count_within(
     minute: Range<UtcMicros>,
     round: &Head<'_>,
-    places: &[u32],
+    placed: Placed<'_>,
     pane: &mut MinutePane,
     tally: &mut Tally,
 ) -> bool {
     let mut any = false;
-    for (at, ((&place, &offset), &rtt_us)) in places.iter().zip(round.offset_us()).zip(round.rtt_us()).enumerate() {
+    for (at, ((&place, &offset), &rtt_us)) in
+        placed.places.iter().zip(round.offset_us()).zip(round.rtt_us()).enumerate()
+    {
         let (sent_at, outcome) = (round.started_at + i64::from(offset), round.outcome(at));
         if !minute.contains(&sent_at) {
             continue;
@@ -353,7 +364,7 @@ fn count_within(
         any = true;
         match rtt_us {
             0 => pane.record_other(place, sent_at, outcome),
-            _ => pane.record_rtt(place, sent_at, rtt_us),
+            _ => pane.record_rtt(place, sent_at, rtt_us, placed.reached(at)),
         }
     }
     any

@@ -7,11 +7,11 @@ use cloudping_ports::{Change, Expect, Item, Key, LiveStore, Write};
 use cloudping_schemas::event::Head;
 use cloudping_schemas::stored::{ChangesItem, RegimesItem, SeriesTable, StoredError, VantageHead, keys};
 
-use crate::change::Step;
 use crate::fold::{Gathering, ParentPane, merge_panes};
 use crate::minute::MinutePane;
 use crate::processor::ProcessError;
-use crate::regimes::{Regimes, route_change, step_minute};
+use crate::reached::{LOOKED_BACK_US, addresses};
+use crate::regimes::{Found, Regimes, route_change};
 use crate::retention::{CHANGES_KEPT_US, MINUTES_HELD_US};
 use crate::vantage::{PaneId, VantageState, head_key, kept_us, pane_key, put};
 use crate::watch::Watch;
@@ -129,7 +129,8 @@ pub(crate) async fn observe(
     let mut steps = Vec::new();
     for (_, minute) in state.minutes.range_mut(from..target) {
         minute.put_in_order();
-        steps.extend(state.watch.observe(minute));
+        let certain_at = minute.start();
+        steps.extend(state.watch.observe(minute).into_iter().map(|(place, step)| Found { place, step, certain_at }));
     }
     state.watch.reach(target, !steps.is_empty());
     if steps.is_empty() { Ok(Vec::new()) } else { record_steps(store, state, &steps).await }
@@ -139,17 +140,21 @@ pub(crate) async fn observe(
 async fn record_steps(
     store: &dyn LiveStore,
     state: &mut VantageState,
-    steps: &[(u32, Step)],
+    steps: &[Found],
 ) -> Result<Vec<RouteChange>, ProcessError> {
-    hold_older_minutes(store, state, state.head.folded_until, state.head.watermark).await?;
+    let first = steps.iter().map(|found| found.at() - LOOKED_BACK_US).min();
+    let from = state.head.folded_until.min(first.unwrap_or(state.head.folded_until));
+    hold_older_minutes(store, state, from, state.head.watermark).await?;
     state.minutes.values_mut().for_each(MinutePane::put_in_order);
     let (mut regimes, stored) = take_regimes(store, state).await?;
     let mut changes = Vec::new();
-    for (place, step) in steps {
+    for found in steps {
         let minutes = state.minutes.range(state.head.folded_until..).map(|(_, minute)| minute);
-        let (since, ended) = regimes.end(*place, step_minute(step), minutes);
-        if let Some(key) = state.table.get(*place) {
-            changes.push(route_change(state, key, step, (since, &ended)));
+        let (since, ended) = regimes.end(found.place, found.at(), minutes);
+        let minutes = state.minutes.range(..=found.certain_at).map(|(_, minute)| minute);
+        let addresses = addresses(found.place, found.at(), minutes);
+        if let Some(key) = state.table.get(found.place) {
+            changes.push(route_change(state, key, found, (since, &ended), addresses));
         }
     }
     put_changes(store, state, &changes).await?;

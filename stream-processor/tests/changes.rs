@@ -2,15 +2,16 @@
 
 mod common;
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use cloudping_model::{Outcome, Round, RouteChange, Sample, TargetId, UtcMicros, VantageId};
+use cloudping_model::{Addresses, Outcome, Round, RouteChange, Sample, TargetId, UtcMicros, VantageId};
 use cloudping_ports::{EventLog, Key, LiveStore, Record, ShardId};
 use cloudping_schemas::event;
 use cloudping_schemas::stored::{ChangesItem, Regime, RegimesItem, keys};
 use cloudping_stream_processor::{Processor, deliver};
-use cloudping_testkit::{MemoryLog, MemoryStore};
+use cloudping_testkit::{FaultPlan, Faulty, MemoryLog, MemoryStore, Operation, When};
 use common::{MINUTE, START, records, round};
 
 /// The minute of the step.
@@ -106,6 +107,84 @@ async fn a_step_goes_to_the_log_and_changes_nothing_when_it_comes_back() {
     let report = processor.process_batch(&ShardId("1".into()), &logged, rounds[0].started_at).await.unwrap();
     assert_eq!((report.counted, report.dead, report.changes.len()), (0, 0, 0));
     assert_eq!(common::head(&store, "v1").await, head);
+}
+
+fn ip(host: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, host])
+}
+
+/// The history, with each round's address of `a`.
+fn reached(minutes: i64, address: impl Fn(i64) -> Option<IpAddr>) -> Vec<Round> {
+    let mut rounds = history(minutes);
+    for (number, round) in (0..).zip(&mut rounds) {
+        round.samples.iter_mut().for_each(|sample| sample.address = address(number));
+    }
+    rounds
+}
+
+#[tokio::test]
+async fn a_step_says_whether_the_address_changed_with_it() {
+    let step = STEP * 4;
+    let moved = Some(Addresses { before: ip(1), after: ip(2) });
+    let stayed = Some(Addresses { before: ip(1), after: ip(1) });
+    type Address = fn(i64) -> Option<IpAddr>;
+    let cases: [(&str, Address, Option<Addresses>); 8] = [
+        ("it stays", |_| Some(ip(1)), stayed),
+        ("it changes with the step", |number| Some(ip(if number < STEP * 4 { 1 } else { 2 })), moved),
+        ("it changes half a minute earlier", |number| Some(ip(if number < STEP * 4 - 2 { 1 } else { 2 })), moved),
+        ("it changes half a minute later", |number| Some(ip(if number < STEP * 4 + 2 { 1 } else { 2 })), moved),
+        ("it changed an hour before", |number| Some(ip(if number < STEP * 4 - 240 { 2 } else { 1 })), stayed),
+        ("it is another one each time", |number| Some(ip((number % 5) as u8)), None),
+        ("it is not known before", |number| (number >= STEP * 4).then(|| ip(2)), None),
+        ("it is not known", |_| None, None),
+    ];
+    for (case, address, expected) in cases {
+        let rounds = reached(STEP + 10, address);
+        assert_eq!(rounds.len() as i64, step + 40);
+        let store = Arc::new(MemoryStore::new());
+        process(&store, &rounds, 7, 5).await;
+        let found = changes(&store).await;
+        let [change] = found.as_slice() else { panic!("{case}: {found:?}") };
+        assert_eq!(change.addresses, expected, "{case}");
+    }
+}
+
+/// Whatever is delivered again, in whichever batches, to processors that die: the same steps with the same addresses.
+#[tokio::test]
+async fn addresses_do_not_depend_on_the_delivery() {
+    for seed in 0..40 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        // From an address that stays to one that changes all the time.
+        let stays = rng.i64(1..200);
+        let hosts = rng.u8(1..4);
+        let rounds = reached(STEP + 12, |number| {
+            let mut of_stretch = fastrand::Rng::with_seed(seed + (number / stays) as u64);
+            Some(ip(of_stretch.u8(0..hosts)))
+        });
+        let once = Arc::new(MemoryStore::new());
+        process(&once, &rounds, rounds.len(), usize::MAX).await;
+        let expected = changes(&once).await;
+        assert_eq!(expected.len(), 1);
+
+        let store = Arc::new(MemoryStore::new());
+        let faulty = Arc::new(Faulty::new(Arc::clone(&store), FaultPlan::none()));
+        let (log, shard) = (records(&rounds), ShardId("0".into()));
+        let mut processor = Processor::new(faulty.clone());
+        let (mut at, now) = (0, rounds[rounds.len() - 1].started_at);
+        while at < log.len() {
+            match rng.u8(0..6) {
+                0 => processor = Processor::new(faulty.clone()),
+                1 => faulty.fail_next(Operation::Commit, When::BeforeActing),
+                2 => faulty.fail_next(Operation::Commit, When::AfterActing),
+                _ => {}
+            }
+            let (from, until) = (at - rng.usize(0..=at.min(20)), log.len().min(at + rng.usize(1..60)));
+            if processor.process_batch(&shard, &log[from..until], now).await.is_ok() {
+                at = until;
+            }
+        }
+        assert_eq!(changes(&store).await, expected, "seed {seed}");
+    }
 }
 
 /// The level between two steps is that level's alone, also while none of its minutes is folded.

@@ -58,6 +58,6 @@ async fn the_tables_keep_their_shape() {
     Archiver::new(log, tables.clone()).run_once().await.unwrap();
     Rollup::new(tables.clone()).run_once(cloudping_model::UtcMicros(TEN)).await.unwrap();
     check("tables-samples-v2.txt", &schemas(&tables, Table::Samples).await);
-    check("tables-changes-v1.txt", &schemas(&tables, Table::Changes).await);
+    check("tables-changes-v2.txt", &schemas(&tables, Table::Changes).await);
     check("tables-rollup_1h-v2.txt", &schemas(&tables, Table::Rollup1h).await);
 }

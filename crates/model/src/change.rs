@@ -1,5 +1,7 @@
 //! Route steps: what the search for changes of level found.
 
+use std::net::IpAddr;
+
 use crate::{Family, Protocol, TargetId, UtcMicros, VantageId};
 
 /// A step in the level of one series.
@@ -25,6 +27,25 @@ pub struct RouteChange {
     pub score: f32,
     /// The level that ended.
     pub ended: Level,
+    /// Where the target was measured; `None` where that is not known, or was no single address, on either side of the step.
+    pub addresses: Option<Addresses>,
+}
+
+/// The resolved addresses of a target on both sides of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// Before the step.
+    pub before: IpAddr,
+    /// Since; the same one unless the target moved.
+    pub after: IpAddr,
+}
+
+impl Addresses {
+    /// Whether the step came with another address: then it is another machine that is reached, and not only another way to it.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.before != self.after
+    }
 }
 
 /// All round-trip times between two route steps. Percentiles are `None` without any.

@@ -9,7 +9,7 @@ mod round;
 mod time;
 mod window;
 
-pub use change::{Level, RouteChange};
+pub use change::{Addresses, Level, RouteChange};
 pub use geography::{LatLon, fibre_floor_ms, great_circle_km};
 pub use id::{IdError, TargetId, VantageId};
 pub use round::{Family, Gap, GapReason, Outcome, Protocol, Round, RoundId, Sample};

@@ -1,5 +1,6 @@
 //! Route changes, the levels between them, and the audits.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::common::*;
@@ -9,7 +10,7 @@ use arrow::array::{
 use axum::body::Body;
 use axum::http::Request;
 use cloudping_digest::{Counts, SeriesSummary};
-use cloudping_model::{Family, Pane, Protocol};
+use cloudping_model::{Addresses, Family, Pane, Protocol, RouteChange};
 use cloudping_ports::Key;
 use cloudping_schemas::stored::{AuditItem, AuditQuantile, Regime, RegimesItem, keys};
 use cloudping_schemas::tables;
@@ -64,7 +65,7 @@ async fn a_feed_reader_gets_them_as_atom() {
     let empty = world.get("/api/v1/changes?format=atom").await;
     assert_eq!((empty.status.as_u16(), empty.header("content-type")), (200, "application/atom+xml"));
     assert!(!empty.body.contains("<entry>"), "{}", empty.body);
-    world.change(&change_at(NOON - 20 * MINUTE, "us-east-1", "ap-south-1")).await;
+    world.change(&moved(change_at(NOON - 20 * MINUTE, "us-east-1", "ap-south-1"))).await;
     world.change(&change_at(NOON - 10 * MINUTE, "us-east-1", "eu-west-1")).await;
     let read = async |path: &str| feed_rs::parser::parse(world.get(path).await.body.as_bytes()).unwrap();
     let feed = read("/api/v1/changes?format=atom&target=ap-south-1").await;
@@ -75,6 +76,7 @@ async fn a_feed_reader_gets_them_as_atom() {
     assert_eq!(entry.links[0].href, "/pair/us%2Deast%2D1/ap%2Dsouth%2D1");
     let summary = &entry.summary.as_ref().unwrap().content;
     assert!(summary.contains("from 68.0 ms to 80.5 ms at 2026-01-02T11:40:00.000Z"), "{summary}");
+    assert!(summary.ends_with("changed with it, from 192.0.2.1 to 2001:db8::1."), "{summary}");
     // A reader that has seen it does not see it again.
     let all = read("/api/v1/changes?format=atom").await;
     assert_eq!((all.entries.len(), &all.entries[1].id), (2, &entry.id));
@@ -85,20 +87,43 @@ async fn a_feed_reader_gets_them_as_atom() {
     assert!(problem.ends_with("one of json, csv, ndjson, arrow, parquet, atom"), "{problem}");
 }
 
+/// The change, with another address since.
+fn moved(change: RouteChange) -> RouteChange {
+    let [before, after] = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap());
+    RouteChange { addresses: Some(Addresses { before, after }), ..change }
+}
+
+/// Changes of a table that an older release made, which lacks the addresses.
+#[tokio::test]
+async fn a_table_without_addresses_is_read() {
+    let world = World::new();
+    world.fill().await;
+    let rows = archived(&[moved(change_at(NOON - 20 * DAY, "us-east-1", "eu-west-1"))]);
+    let older: Vec<usize> = (0..rows.num_columns() - tables::ADDRESSES.len()).collect();
+    world.append(tables::CHANGES, rows.project(&older).unwrap()).await;
+    let answer = world.get("/api/v1/changes?start=2025-12-01T00:00:00Z&end=2026-01-01T00:00:00Z").await.ok();
+    let [change] = &answer["changes"].as_array().unwrap()[..] else { panic!("{answer}") };
+    assert_eq!((&change["after_ms"], change.get("after_address")), (&json!(80.5), None));
+}
+
 /// Rows of the archive's table.
-fn archived(changes: &[cloudping_model::RouteChange]) -> RecordBatch {
+fn archived(changes: &[RouteChange]) -> RecordBatch {
     let schema = tables::changes();
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
-        let times = |get: fn(&cloudping_model::RouteChange) -> i64| -> ArrayRef {
+        let times = |get: fn(&RouteChange) -> i64| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from_iter_values(changes.iter().map(get)).with_timezone("UTC"))
         };
-        let text = |get: fn(&cloudping_model::RouteChange) -> &str| -> ArrayRef {
+        let text = |get: fn(&RouteChange) -> &str| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(changes.iter().map(get)))
         };
         let percentile = |at: usize| -> ArrayRef {
             Arc::new(
                 changes.iter().map(|change| change.ended.percentiles_us.map(|all| all[at])).collect::<Float64Array>(),
             )
+        };
+        let address = |side: fn(Addresses) -> IpAddr| -> ArrayRef {
+            let addresses = changes.iter().map(|change| change.addresses.map(|both| side(both).to_string()));
+            Arc::new(StringArray::from_iter(addresses))
         };
         match field.name().as_str() {
             // 2025-12-01.
@@ -117,7 +142,9 @@ fn archived(changes: &[cloudping_model::RouteChange]) -> RecordBatch {
             "ended_p10_us" => percentile(0),
             "ended_p50_us" => percentile(1),
             "ended_p90_us" => percentile(2),
-            _ => percentile(3),
+            "ended_p99_us" => percentile(3),
+            "before_address" => address(|both| both.before),
+            _ => address(|both| both.after),
         }
     });
     RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()
@@ -127,7 +154,7 @@ fn archived(changes: &[cloudping_model::RouteChange]) -> RecordBatch {
 async fn changes_of_all_history_are_the_live_stores_and_the_archives() {
     let world = World::new();
     world.fill().await;
-    let [old, both] = [20, 8].map(|days| change_at(NOON - days * DAY, "us-east-1", "eu-west-1"));
+    let [old, both] = [20, 8].map(|days| moved(change_at(NOON - days * DAY, "us-east-1", "eu-west-1")));
     world.change(&both).await;
     let mut silent = change_at(NOON - 9 * DAY, "eu-west-1", "us-east-1");
     silent.ended.percentiles_us = None;
@@ -144,9 +171,11 @@ async fn changes_of_all_history_are_the_live_stores_and_the_archives() {
     assert_eq!(minutes("&protocol=tls").await, [""; 0]);
     let changes = world.get(&path("")).await.ok();
     let (live, archived) = (&changes["changes"][0], &changes["changes"][2]);
-    for field in ["before_ms", "after_ms", "delta_ms", "score", "family", "protocol", "source"] {
+    for field in ["before_ms", "after_ms", "delta_ms", "score", "family", "protocol", "source", "after_address"] {
         assert_eq!(live[field], archived[field], "{field}");
     }
+    assert_eq!(archived["before_address"], "192.0.2.1");
+    assert!(changes["changes"][1].get("before_address").is_none());
     assert_eq!(live["ended"]["p99_ms"], archived["ended"]["p99_ms"]);
     assert_eq!(changes["changes"][1]["ended"]["p50_ms"], Value::Null);
     let csv = world.get(&path("&format=csv")).await;
@@ -154,7 +183,7 @@ async fn changes_of_all_history_are_the_live_stores_and_the_archives() {
     assert_eq!(
         lines.next().unwrap(),
         "source,target,protocol,family,minute,found_at,before_ms,after_ms,delta_ms,score,ended_since,ended_count,\
-         ended_p10_ms,ended_p50_ms,ended_p90_ms,ended_p99_ms"
+         ended_p10_ms,ended_p50_ms,ended_p90_ms,ended_p99_ms,before_address,after_address"
     );
     assert!(lines.next().unwrap().starts_with("us-east-1,eu-west-1,tcp,4,2025-12-25T12:00:00.000Z,"), "{}", csv.body);
     let regimes = world.get("/api/v1/regimes?source=us-east-1&target=eu-west-1&format=csv").await;

@@ -1,8 +1,11 @@
 //! A route change as a record of the log.
 
-use cloudping_model::{Level, RouteChange, TargetId, UtcMicros, VantageId};
+use std::net::IpAddr;
+
+use cloudping_model::{Addresses, Level, RouteChange, TargetId, UtcMicros, VantageId};
 use prost::Message;
 
+use super::round::{address_bytes, read_address};
 use super::wire::{self, RouteChange as Wire};
 use super::{EventError, STARTS, family_of, protocol_code, protocol_of, wrong_value};
 
@@ -22,6 +25,8 @@ pub fn encode_change(change: &RouteChange) -> Vec<u8> {
     let [p10_us, p50_us, p90_us, p99_us] = change.ended.percentiles_us.unwrap_or_default();
     let ended =
         wire::Level { since_us: change.ended.since.0, count: change.ended.count, p10_us, p50_us, p90_us, p99_us };
+    let address =
+        |side: fn(Addresses) -> IpAddr| change.addresses.map(|both| address_bytes(side(both))).unwrap_or_default();
     Wire {
         schema_version: VERSION,
         vantage_id: change.vantage.as_str().to_owned(),
@@ -34,6 +39,8 @@ pub fn encode_change(change: &RouteChange) -> Vec<u8> {
         after_us: change.after_us,
         score: change.score,
         ended: Some(ended),
+        before_address: address(|addresses| addresses.before),
+        after_address: address(|addresses| addresses.after),
     }
     .encode_to_vec()
 }
@@ -66,7 +73,20 @@ pub fn decode_change(bytes: &[u8]) -> Result<RouteChange, EventError> {
             count: ended.count,
             percentiles_us: (ended.count > 0).then_some(percentiles),
         },
+        addresses: read_addresses(&wire.before_address, &wire.after_address)?,
     })
+}
+
+/// Both addresses, or none.
+fn read_addresses(before: &[u8], after: &[u8]) -> Result<Option<Addresses>, EventError> {
+    if before.is_empty() && after.is_empty() {
+        return Ok(None);
+    }
+    let read = |field, bytes: &[u8]| {
+        let found = || format!("{} bytes", bytes.len());
+        read_address(bytes).ok_or_else(|| wrong_value(field, 0, found(), "4 or 16 bytes, or both addresses left out"))
+    };
+    Ok(Some(Addresses { before: read("before_address", before)?, after: read("after_address", after)? }))
 }
 
 /// Refuses what no table could hold.

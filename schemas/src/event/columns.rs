@@ -344,6 +344,18 @@ impl<'a> Head<'a> {
         self.columns.retransmits.get(at).copied().unwrap_or(0)
     }
 
+    /// The resolved addresses that samples point to: 4 or 16 bytes each.
+    pub fn addresses(&self) -> impl Iterator<Item = &'a [u8]> {
+        let bytes = self.bytes;
+        self.columns.addresses.iter().map(move |range| &bytes[range.clone()])
+    }
+
+    /// For each sample 1 + its place in [`Head::addresses`]; 0 where there is none.
+    #[must_use]
+    pub fn address_places(&self) -> &'a [u32] {
+        &self.columns.address
+    }
+
     /// The address that a sample's probe went to: 4 or 16 bytes.
     #[must_use]
     pub fn address(&self, at: usize) -> Option<&'a [u8]> {

@@ -45,7 +45,7 @@ fn index(position: usize) -> u32 {
     u32::try_from(position).expect("a round has far fewer than 2^32 targets")
 }
 
-fn address_bytes(address: IpAddr) -> Vec<u8> {
+pub(super) fn address_bytes(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
@@ -137,7 +137,7 @@ fn read_sample(head: &Head<'_>, at: usize, targets: &[TargetId]) -> Sample {
     }
 }
 
-fn read_address(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn read_address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use cloudping_model::{Gap, GapReason, Level, Outcome, Round, RoundId, RouteChange, Sample};
+use cloudping_model::{Addresses, Gap, GapReason, Level, Outcome, Round, RoundId, RouteChange, Sample};
 use cloudping_model::{TargetId, UtcMicros, VantageId};
 use proptest::prelude::*;
 use prost::Message;
@@ -249,18 +249,25 @@ fn golden_change() -> RouteChange {
             count: 86_400,
             percentiles_us: Some([186_050.0, 186_251.5, 186_900.0, 188_444.25]),
         },
+        addresses: None,
     }
 }
 
 #[test]
 fn golden_bytes_of_a_route_change_are_read_and_written_unchanged() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/change-v1.hex");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(path, hex(&encode_change(&golden_change())) + "\n").unwrap();
+    let before = IpAddr::from([192, 0, 2, 7]);
+    let moved = |after| RouteChange { addresses: Some(Addresses { before, after }), ..golden_change() };
+    let after = IpAddr::V6(Ipv6Addr::from_bits(0x2001_0db8 << 96 | 1));
+    for (name, change) in [("change-v1.hex", golden_change()), ("change-v1-addresses.hex", moved(after))] {
+        let path = format!("{}/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, hex(&encode_change(&change)) + "\n").unwrap();
+        }
+        let golden = std::fs::read_to_string(path).unwrap();
+        assert_eq!(hex(&encode_change(&change)), golden.trim());
+        assert_eq!(decode_change(&unhex(&golden)).unwrap(), change);
     }
-    let golden = std::fs::read_to_string(path).unwrap();
-    assert_eq!(hex(&encode_change(&golden_change())), golden.trim());
-    assert_eq!(decode_change(&unhex(&golden)).unwrap(), golden_change());
+    assert_eq!(decode_change(&encode_change(&moved(before))).unwrap(), moved(before));
     let mut unmeasured = golden_change();
     unmeasured.ended = Level { count: 0, percentiles_us: None, ..unmeasured.ended };
     assert_eq!(decode_change(&encode_change(&unmeasured)).unwrap(), unmeasured);

@@ -64,13 +64,14 @@ pub struct PaneWriter {
     start: UtcMicros,
     next: u32,
     summaries: Vec<u8>,
+    addresses: Vec<u8>,
 }
 
 impl PaneWriter {
     /// A pane without series.
     #[must_use]
     pub fn new(start: UtcMicros) -> Self {
-        Self { start, next: 0, summaries: Vec::new() }
+        Self { start, next: 0, summaries: Vec::new(), addresses: Vec::new() }
     }
 
     /// Makes room for so many bytes more.
@@ -90,6 +91,11 @@ impl PaneWriter {
         SeriesSummary::put_sorted(rtts_us, counts, self.start.0, &mut self.summaries);
     }
 
+    /// Says which addresses the series were measured at, as `Pane.addresses` of proto/stored.proto has it.
+    pub fn set_addresses(&mut self, addresses: Vec<u8>) {
+        self.addresses = addresses;
+    }
+
     fn pass_to(&mut self, place: u32) {
         debug_assert!(place >= self.next, "places must ascend");
         put_varint(&mut self.summaries, u64::from(place - self.next));
@@ -99,8 +105,9 @@ impl PaneWriter {
     /// The item's bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
-        let (start_us, summaries) = (self.start.0, self.summaries);
-        wire::Pane { schema_version: VERSION, start_us, series: Vec::new(), summaries }.encode_to_vec()
+        let Self { start, summaries, addresses, .. } = self;
+        wire::Pane { schema_version: VERSION, start_us: start.0, series: Vec::new(), summaries, addresses }
+            .encode_to_vec()
     }
 }
 
@@ -111,6 +118,8 @@ pub struct PaneReader {
     pub start: UtcMicros,
     /// The series of a pane of version 1, which spelt them out; empty since.
     pub spelt_out: Vec<(SeriesKey, SeriesSummary)>,
+    /// Which addresses the series were measured at, as it is stored; may end early.
+    pub addresses: Vec<u8>,
     summaries: Vec<u8>,
 }
 
@@ -125,7 +134,8 @@ impl PaneReader {
             return Err(wrong(ITEM, "schema_version", item.schema_version, "1 or 2"));
         }
         let spelt_out = item.series.iter().map(read_series).collect::<Result<_, _>>()?;
-        Ok(Self { start: UtcMicros(item.start_us), spelt_out, summaries: item.summaries })
+        let wire::Pane { start_us, summaries, addresses, .. } = item;
+        Ok(Self { start: UtcMicros(start_us), spelt_out, addresses, summaries })
     }
 
     /// Its series, by their places in the series table, ascending.

@@ -94,6 +94,13 @@ fn golden_bytes_are_read_and_written_unchanged() {
     let mut table = SeriesTable::default();
     let bytes = golden("pane-v2.hex", &pane().encode(&mut table));
     assert_eq!(PaneItem::decode(&bytes, &table).unwrap(), pane());
+    let mut writer = PaneWriter::new(pane().start);
+    let summaries = (0..).zip(pane().series.into_values());
+    summaries.for_each(|(place, summary)| writer.push(place, &summary));
+    writer.set_addresses(vec![4, 192, 0, 2, 7, 1]);
+    let bytes = golden("pane-v2-addresses.hex", &writer.finish());
+    assert_eq!(PaneItem::decode(&bytes, &table).unwrap(), pane());
+    assert_eq!(PaneReader::open(&bytes).unwrap().addresses, [4, 192, 0, 2, 7, 1]);
     let bytes = golden("series-v1.hex", &table.encode());
     assert_eq!(SeriesTable::decode(&bytes).unwrap(), table);
 
@@ -177,6 +184,7 @@ fn change(target: &str) -> RouteChange {
         after_us: 198_410,
         score: 1.75,
         ended: Level { since: UtcMicros(1_767_139_200_000_000), count: 0, percentiles_us: None },
+        addresses: None,
     }
 }
 

@@ -29,6 +29,9 @@ pub const PARTITION: &str = "date";
 /// The column that `rollup_1d` and `changes`, of which a day has little, are partitioned by: the first day of the UTC month.
 pub const MONTH: &str = "month";
 
+/// Columns of `changes`: the target's address on both sides of the step.
+pub const ADDRESSES: [&str; 2] = ["before_address", "after_address"];
+
 fn column(name: &str, data_type: DataType, nullable: bool, comment: &str) -> Field {
     let metadata = HashMap::from([("comment".to_owned(), comment.to_owned())]);
     Field::new(name, data_type, nullable).with_metadata(metadata)
@@ -113,6 +116,11 @@ pub fn changes() -> SchemaRef {
     {
         let comment = format!("quantile {quantile} of the level that ended, microseconds; null without any");
         fields.push(column(name, DataType::Float64, true, &comment));
+    }
+    for (name, side) in ADDRESSES.into_iter().zip(["before the step", "since the step"]) {
+        let comment =
+            format!("resolved address of the target {side}; null, both, where one is unknown or was no single one");
+        fields.push(column(name, DataType::Utf8, true, &comment));
     }
     Arc::new(Schema::new(fields))
 }

@@ -119,6 +119,7 @@ pub fn route_change(target: &str, minute: i64) -> RouteChange {
         after_us: 31_000,
         score: 1.5,
         ended,
+        addresses: None,
     }
 }
 

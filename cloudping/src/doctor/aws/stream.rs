@@ -163,6 +163,7 @@ fn trial_record(now: UtcMicros) -> Vec<u8> {
         after_us: 0,
         score: 0.0,
         ended: Level { since: now, count: 0, percentiles_us: None },
+        addresses: None,
     })
 }
 

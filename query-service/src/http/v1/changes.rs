@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::series::known;
 use super::{feed, past};
 use crate::history::Subject;
-use crate::http::columns::{count, number, text, time};
+use crate::http::columns::{count, number, text, time, word};
 use crate::http::format::{Format, Row, respond};
 use crate::http::parameters::{
     ATOM, END, FORMAT, LIMIT, PROTOCOL, Parameter, SOURCE, START, Shape, TARGET, THE_SOURCE, THE_TARGET, parameters,
@@ -135,6 +135,7 @@ impl Row for Flat<'_> {
         columns.extend(["before_ms", "after_ms", "delta_ms", "score"].map(number));
         columns.extend([time("ended_since"), count("ended_count")]);
         columns.extend(["ended_p10_ms", "ended_p50_ms", "ended_p90_ms", "ended_p99_ms"].map(number));
+        columns.extend(["before_address", "after_address"].map(word));
         Fields::from(columns)
     }
 }
@@ -168,6 +169,8 @@ fn shown(change: &RouteChange) -> api::RouteChange {
         delta_ms: millis(f64::from(change.after_us) - f64::from(change.before_us)),
         score: f64::from(change.score),
         ended: regime(&change.ended, Some(change.minute)),
+        before_address: change.addresses.map(|both| both.before.to_string()),
+        after_address: change.addresses.map(|both| both.after.to_string()),
     }
 }
 

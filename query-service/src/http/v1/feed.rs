@@ -32,11 +32,14 @@ pub(super) fn atom(answer: &RouteChanges, now: UtcMicros) -> String {
 fn entry(change: &RouteChange) -> Entry {
     let RouteChange { source, target, protocol, family, minute, .. } = change;
     let (before, after, delta) = (change.before_ms, change.after_ms, change.delta_ms);
-    let summary = format!(
+    let mut summary = format!(
         "The median round-trip time ({protocol}, IPv{family}) went from {before:.1} ms to {after:.1} ms at {minute}. \
          The step is {:.1} times as large as it must be to count as one.",
         change.score
     );
+    if let Some((before, after)) = change.moved() {
+        summary.push_str(&format!(" The target's address changed with it, from {before} to {after}."));
+    }
     Entry {
         id: urn(&format!("{source}\0{target}\0{protocol}\0{family}\0{minute}")),
         title: format!("{source} to {target}: {delta:+.1} ms").into(),

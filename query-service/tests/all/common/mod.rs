@@ -200,6 +200,7 @@ pub fn change_at(minute: UtcMicros, source: &str, target: &str) -> RouteChange {
         after_us: 80_500,
         score: 2.5,
         ended: Level { since: NOON - DAY, count: 86_400, percentiles_us },
+        addresses: None,
     }
 }
 
