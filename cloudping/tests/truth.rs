@@ -44,8 +44,23 @@ fn the_view_is_the_truth() {
     loss_is_binomial(cell(&after, LOSSY), 0.3);
 
     rows_are_marked_as_simulated(&server);
+    the_target_that_moved_was_followed(&server);
     duckdb_agrees(&server, &data);
     server.stop();
+}
+
+/// One target has two addresses, the later one in every sample since; the others have one.
+fn the_target_that_moved_was_followed(server: &Server) {
+    let found =
+        server.sql("select target, count(distinct address) as n from samples group by target order by n desc, target");
+    let rows = found["rows"].as_array().unwrap();
+    assert_eq!((&rows[0][0], &rows[0][1]), (&Value::from(REROUTED.1), &Value::from(2)), "{found}");
+    assert!(rows[1..].iter().all(|row| row[1] == 1), "{found}");
+    let newest = "select distinct last_value(address) over (partition by source order by ts
+        rows between unbounded preceding and unbounded following) from samples where target = 'ap-south-1'";
+    let newest = server.sql(newest);
+    assert_eq!(newest["row_count"], 1, "{newest}");
+    assert!(newest["rows"][0][0].as_str().unwrap().starts_with("10.2.128."), "{newest}");
 }
 
 /// Per pair: rows, sum, exact median; from both engines, over the samples that were surely archived before now: others of the same moments

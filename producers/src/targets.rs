@@ -196,6 +196,13 @@ impl Target {
         *self.resolved.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says where the target is now, for one whose address is no name's to know: a simulated network's.
+    pub fn place_at(&self, address: IpAddr) {
+        if self.address().is_none_or(|known| known.ip() != address) {
+            self.settle(&[address]);
+        }
+    }
+
     /// Takes what a look-up found.
     fn settle(&self, found: &[IpAddr]) {
         let mut address = self.resolved.address.write().unwrap_or_else(PoisonError::into_inner);
@@ -303,6 +310,10 @@ mod tests {
             assert_eq!(shared.address(), Some(SocketAddr::new(address, 443)));
             assert_eq!(shared.address_changes(), changes);
         }
+        shared.place_at(a);
+        assert_eq!(target.address_changes(), 2);
+        shared.place_at(b);
+        assert_eq!((target.address().map(|at| at.ip()), target.address_changes()), (Some(b), 3));
     }
 
     async fn until(what: &str, is_so: impl Fn() -> bool) {

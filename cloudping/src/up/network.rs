@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cloudping_model::{TargetId, VantageId};
 use cloudping_planet::{Entrance, Options, Place, Planet, World};
@@ -18,6 +20,8 @@ use crate::failure::Failure;
 
 /// What the producers' threads are called.
 const PRODUCERS: &str = "producers";
+/// How often the simulated network is asked where its targets are.
+const MOVES_EVERY: Duration = Duration::from_millis(250);
 
 /// Vantage points, and the threads that their sockets must be opened on.
 pub struct Network {
@@ -26,7 +30,7 @@ pub struct Network {
     /// Runs the producers; with a planet its threads live in the planet's network.
     pub threads: Threads,
     /// The simulated network, alive as long as this.
-    pub planet: Option<Planet>,
+    pub planet: Option<Arc<Planet>>,
 }
 
 /// A runtime that may be dropped inside another one, whatever fails there: what still runs on it is left alone.
@@ -82,19 +86,34 @@ fn simulated(plan: &Plan, planet: &PlanetPlan) -> Result<Network, Failure> {
     if let Some(file) = &planet.file {
         running.watch(file).map_err(Failure::setting)?;
     }
+    let all = places.iter().map(|place| {
+        let address = running.target_address(&place.id).ok_or_else(|| missing(&place.id))?;
+        target(&place.id, Endpoint::fixed(address))
+    });
+    let all = all.collect::<Result<Vec<_>, Failure>>()?;
     let vantages = places.iter().map(|place| {
-        let others = places.iter().filter(|other| other.id != place.id);
-        let targets = others.map(|other| {
-            let address = running.target_address(&other.id).ok_or_else(|| missing(&other.id))?;
-            target(&other.id, Endpoint::fixed(address))
-        });
-        let targets = targets.collect::<Result<Vec<_>, Failure>>()?;
+        let targets = all.iter().filter(|other| other.id().as_str() != place.id).cloned().collect();
         let source = running.vantage_address(&place.id).ok_or_else(|| missing(&place.id))?;
         Ok(vantage(plan, vantage_id(&place.id)?, Some(source), targets))
     });
     let vantages = vantages.collect::<Result<Vec<_>, Failure>>()?;
     let threads = inside(running.entrance(), PRODUCERS)?;
+    let running = Arc::new(running);
+    threads.spawn(follow_moves(Arc::downgrade(&running), all));
     Ok(Network { vantages, threads, planet: Some(running) })
+}
+
+/// Has the targets at the addresses that the scenario gives them, as the names of the world would, for as long as the network is there.
+async fn follow_moves(planet: Weak<Planet>, targets: Vec<Target>) {
+    while let Some(planet) = planet.upgrade() {
+        for target in &targets {
+            if let Some(address) = planet.target_address(target.id().as_str()) {
+                target.place_at(address.ip());
+            }
+        }
+        drop(planet);
+        tokio::time::sleep(MOVES_EVERY).await;
+    }
 }
 
 /// What the world is measured by: the regions that have a host, and the user's own targets.

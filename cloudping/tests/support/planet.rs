@@ -18,7 +18,7 @@ symmetric = false
 loss = 0.3
 "#;
 
-/// Then an outage, and a detour of 30 ms.
+/// Then an outage, a detour of 30 ms, and another address of its target.
 pub const AFTER: &str = r#"
 [[link]]
 source = "eu-west-1"
@@ -37,6 +37,9 @@ source = "me-south-1"
 target = "af-south-1"
 symmetric = false
 down = true
+
+[[move]]
+target = "ap-south-1"
 "#;
 
 pub const LOSSY: (&str, &str) = ("eu-west-1", "sa-east-1");

@@ -1,12 +1,15 @@
 //! The address plan: which address belongs to which region on which side.
 //!
 //! Region number `i` (from 0) is host `i + 1` of its side's prefix: `10.1.0.0/16` and `fd00:0:0:1::/64` for the vantage
-//! side, `10.2.0.0/16` and `fd00:0:0:2::/64` for the target side.
+//! side, `10.2.0.0/16` and `fd00:0:0:2::/64` for the target side. A target has a second address, to which a scenario can move it: host
+//! `i + 1 + 32,768`. Both answer.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Most regions that the IPv4 prefix can tell apart (host numbers 1 to 65,534).
-pub(crate) const MAX_REGIONS: usize = 65_534;
+/// Most regions that the IPv4 prefix can tell apart, each with two addresses (host numbers 1 to 32,766, and 32,769 to 65,534).
+pub(crate) const MAX_REGIONS: usize = 32_766;
+/// How far a region's second host number is from its first.
+const SECOND: u16 = 1 << 15;
 /// Port that every target listens on.
 pub(crate) const TARGET_PORT: u16 = 443;
 
@@ -53,6 +56,14 @@ impl Side {
     }
 }
 
+/// A region's address after it has moved.
+pub(crate) fn second(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() + u32::from(SECOND)).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() + u128::from(SECOND)).into(),
+    }
+}
+
 /// IPv4 address of region `index` (below [`MAX_REGIONS`]) on `side`.
 pub(crate) fn v4(side: Side, index: usize) -> Ipv4Addr {
     let [high, low] = host_number(index).to_be_bytes();
@@ -82,7 +93,7 @@ pub(crate) fn locate(address: IpAddr) -> Option<(Side, usize)> {
             _ => return None,
         },
     };
-    let index = usize::from(host).checked_sub(1)?;
+    let index = usize::from(host % SECOND).checked_sub(1)?;
     Some((Side::from_number(side)?, index))
 }
 
@@ -104,6 +115,7 @@ mod tests {
     fn the_plan() {
         assert_eq!(v4(Side::Vantage, 0).to_string(), "10.1.0.1");
         assert_eq!(v4(Side::Target, 255).to_string(), "10.2.1.0");
+        assert_eq!(second(v4(Side::Target, 0).into()).to_string(), "10.2.128.1");
         assert_eq!(v6(Side::Target, 38).to_string(), "fd00:0:0:2::27");
         assert_eq!(locate("10.3.0.1".parse().expect("address")), None);
         assert_eq!(locate("10.1.0.0".parse().expect("address")), None);
@@ -116,6 +128,9 @@ mod tests {
             let side = if target { Side::Target } else { Side::Vantage };
             prop_assert_eq!(locate(v4(side, index).into()), Some((side, index)));
             prop_assert_eq!(locate(v6(side, index).into()), Some((side, index)));
+            for address in [v4(side, index).into(), v6(side, index).into()] {
+                prop_assert_eq!(locate(second(address)), Some((side, index)));
+            }
         }
     }
 }

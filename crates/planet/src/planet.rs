@@ -112,16 +112,21 @@ impl Planet {
         Some(address::v6(Side::Vantage, index).into())
     }
 
-    /// The IPv4 socket of target `id`: connect to it.
+    /// The IPv4 socket that target `id` has now: connect to it. Another one once a scenario moves the target.
     pub fn target_address(&self, id: &str) -> Option<SocketAddr> {
-        let index = self.index_of(id)?;
-        Some(SocketAddr::new(address::v4(Side::Target, index).into(), TARGET_PORT))
+        self.target_socket(id, |index| address::v4(Side::Target, index).into())
     }
 
     /// The IPv6 socket of target `id`; `None` also where the kernel refused IPv6.
     pub fn target_address_v6(&self, id: &str) -> Option<SocketAddr> {
-        let index = self.index_of(id).filter(|_| self.has_ipv6)?;
-        Some(SocketAddr::new(address::v6(Side::Target, index).into(), TARGET_PORT))
+        self.target_socket(id, |index| address::v6(Side::Target, index).into()).filter(|_| self.has_ipv6)
+    }
+
+    fn target_socket(&self, id: &str, first: impl Fn(usize) -> IpAddr) -> Option<SocketAddr> {
+        let world = self.shared.world();
+        let first = first(world.index_of(id)?);
+        let address = if world.has_moved(id) { address::second(first) } else { first };
+        Some(SocketAddr::new(address, TARGET_PORT))
     }
 
     /// The region that an address of either side belongs to.

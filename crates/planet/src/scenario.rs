@@ -16,6 +16,9 @@
 //! jitter_ms = 1.0
 //! loss = 0.5
 //! down = false            # true: nothing gets through
+//!
+//! [[move]]                # any number
+//! target = "ap-south-1"   # a region id or "*": its name has its second address now
 //! ```
 //!
 //! A scenario is always applied to plain geography, never to an earlier scenario: an empty one undoes all.
@@ -31,6 +34,8 @@ use toml::Spanned;
 pub struct Scenario {
     pub(crate) defaults: Defaults,
     pub(crate) rules: Vec<Rule>,
+    /// Targets that are at their second address.
+    pub(crate) moves: Vec<End>,
 }
 
 /// What holds for every link unless a rule says otherwise.
@@ -139,6 +144,8 @@ struct FileText {
     defaults: DefaultsText,
     #[serde(default, rename = "link")]
     links: Vec<LinkText>,
+    #[serde(default, rename = "move")]
+    moves: Vec<MoveText>,
 }
 
 #[derive(Deserialize, Default)]
@@ -148,6 +155,12 @@ struct DefaultsText {
     floor_ms: Option<Spanned<f64>>,
     jitter_ms: Option<Spanned<f64>>,
     loss: Option<Spanned<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoveText {
+    target: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -183,6 +196,7 @@ impl Scenario {
         Ok(Self {
             defaults: lines.defaults(&file.defaults)?,
             rules: file.links.iter().map(|link| lines.rule(link)).collect::<Result<_, _>>()?,
+            moves: file.moves.iter().map(|moved| lines.end(&moved.target)).collect(),
         })
     }
 
@@ -289,6 +303,8 @@ mod tests {
             jitter_ms = 1.0
             loss = 0.5
             down = true
+            [[move]]
+            target = "b"
             "#,
         )
         .expect("valid");
@@ -305,6 +321,7 @@ mod tests {
             down: Some(true),
         };
         assert_eq!(scenario.rules, [rule]);
+        assert_eq!(scenario.moves, [End { id: Some("b".into()), line: 17 }]);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct World {
     index: HashMap<String, usize>,
     /// Row-major: `source * places.len() + target`.
     links: Vec<Link>,
+    /// By place: whether it is at its second address as a target.
+    moved: Vec<bool>,
 }
 
 impl World {
@@ -50,6 +52,7 @@ impl World {
             places: Vec::with_capacity(places.len()),
             index: HashMap::with_capacity(places.len()),
             links: Vec::new(),
+            moved: Vec::new(),
         };
         for place in places {
             if !world.index.contains_key(&place.id) {
@@ -58,6 +61,7 @@ impl World {
             }
         }
         world.links = world.plain_links(&Scenario::default());
+        world.moved = vec![false; world.places.len()];
         world
     }
 
@@ -84,7 +88,11 @@ impl World {
         for (link, extra) in links.iter_mut().zip(extra) {
             link.rtt += extra;
         }
-        Ok(Self { places: self.places.clone(), index: self.index.clone(), links })
+        let mut moved = vec![false; self.places.len()];
+        for end in &scenario.moves {
+            moved[self.range("target", end)?].fill(true);
+        }
+        Ok(Self { places: self.places.clone(), index: self.index.clone(), links, moved })
     }
 
     /// The link from `source` to `target`; `None` if either is unknown.
@@ -95,6 +103,11 @@ impl World {
     /// The places, in the order of their addresses.
     pub fn places(&self) -> &[Place] {
         &self.places
+    }
+
+    /// Whether target `id` is at its second address; false for one that is unknown.
+    pub fn has_moved(&self, id: &str) -> bool {
+        self.index_of(id).is_some_and(|index| self.moved[index])
     }
 
     pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
@@ -214,6 +227,16 @@ mod tests {
         assert!(changed.link("a", "b").expect("known").down);
         let restored = changed.with(&Scenario::default()).expect("valid");
         assert_eq!(restored.link("a", "b"), world().link("a", "b"));
+    }
+
+    #[test]
+    fn a_target_moves_and_comes_back() {
+        let changed = with("[[move]]\ntarget=\"b\"\n");
+        assert_eq!(["a", "b", "nowhere"].map(|id| changed.has_moved(id)), [false, true, false]);
+        assert_eq!(changed.link("a", "b"), world().link("a", "b"));
+        assert!(!changed.with(&Scenario::default()).expect("valid").has_moved("b"));
+        let unknown = Scenario::parse("[[move]]\ntarget=\"atlantis\"\n").expect("valid");
+        assert!(world().with(&unknown).expect_err("unknown").to_string().contains("line 2"));
     }
 
     #[test]
