@@ -47,6 +47,24 @@ test('groups by day, and filters by size, direction and place, in the address', 
   await expect(page.getByTestId('summary')).toContainText('No step that the filters let through');
 });
 
+test('says whether the address changed, and filters by it', async ({ page }) => {
+  const [first, second, third] = KNOWN;
+  const moved = { ...first, before_address: '192.0.2.1', after_address: '2001:db8::1234:5678:9abc:def0' };
+  const stayed = { ...second, before_address: '192.0.2.9', after_address: '192.0.2.9' };
+  await page.setViewportSize({ width: 360, height: 800 });
+  await serve(page, [moved, stayed, third]);
+  await page.goto('/changes');
+  await expect(rows(page).first()).toContainText('address changed 192.0.2.1 → 2001:db8::1234:5678:9abc:def0');
+  await expect(rows(page).nth(1)).toContainText('same address');
+  await expect(rows(page).nth(2)).not.toContainText('address');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await page.getByRole('radio', { name: 'Changed' }).check({ force: true });
+  await expect(rows(page)).toHaveCount(1);
+  await expect(page).toHaveURL(/address=changed/);
+  await page.reload();
+  await expect(rows(page)).toHaveCount(1);
+});
+
 test('shows what the stream tells within a second', async ({ page }) => {
   await serve(page, KNOWN);
   let tell = (): void => undefined;

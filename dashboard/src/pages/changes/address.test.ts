@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { routeOf } from '../../pages';
-import { changesHref, DEFAULT_CHANGES, DIRECTIONS, LEAST, parse, PERIODS, type ChangesState } from './address';
+import { changesHref, DEFAULT_CHANGES, DIRECTIONS, LEAST, parse, PERIODS, REACHED, type ChangesState } from './address';
 
 function reread(href: string): ChangesState {
   const url = new URL(href, 'http://host');
@@ -17,13 +17,14 @@ describe('the page of the changes', () => {
     for (const period of PERIODS)
       for (const least of LEAST)
         for (const direction of DIRECTIONS)
-          for (const at of [null, Date.UTC(2026, 0, 2, 3, 4, 5), Date.UTC(2026, 0, 2, 3, 4, 5, 678)]) {
-            const state: ChangesState = { source: 'a&b', target: 'ü %', period, least, direction, at };
-            expect(reread(changesHref(state))).toEqual(state);
-          }
+          for (const reached of REACHED)
+            for (const at of [null, Date.UTC(2026, 0, 2, 3, 4, 5), Date.UTC(2026, 0, 2, 3, 4, 5, 678)]) {
+              const state: ChangesState = { source: 'a&b', target: 'ü %', period, least, direction, reached, at };
+              expect(reread(changesHref(state))).toEqual(state);
+            }
   });
 
   it('ignores what it does not understand', () => {
-    expect(reread('/changes?least=3&direction=up&period=5m&at=yesterday')).toEqual(DEFAULT_CHANGES);
+    expect(reread('/changes?least=3&direction=up&address=10.0.0.1&period=5m&at=yesterday')).toEqual(DEFAULT_CHANGES);
   });
 });

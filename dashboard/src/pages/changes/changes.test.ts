@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_CHANGES } from './address';
-import { byDay, clearness, deltaText, idOf, scaleEnd, selected, shareText, summary, withNews, type RouteChange } from './changes';
+import { byDay, clearness, deltaText, idOf, reachedOf, scaleEnd, selected, shareText, summary, withNews, type RouteChange } from './changes';
 
 function change(minute: string, before: number, after: number, more: Partial<RouteChange> = {}): RouteChange {
   return {
@@ -38,6 +38,15 @@ describe('route changes', () => {
     expect(selected(all, { ...DEFAULT_CHANGES, least: '1' })).toEqual([DOWN, UP]);
     expect(selected(all, { ...DEFAULT_CHANGES, direction: 'slower' })).toEqual([SMALL, UP]);
     expect(selected(all, { ...DEFAULT_CHANGES, direction: 'faster' })).toEqual([DOWN]);
+  });
+
+  it('tells another address from the same one, and from one that is not known', () => {
+    const moved = { ...UP, before_address: '192.0.2.1', after_address: '192.0.2.2' };
+    const stayed = { ...DOWN, before_address: '192.0.2.1', after_address: '192.0.2.1' };
+    expect([moved, stayed, SMALL].map(reachedOf)).toEqual(['changed', 'same', null]);
+    const all = [SMALL, stayed, moved];
+    expect(selected(all, { ...DEFAULT_CHANGES, reached: 'changed' })).toEqual([moved]);
+    expect(selected(all, { ...DEFAULT_CHANGES, reached: 'same' })).toEqual([stayed]);
   });
 
   it('groups by the days of the reader', () => {

@@ -2,7 +2,7 @@
 
 import type { Schemas } from '../../api';
 import * as format from '../../lib/format';
-import type { ChangesState } from './address';
+import type { ChangesState, Reached } from './address';
 
 export type RouteChange = Schemas['RouteChange'];
 
@@ -25,15 +25,22 @@ export function withNews(known: readonly RouteChange[], news: readonly RouteChan
   );
 }
 
+/** Whether the target's address is another one since the step; null where that is not known. */
+export function reachedOf({ before_address, after_address }: RouteChange): Exclude<Reached, 'all'> | null {
+  if (!before_address || !after_address) return null;
+  return before_address === after_address ? 'same' : 'changed';
+}
+
 /** Those that the filters let through. */
 export function selected(changes: readonly RouteChange[], state: ChangesState): RouteChange[] {
-  const { source, target, least, direction } = state;
+  const { source, target, least, direction, reached } = state;
   return changes.filter(
     (change) =>
       (source === '' || change.source === source) &&
       (target === '' || change.target === target) &&
       Math.abs(change.delta_ms) >= Number(least) &&
-      (direction === 'all' || (direction === 'slower') === change.delta_ms > 0),
+      (direction === 'all' || (direction === 'slower') === change.delta_ms > 0) &&
+      (reached === 'all' || reached === reachedOf(change)),
   );
 }
 
