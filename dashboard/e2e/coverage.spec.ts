@@ -44,6 +44,24 @@ test('sorts and filters, in the address', async ({ page }) => {
   await expect(page).toHaveURL(new RegExp(`filter=${some}`));
 });
 
+test('shows what the account says of its regions, where somebody has looked', async ({ page }) => {
+  await open(page);
+  await expect(page.getByRole('heading', { name: 'Regions of the account' })).toHaveCount(0);
+  const region = (id: string, status: string, more = {}) => ({
+    id, status, catalogued: true, outcome: 'none', producer_sha256: null, first_data_at: null, last_data_at: null, ...more,
+  });
+  const data = { outcome: 'unchanged', producer_sha256: 'q83vEjRWeJA=', first_data_at: '2026-01-02T00:00:00.000Z', last_data_at: '2026-03-04T05:06:07.000Z' };
+  const regions = [region('af-south-1', 'DISABLED'), region('us-east-1', 'ENABLED_BY_DEFAULT', data), region('xx-new-1', 'ENABLING', { catalogued: false })];
+  await page.route('**/api/v1/regions/account', (route) => route.fulfill({ json: { simulated: true, checked_at: '2026-03-04T05:00:00.000Z', regions } }));
+  await page.setViewportSize({ width: 360, height: 800 });
+  await open(page);
+  await expect(page.getByText('3 regions: 1 enabled, 1 being enabled, 1 not opted in; 1 uncatalogued.')).toBeVisible();
+  await page.getByText('Region by region').click();
+  await expect(page.getByRole('row', { name: /^us-east-1 enabled q83vEjRW .*2026.* – .*2026/ })).toBeVisible();
+  await expect(page.getByRole('row', { name: 'af-south-1 not opted in none none' })).toBeVisible();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+});
+
 test('tells a vantage point that is silent and one that is incomplete, worst first', async ({ page }) => {
   await page.route('**/api/v1/coverage', async (route) => {
     const response = await route.fetch();

@@ -56,12 +56,14 @@ async function askArchived(signal: AbortSignal): Promise<Archived> {
 export class CoverageModel {
   readonly present = new Answer<Present>();
   readonly archived = new Answer<Archived>();
+  readonly account = new Answer<Schemas['AccountRegions']>();
 
-  /** Keeps both up to date until the returned function is called. */
+  /** Keeps all up to date until the returned function is called. */
   follow(): () => void {
     const stops = [
       this.present.follow(askPresent, PERIOD_MS, () => serverClock.at(Date.now())),
       this.archived.follow(askArchived, SAMPLES_PERIOD_MS),
+      this.account.follow((signal) => get('/api/v1/regions/account', null, signal), SAMPLES_PERIOD_MS),
     ];
     return () => stops.forEach((stop) => stop());
   }
