@@ -11,8 +11,8 @@ use std::time::Duration;
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::{Appender, Archiver, Tables};
 use cloudping_model::{
-    Family, Gap, GapReason, Outcome, Pane, Protocol, Round, RoundId, RouteChange, Sample, TargetId, UtcMicros,
-    VantageId,
+    Addresses, Family, Gap, GapReason, Outcome, Pane, Protocol, Round, RoundId, RouteChange, Sample, TargetId,
+    UtcMicros, VantageId,
 };
 use cloudping_ports::{Change, EventLog, Expect, Key, LiveStore, Write};
 use cloudping_schemas::event;
@@ -37,8 +37,11 @@ fn now() -> UtcMicros {
 
 fn sample(random: &mut fastrand::Rng, target: &str, number: u64) -> Sample {
     let outcome = Outcome::ALL[[0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 6, 7][random.usize(0..12)]];
-    // A route step after 30 hours, to one target.
-    let base = if target == "sa-east-1" && number >= 30 * 90 { 90_000 } else { 60_000 };
+    // A route step after 30 hours, to one target, which has moved.
+    let (base, address) = match target == "sa-east-1" && number >= 30 * 90 {
+        true => (90_000, [192, 0, 2, 8]),
+        false => (60_000, [192, 0, 2, 7]),
+    };
     Sample {
         target: TargetId::new(target).unwrap(),
         offset_us: random.u32(0..900_000),
@@ -48,7 +51,7 @@ fn sample(random: &mut fastrand::Rng, target: &str, number: u64) -> Sample {
         connect_us: None,
         retransmits: u32::from(outcome == Outcome::Retransmitted),
         family: Family::V4,
-        address: "192.0.2.7".parse().ok(),
+        address: Some(address.into()),
     }
 }
 
@@ -154,6 +157,8 @@ impl World {
         let expected = content(&uninterrupted).await;
         let steps: Vec<_> = expected.changes.iter().map(|change| change.target.as_str()).collect();
         assert_eq!(steps, ["sa-east-1"; 2]);
+        let moved = Some(Addresses { before: [192, 0, 2, 7].into(), after: [192, 0, 2, 8].into() });
+        assert!(expected.changes.iter().all(|change| change.addresses == moved), "{:?}", expected.changes);
         Self { directory, rounds, expected }
     }
 

@@ -139,7 +139,9 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `cloudping_export`.`changes` (
   `ended_p10_us` double COMMENT 'quantile 0.1 of the level that ended, microseconds; null without any',
   `ended_p50_us` double COMMENT 'quantile 0.5 of the level that ended, microseconds; null without any',
   `ended_p90_us` double COMMENT 'quantile 0.9 of the level that ended, microseconds; null without any',
-  `ended_p99_us` double COMMENT 'quantile 0.99 of the level that ended, microseconds; null without any'
+  `ended_p99_us` double COMMENT 'quantile 0.99 of the level that ended, microseconds; null without any',
+  `before_address` string COMMENT 'resolved address of the target before the step; null, both, where one is unknown or was no single one',
+  `after_address` string COMMENT 'resolved address of the target since the step; null, both, where one is unknown or was no single one'
 )
 COMMENT 'One row a lasting step in the latency of a series: another route.'
 PARTITIONED BY (
