@@ -25,11 +25,13 @@ const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
                            base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The fields that answers, or the body of a request, leave out where there is nothing to say; all others are always there, `null` where not known.
-const LEFT_OUT: [(&str, &str); 5] = [
+const LEFT_OUT: [(&str, &str); 7] = [
     ("Matrix", "range"),
     ("Problem", "request_id"),
     ("Region", "launched"),
     ("Region", "zones"),
+    ("RouteChange", "after_address"),
+    ("RouteChange", "before_address"),
     ("SqlRequest", "params"),
 ];
 
