@@ -32,6 +32,7 @@ const VIEWS: Record<string, View> = {
   compare: { path: '/compare', ready: (page) => rows(page, 'Differences') },
   changes: { path: '/changes', ready: (page) => expect(page.getByTestId('summary')).toContainText(/steps? /, { timeout: FILL_MS }) },
   coverage: { path: '/coverage', ready: (page) => rows(page, 'Vantage points') },
+  gateways: { path: '/gateways', ready: (page) => expect(page.getByRole('region', { name: 'us-east-1' })).toContainText(/\d \/s/, { timeout: FILL_MS }) },
   // It runs its first example by itself.
   explore: { path: '/explore', ready: (page) => rows(page, 'Result') },
   share: { path: '/share', ready: (page) => expect(page.frameLocator('[data-testid="preview"]').getByTestId('number')).toHaveText(/\d ms/, { timeout: FILL_MS }) },
