@@ -5,9 +5,9 @@ import { fullText, run, type Value } from './sql';
 /** The tables that fill by and by, and when they do. */
 const FILLS = {
   samples: 'probes are archived once a minute',
-  rollup_1h: 'an hour is first rolled up within minutes of its first samples',
+  rollup_1h: 'hours are rolled up within minutes of their first samples',
   rollup_1d: 'a day is rolled up half an hour after its end (UTC)',
-  changes: 'a step is found some four minutes after it, and none in the first 20 minutes of a pair',
+  changes: 'a pair has none in its first 20 minutes',
 } as const;
 type Filling = keyof typeof FILLS;
 const TABLES = Object.keys(FILLS) as Filling[];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { factsOf, movesOf, rateText, stateOf, viewOf, type Seen } from './gateways';
+import { factsOf, movesOf, rateText, settled, stateOf, viewOf, type Seen } from './gateways';
 import { linesOf, linesSay, pictureOf } from './picture';
 
 type State = NonNullable<Seen['state']>;
@@ -103,6 +103,21 @@ describe('moves', () => {
 
   it('are none where nothing is known of before, or nothing moved', () => {
     expect([told(well, undefined), told(well, well)]).toEqual([[], []]);
+  });
+});
+
+describe('a trial', () => {
+  const failed = gateway('g', 0, 'far', [near(1, 'open'), far(1)]);
+  const serving = (now: Seen, before?: Seen): string | null | undefined => settled(now, before).state?.destinations[0]?.serving;
+
+  it('is no move while another target serves', () => {
+    expect(serving(gateway('g', 1_000, 'near', [near(1, 'half_open'), far(1)]), failed)).toBe('far');
+    expect(serving(gateway('g', 1_000, 'near', [near(1), far(1)]), failed)).toBe('near');
+  });
+
+  it('is one where there is nobody else, or nothing is known of before', () => {
+    expect(serving(gateway('g', 1_000, 'near', [near(1, 'half_open'), far(1, 'open')]), failed)).toBe('near');
+    expect(serving(gateway('g', 1_000, 'near', [near(1, 'half_open'), far(1)]))).toBe('near');
   });
 });
 

@@ -91,6 +91,17 @@ export function factsOf({ state, received }: GatewayView): [name: string, value:
   ];
 }
 
+/** A gateway whose trials are no moves: a batch that finds out whether a target is well again leaves the others with whom they were. */
+export function settled(now: Seen, before: Seen | undefined): Seen {
+  if (now.state === null) return now;
+  const destinations = now.state.destinations.map((destination) => {
+    const breakerOf = (serving: string | null | undefined): string | undefined => destination.targets.find(({ region }) => region === serving)?.breaker;
+    const past = before?.state?.destinations.find(({ name }) => name === destination.name)?.serving ?? null;
+    return breakerOf(destination.serving) === 'half_open' && breakerOf(past) === 'closed' ? { ...destination, serving: past } : destination;
+  });
+  return { ...now, state: { ...now.state, destinations } };
+}
+
 function whyMoved(now: Destination, before: Destination): string {
   const of = (destination: Destination, region: string | null): Target | undefined => destination.targets.find((target) => target.region === region && target.breaker !== 'closed');
   const left = of(now, before.serving);

@@ -3,7 +3,7 @@
 import { get, timeOf, type Schemas } from '../../api';
 import { Answer } from '../../state/answer.svelte';
 import { catalogue } from '../../state/catalogue.svelte';
-import { movesOf, viewOf, type GatewayView, type Move, type Seen } from './gateways';
+import { movesOf, settled, viewOf, type GatewayView, type Move, type Seen } from './gateways';
 
 /** A fail-over takes about a second. */
 const PERIOD_MS = 1_000;
@@ -32,10 +32,11 @@ export class GatewaysModel {
   #take({ gateways, as_of, simulated }: Schemas['Gateways']): Present {
     catalogue.simulated = simulated;
     const asOf = timeOf(as_of);
-    const moved = movesOf(gateways, this.#before, asOf);
+    const before = new Map(this.#before.map((seen) => [seen.name, seen]));
+    const now = gateways.map((seen) => settled(seen, before.get(seen.name)));
+    const moved = movesOf(now, this.#before, asOf);
     if (moved.length > 0) this.moves = [...moved.reverse(), ...this.moves].slice(0, MOST);
-    const views = gateways.map((seen) => viewOf(seen, this.#before.find(({ name }) => name === seen.name)));
-    this.#before = gateways;
-    return { asOf, views };
+    this.#before = now;
+    return { asOf, views: now.map((seen) => viewOf(seen, before.get(seen.name))) };
   }
 }
