@@ -109,6 +109,13 @@ test('leads to the pair', async ({ page }) => {
   await expect(page).toHaveURL(/\/pair\/us-east-1\/ap-south-1$/);
 });
 
+test('leads from the past into the past', async ({ page }) => {
+  await serve(page, [change(10, 'us-east-1', 'ap-south-1', 190, 220)]);
+  const at = `${new Date(Math.floor(Date.now() / 60_000) * 60_000).toISOString().slice(0, 19)}Z`;
+  await page.goto(`/changes?at=${at}`);
+  await expect(rows(page).first().getByRole('link')).toHaveAttribute('href', `/pair/us-east-1/ap-south-1?at=${encodeURIComponent(at)}`);
+});
+
 test('keeps what it has when the service is gone', async ({ page, context }) => {
   await serve(page, KNOWN);
   await page.goto('/changes');

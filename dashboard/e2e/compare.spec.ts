@@ -1,4 +1,5 @@
 import { expect, test, type Locator, type Page } from '@playwright/test';
+import { hiddenWidth } from './pages';
 
 const FILL_MS = 30_000;
 
@@ -63,8 +64,19 @@ test('leaves out what may be chance, and keeps the choices in the address', asyn
   await expect(page.getByText(/No pair has a number on both sides/)).toBeVisible({ timeout: FILL_MS });
 });
 
-test('fits the narrowest screen', async ({ page }) => {
+test('leads from the past into the past', async ({ page }) => {
+  const at = `${new Date(Math.floor(Date.now() / 60_000 - 2) * 60_000).toISOString().slice(0, 19)}Z`;
+  await open(page, `/compare?a_window=1h&at=${at}`);
+  await rows(page).first().getByRole('link').click();
+  await expect(page).toHaveURL(new RegExp(`/pair/[^?]*\\?at=${encodeURIComponent(at)}$`));
+  await page.getByRole('link', { name: /^All from/ }).first().click();
+  await expect(page).toHaveURL(new RegExp(`/region/[^?]*\\?at=${encodeURIComponent(at)}$`));
+});
+
+test('fits the narrowest screen, with its table', async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 800 });
   await open(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  expect(await hiddenWidth(page.getByRole('region', { name: 'Differences' }))).toBe(0);
+  await expect(rows(page).first().getByRole('cell', { name: /^(beyond|within) noise|too few/ })).toBeVisible();
 });

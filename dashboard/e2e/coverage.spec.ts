@@ -1,4 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
+import { hiddenWidth } from './pages';
 
 const table = (page: Page) => page.getByRole('region', { name: 'Vantage points' });
 const names = (page: Page) => table(page).locator('tbody > tr > th').getByRole('button');
@@ -66,8 +67,9 @@ test('tells a vantage point that is silent and one that is incomplete, worst fir
   await page.route('**/api/v1/coverage', async (route) => {
     const response = await route.fetch();
     const body = (await response.json()) as { hours: { source: string; counted: number; completeness: number; gaps: Record<string, number> }[] };
-    const last = body.hours.findLast(({ source }) => source === 'us-west-2');
-    if (last !== undefined) Object.assign(last, { counted: Math.floor(last.counted / 2), completeness: 50, missing_rounds: 7, gaps: { overload: 7 } });
+    const own = body.hours.filter(({ source }) => source === 'us-west-2');
+    own.forEach((hour) => (hour.gaps = {}));
+    Object.assign(own.at(-1) ?? {}, { counted: 1, completeness: 50, missing_rounds: 7, gaps: { overload: 7 } });
     await route.fulfill({ response, json: body });
   });
   await page.route('**/api/v1/coverage/pairs', async (route) => {
@@ -99,8 +101,12 @@ test('keeps its numbers when the service is gone, and says so', async ({ page, c
   await expect(page.getByText('Updated every 5 s')).toBeVisible();
 });
 
-test('fits a screen of 360 px', async ({ page }) => {
+test('fits a screen of 360 px, with its table and its hours', async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 800 });
   await open(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await names(page).first().click();
+  await expect(page.getByRole('columnheader', { name: 'Due' })).toBeVisible();
+  expect(await hiddenWidth(table(page))).toBe(0);
+  await expect(table(page).getByRole('row').nth(1).getByRole('cell', { name: /^complete [\d.]+ %$/ })).toBeVisible();
 });

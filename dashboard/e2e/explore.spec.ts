@@ -27,6 +27,19 @@ test('runs what it begins with, and shows its rows and types', async ({ page }) 
   await expect(page.getByTestId('chart').locator('canvas')).toBeVisible();
 });
 
+test('says why there are no rows where the archive is still to fill, and only there', async ({ page }) => {
+  const none = { columns: [{ name: 'target', type: 'Utf8' }], rows: [], row_count: 0, elapsed_ms: 1, truncated: false };
+  await page.route('**/api/v1/sql', (route) => {
+    const { query } = route.request().postDataJSON() as { query: string };
+    return /rollup_1h/.test(query) ? route.fulfill({ json: none }) : route.continue();
+  });
+  await page.goto('/explore');
+  await expect(result(page)).toContainText(/No rows. rollup_1h is still empty: .* the data begins at \d{4}-.* Run it again then/, { timeout: 30_000 });
+  await page.goto(address("select source from live where source = 'nowhere'"));
+  await expect(facts(page)).toContainText('0 rows');
+  await expect(result(page)).toContainText(/No rows\.\s*$/);
+});
+
 test('runs by keyboard, and keeps the statement in the address', async ({ page }) => {
   await page.goto(address('select 1 as one'));
   await expect(facts(page)).toContainText('1 row');

@@ -32,6 +32,11 @@ export async function openList(page: Page, address = '/'): Promise<void> {
   await expect.poll(() => listNumbers(page).count(), { timeout: FILL_MS }).toBeGreaterThan(5);
 }
 
+/** By how much what a locator shows is wider than its room, px. */
+export function hiddenWidth(locator: Locator): Promise<number> {
+  return locator.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+}
+
 /** Source and target of some pair that the server measures. */
 export async function somePair(page: Page): Promise<{ source: string; target: string }> {
   const response = await page.request.get('/api/v1/matrix');

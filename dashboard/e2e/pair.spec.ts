@@ -86,6 +86,26 @@ test('zooms by a drag, and back by Escape', async ({ page }) => {
 test.describe('under a finger', () => {
   test.use({ hasTouch: true });
 
+  test('reads what a finger points at until it touches something else', async ({ page }) => {
+    await openPair(page);
+    const chart = await chartDrawn(page);
+    const [readout, cursor] = [page.locator('.readout .when').first(), chart.locator('.cursor').first()];
+    const over = chart.locator('.over');
+    await over.first().tap({ position: { x: 20, y: 60 } });
+    await expect(cursor).toBeVisible();
+    await expect(readout).not.toContainText('newest');
+    // The chart of the loss has the same cursor.
+    await over.nth(1).tap({ position: { x: 60, y: 20 } });
+    await expect(cursor).toBeVisible();
+    await page.getByTestId('spread').tap({ position: { x: 60, y: 100 } });
+    await expect(cursor).toHaveCount(0);
+    await expect(readout).toContainText('newest');
+    const percentile = page.getByTestId('spread');
+    await expect(percentile).not.toHaveAttribute('aria-valuetext', /^p50:/);
+    await page.getByRole('heading', { level: 1 }).tap();
+    await expect(percentile).toHaveAttribute('aria-valuetext', /^p50:/);
+  });
+
   test('zooms by a drag along it', async ({ page }) => {
     await openPair(page);
     const chart = await chartDrawn(page);
@@ -171,6 +191,21 @@ test('fits a narrow screen', async ({ page }) => {
   await openPair(page);
   await expect(page.getByRole('grid', { name: /hour of the week/ })).toBeVisible();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+});
+
+test('stays where it is on a phone while its numbers come', async ({ page }) => {
+  const { source, target } = await openPair(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.addInitScript(() => {
+    Object.assign(globalThis, { shifted: 0 });
+    const seen = globalThis as unknown as { shifted: number };
+    const add = (list: PerformanceObserverEntryList): void => list.getEntries().forEach((entry) => (seen.shifted += (entry as unknown as { value: number }).value));
+    new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true });
+  });
+  await page.goto(`/pair/${source}/${target}`);
+  await chartDrawn(page);
+  await expect(page.getByRole('grid', { name: /hour of the week/ })).toBeAttached();
+  expect(await page.evaluate(() => (globalThis as unknown as { shifted: number }).shifted)).toBeLessThan(0.005);
 });
 
 test('answers an unknown address with a page', async ({ page }) => {

@@ -27,6 +27,7 @@ export const PAGES: readonly Page[] = [
   { name: 'compare', title: 'Compare', parts: [0], load: () => import('./pages/compare/ComparePage.svelte') },
   { name: 'changes', title: 'Changes', parts: [0], load: () => import('./pages/changes/ChangesPage.svelte') },
   { name: 'coverage', title: 'Coverage', parts: [0], load: () => import('./pages/coverage/CoveragePage.svelte') },
+  { name: 'gateways', title: 'Gateways', parts: [0], load: () => import('./pages/gateways/GatewaysPage.svelte') },
   { name: 'explore', title: 'Explore', parts: [0], load: () => import('./pages/explore/ExplorePage.svelte') },
   { name: 'share', title: 'Share', parts: [0], load: () => import('./pages/share/SharePage.svelte') },
   { name: 'embed', title: null, parts: [1, 2, 3], bare: true, load: () => import('./pages/embed/EmbedPage.svelte') },

@@ -9,10 +9,16 @@ interface Choice {
   protocol?: string;
 }
 
+const momentOrNull = (at: number | null): string | null => (at === null ? null : momentText(at));
+
 export function pairLink(source: string, target: string, { at = null, protocol = 'tcp' }: Choice = {}): string {
-  return hrefOf(['pair', source, target], { at: at === null ? null : momentText(at), protocol: protocol === 'tcp' ? null : protocol });
+  return hrefOf(['pair', source, target], { at: momentOrNull(at), protocol: protocol === 'tcp' ? null : protocol });
 }
 
-export function regionLink(id: string): string {
-  return hrefOf(['region', id], {});
+export function regionLink(id: string, at: number | null = null): string {
+  return hrefOf(['region', id], { at: momentOrNull(at) });
+}
+
+export function changesLink(at: number | null): string {
+  return hrefOf(['changes'], { at: momentOrNull(at) });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PROTOCOLS, WINDOWS } from '../../api';
 import { routeOf } from '../../pages';
-import { compareHref, DEFAULT_COMPARE, parse, type CompareState } from './address';
+import { compareHref, DEFAULT_COMPARE, momentOfBoth, parse, type CompareState } from './address';
 
 const NOON = Date.parse('2026-11-22T12:00:00Z');
 
@@ -41,5 +41,10 @@ describe('the comparison', () => {
   it('takes a time without a side for that of both', () => {
     const state = reread('/compare?at=2026-11-22T12:00:00Z&a_at=2026-11-21T12:00:00Z');
     expect([state.a.at, state.b.at]).toEqual([NOON - 86_400_000, NOON]);
+  });
+
+  it('takes the later end of both sides to other pages, and the present where one is of now', () => {
+    expect(momentOfBoth(reread('/compare?a_at=2026-11-22T12:00:00Z&b_at=2026-11-21T12:00:00Z'))).toBe(NOON);
+    expect(momentOfBoth(reread('/compare?a_at=2026-11-22T12:00:00Z'))).toBeNull();
   });
 });

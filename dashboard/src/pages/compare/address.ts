@@ -82,6 +82,11 @@ function sideParams(state: Side, name: SideName): Record<string, string | null> 
   };
 }
 
+/** The moment that other pages show too: the later end of both sides, Unix ms; null where one of them is now. */
+export function momentOfBoth({ a, b }: Pick<CompareState, SideName>): number | null {
+  return a.at === null || b.at === null ? null : Math.max(a.at, b.at);
+}
+
 /** Address of the page in a state. */
 export function compareHref({ a, b, source, target, pins, certain, all }: CompareState): string {
   const flags = { certain: certain ? '1' : null, all: all ? '1' : null };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { choicesFor, drawingOf, MOST_BARS, MOST_LINES, valueColumns } from './chart';
+import { emptySays, tablesRead } from './empty';
 import { EXAMPLES } from './examples';
 import { pythonQuoted, shellQuoted, snippets } from './snippets';
 import { cellText, errorPlace, errorText, fullText, kindOf, ordered, quoted, tablesOf, typeWord, type Result, type Value } from './sql';
@@ -124,4 +125,17 @@ describe('the chart', () => {
 
 it('has examples enough, each of another name', () => {
   expect(new Set(EXAMPLES.map(({ title }) => title)).size).toBeGreaterThanOrEqual(8);
+});
+
+describe('an answer without rows', () => {
+  it('may be of a table that is still to fill', () => {
+    expect(tablesRead(EXAMPLES[0].query)).toEqual(['rollup_1h']);
+    expect(tablesRead('SELECT * FROM Samples JOIN changes USING (source)')).toEqual(['samples', 'changes']);
+    expect(tablesRead('select sent as my_samples from live')).toEqual([]);
+  });
+
+  it('says why, and since when there is something', () => {
+    expect(emptySays('rollup_1h', '2026-11-22T18:43:43.606100+00:00')).toMatch(/^rollup_1h is still empty: .*, and the data begins at 2026-11-22 18:43 UTC\. /);
+    expect(emptySays('samples', null)).toMatch(/, and there are no samples yet\. /);
+  });
 });

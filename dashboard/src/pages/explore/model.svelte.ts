@@ -1,6 +1,7 @@
 /** The statement that runs, and what came of the last ones, as reactive state. */
 
 import { ApiError, isAbort } from '../../api';
+import { askWhyEmpty } from './empty';
 import { run, SCHEMA_QUERY, tablesOf, type Result, type Table } from './sql';
 
 export class Explorer {
@@ -8,6 +9,8 @@ export class Explorer {
   result = $state.raw<Result | null>(null);
   /** The statement that the answer is of. */
   answered = $state('');
+  /** Why the answer has no rows, where that is known. */
+  why = $state<string | null>(null);
   /** Why the last statement failed, and which it was; null if it did not. */
   failure = $state.raw<{ message: string; query: string } | null>(null);
   cancelled = $state(false);
@@ -32,11 +35,19 @@ export class Explorer {
       this.result = result;
       this.answered = query;
       this.took = performance.now() - start;
+      this.why = null;
+      if (result.row_count === 0) void this.#explain(query, abort.signal);
     } catch (error) {
       if (isAbort(error) || abort.signal.aborted) return;
       this.failure = { message: error instanceof Error ? error.message : String(error), query };
     }
     this.startedAt = null;
+  }
+
+  /** Finds out why there are no rows, and does without where that cannot be had. */
+  async #explain(query: string, signal: AbortSignal): Promise<void> {
+    const why = await askWhyEmpty(query, signal).catch(() => null);
+    if (!signal.aborted) this.why = why;
   }
 
   /** Ends the statement under way: the service stops when its client leaves. */
