@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, Statistic};
 use aws_sdk_eventbridge::types::RuleState;
-use cloudping_region_manager::{Mode, Outcome};
+use cloudping_region_manager::{Code, Mode, Outcome};
 use cloudping_testkit::HttpFault;
 
 use crate::rig::{ACCOUNT, FUNCTION, REGIONS, Rig, package, steps};
@@ -60,14 +60,24 @@ async fn regions_come_change_fail_and_go() {
     mended(&rig, &second).await;
     failing(&rig, &second).await;
 
-    // Its account gives a region up; another belongs to a stack.
+    given_up(&rig, &first, &second).await;
+
+    let removed = rig.run(Mode::Remove, &first, false).await;
+    assert_eq!((removed.count(Outcome::Removed), removed.count(Outcome::Failed)), (DEPLOYED, 0));
+    let left = rig.lambda("eu-west-1").list_functions().send().await.unwrap();
+    assert_eq!(left.functions().len(), 0);
+    assert_eq!(alarms(&rig, "eu-west-1").await, []);
+}
+
+/// Its account gives a region up; another belongs to a stack.
+async fn given_up(rig: &Rig, first: &Code, second: &Code) {
     rig.set_status("af-south-1", "DISABLING");
     let lambda = rig.lambda("eu-west-2");
     let arn = format!("arn:aws:lambda:eu-west-2:{ACCOUNT}:function:{FUNCTION}");
     let stack =
         lambda.tag_resource().resource(&arn).tags("aws:cloudformation:stack-name", "cloudping-producer-eu-west-2");
     stack.send().await.unwrap();
-    let given_up = rig.run(Mode::Sync, &first, false).await;
+    let given_up = rig.run(Mode::Sync, first, false).await;
     let all = vec![
         "remove targets of report",
         "delete report",
@@ -84,12 +94,6 @@ async fn regions_come_change_fail_and_go() {
     let untouched = lambda.get_function().function_name(FUNCTION).send().await.unwrap();
     assert_eq!(untouched.configuration.unwrap().code_sha256(), Some(second.sha256()));
     lambda.untag_resource().resource(&arn).tag_keys("aws:cloudformation:stack-name").send().await.unwrap();
-
-    let removed = rig.run(Mode::Remove, &first, false).await;
-    assert_eq!((removed.count(Outcome::Removed), removed.count(Outcome::Failed)), (DEPLOYED, 0));
-    let left = rig.lambda("eu-west-1").list_functions().send().await.unwrap();
-    assert_eq!(left.functions().len(), 0);
-    assert_eq!(alarms(&rig, "eu-west-1").await, []);
 }
 
 /// The alarms of a region.
@@ -133,7 +137,7 @@ async fn as_wanted(rig: &Rig, region: &str) {
 }
 
 /// Somebody changes this and that in three regions.
-async fn mended(rig: &Rig, code: &cloudping_region_manager::Code) {
+async fn mended(rig: &Rig, code: &Code) {
     let update = rig.lambda("us-east-2").update_function_configuration().function_name(FUNCTION).memory_size(256);
     update.send().await.unwrap();
     let events = aws_sdk_eventbridge::Client::new(&rig.config("eu-north-1"));
@@ -161,7 +165,7 @@ async fn mended(rig: &Rig, code: &cloudping_region_manager::Code) {
 }
 
 /// A region refuses; the others are brought up to date, and it is by the next run.
-async fn failing(rig: &Rig, code: &cloudping_region_manager::Code) {
+async fn failing(rig: &Rig, code: &Code) {
     let denied = r#"{"__type": "AccessDeniedException", "message": "not allowed"}"#.to_owned();
     rig.door.plan("/eu-west-3/lambda/aws4_request", HttpFault::Answered { status: 403, body: denied });
     let report = rig.run(Mode::Sync, code, false).await;
