@@ -1,6 +1,7 @@
-//! The table of regions: the catalogue, and whatever else was a target.
+//! The table of regions: the catalogue, whatever else was a target, and what the region manager found of the account's.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -8,6 +9,7 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use cloudping_schemas::catalogue::{Catalogue, Region};
+use cloudping_schemas::stored::{AccountRegion, AccountRegions, keys};
 use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::prelude::col;
@@ -32,7 +34,7 @@ pub struct RegionsReport {
 /// When something measured: the first and the last hour, in µs; `None` if it was only a target.
 type Measured = Option<(i64, i64)>;
 
-/// Keeps the table of regions equal to a function of the catalogue and of `rollup_1h`.
+/// Keeps the table of regions equal to a function of the catalogue, of `rollup_1h`, and of what the region manager found.
 pub struct Regions {
     tables: Tables,
 }
@@ -63,7 +65,9 @@ impl Regions {
         let open = self.tables.open_or_create(Table::Regions).await?;
         let hours = self.tables.open_or_create(Table::Rollup1h).await?;
         let seen = seen(&hours).await.map_err(self.tables.error(Table::Rollup1h, "list what was measured"))?;
-        let wanted = region_rows(catalogue, &seen).map_err(self.tables.error(Table::Regions, "form rows"))?;
+        let account =
+            self.account().await.map_err(self.tables.error(Table::Regions, "read what the region manager found"))?;
+        let wanted = region_rows(catalogue, &seen, &account).map_err(self.tables.error(Table::Regions, "form rows"))?;
         let regions = wanted.num_rows() as u64;
         let stored = stored(&open).await.map_err(self.tables.error(Table::Regions, "read its rows"))?;
         if stored == wanted {
@@ -87,6 +91,17 @@ impl Regions {
             Err(lost) if lost_race(&lost) => Ok(None),
             Err(failed) => Err(error("commit")(failed)),
         }
+    }
+
+    /// What the region manager found; nothing where none runs.
+    async fn account(&self) -> Result<AccountRegions, Box<dyn Error + Send + Sync>> {
+        let Some(bytes) = self.tables.beside(keys::ACCOUNT_REGIONS).await? else {
+            return Ok(AccountRegions::default());
+        };
+        let found = serde_json::from_slice(&bytes);
+        found.map_err(|error| {
+            format!("{}: {error}, expected what the region manager writes", keys::ACCOUNT_REGIONS).into()
+        })
     }
 }
 
@@ -116,9 +131,16 @@ async fn seen(hours: &DeltaTable) -> Result<BTreeMap<String, Measured>, DataFusi
 }
 
 /// The table's rows, in the order of ids.
-fn region_rows(catalogue: &Catalogue, seen: &BTreeMap<String, Measured>) -> Result<RecordBatch, ArrowError> {
+fn region_rows(
+    catalogue: &Catalogue,
+    seen: &BTreeMap<String, Measured>,
+    account: &AccountRegions,
+) -> Result<RecordBatch, ArrowError> {
+    let found: BTreeMap<&str, &AccountRegion> =
+        account.regions.iter().map(|region| (region.id.as_str(), region)).collect();
     let known = catalogue.regions().iter().map(|region| (region.id.as_str(), Some(region)));
-    let mut regions: BTreeMap<&str, Option<&Region>> = seen.keys().map(|id| (id.as_str(), None)).collect();
+    let mut regions: BTreeMap<&str, Option<&Region>> =
+        seen.keys().map(String::as_str).chain(found.keys().copied()).map(|id| (id, None)).collect();
     regions.extend(known);
     let text = |get: fn(&Region) -> &str| -> ArrayRef {
         Arc::new(regions.values().map(|region| region.map(get)).collect::<StringArray>())
@@ -130,6 +152,8 @@ fn region_rows(catalogue: &Catalogue, seen: &BTreeMap<String, Measured>) -> Resu
         let times = regions.keys().map(|id| seen.get(*id).copied().flatten().map(get));
         Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
+    let of_account = || regions.keys().map(|id| found.get(id).copied());
+    let checked = of_account().map(|region| region.map(|_| account.checked_at_us));
     let columns = vec![
         Arc::new(StringArray::from_iter_values(regions.keys())) as ArrayRef,
         text(|region| &region.provider),
@@ -142,6 +166,9 @@ fn region_rows(catalogue: &Catalogue, seen: &BTreeMap<String, Measured>) -> Resu
         number(|region| region.longitude),
         time(|(first, _)| first),
         time(|(_, last)| last),
+        Arc::new(of_account().map(|region| Some(region?.status.as_str())).collect::<StringArray>()),
+        Arc::new(checked.collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
+        Arc::new(of_account().map(|region| region?.producer_sha256.as_deref()).collect::<StringArray>()),
     ];
     RecordBatch::try_new(Table::Regions.schema(), columns)
 }

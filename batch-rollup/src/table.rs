@@ -82,7 +82,9 @@ impl Table {
             Self::Rollup1h => "One row a series and hour: counts, exact percentiles, a mergeable digest.",
             Self::Rollup1d => "One row a series and day: counts, exact percentiles, a mergeable digest.",
             Self::Changes => "One row a lasting step in the latency of a series: another route.",
-            Self::Regions => "One row a region or target: where it is, and since when it measured.",
+            Self::Regions => {
+                "One row a region or target: where it is, since when it measured, whether the account may use it."
+            }
         }
     }
 

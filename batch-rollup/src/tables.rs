@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Table, TableError};
+use bytes::Bytes;
 use deltalake_core::kernel::StructType;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
-use deltalake_core::logstore::object_store::ObjectStore;
+use deltalake_core::logstore::object_store::path::Path as Key;
+use deltalake_core::logstore::object_store::{Error as StorageError, ObjectStore, ObjectStoreExt};
 use deltalake_core::logstore::{LogStoreConfig, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder, DeltaTableError, TableProperty};
 use url::Url;
+
+use crate::{Table, TableError};
 
 /// Commits between two checkpoints of a table's log: without one, opening the table reads every commit.
 const COMMITS_PER_CHECKPOINT: usize = 20;
@@ -101,6 +105,24 @@ impl Tables {
             (Some(_), _) => None,
             (None, true) => Url::parse(&uri).ok()?.to_file_path().ok(),
             (None, false) => Some(uri.into()),
+        }
+    }
+
+    /// The file of this name that lies beside the tables; `None` if there is none.
+    pub(crate) async fn beside(&self, name: &str) -> Result<Option<Bytes>, Box<dyn Error + Send + Sync>> {
+        let Some(storage) = &self.storage else {
+            let folder = self.folder(Table::Regions).ok_or("no folder of this machine")?;
+            return match tokio::fs::read(folder.with_file_name(name)).await {
+                Ok(bytes) => Ok(Some(bytes.into())),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error.into()),
+            };
+        };
+        let place = Url::parse(&format!("{}/{name}", self.root))?;
+        match storage.get(&Key::from_url_path(place.path())?).await {
+            Ok(object) => Ok(Some(object.bytes().await?)),
+            Err(StorageError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -59,8 +59,12 @@ const EXCEPTIONS: Readonly<Record<string, readonly Exception[]>> = {
   producer: [OWN_LOG],
   'region-manager': [OWN_LOG, {
     id: 'AwsSolutions-IAM5',
-    reason: 'The producer\'s own function, rule and log, in each region: there are new regions that nobody knows beforehand.',
-    appliesTo: [{ regex: '/^Resource::arn:aws:(lambda|events|logs):\\*:\\d{12}:(function:|rule\\/|log-group:\\/aws\\/lambda\\/)[a-z0-9-]+-producer(:\\*)?$/g' }],
+    reason: 'The producer\'s own function, rules, log and alarm, in each region: there are new regions that nobody knows beforehand.',
+    appliesTo: [{ regex: '/^Resource::arn:aws:(lambda|events|logs|cloudwatch):\\*:\\d{12}:(function:|rule\\/|log-group:\\/aws\\/lambda\\/|alarm:)[a-z0-9-]+-producer(-report|-failing|:\\*)?$/g' }],
+  }, {
+    id: 'AwsSolutions-IAM5',
+    reason: 'cloudwatch:DescribeAlarms lists, and knows no single alarm.',
+    appliesTo: [{ regex: '/^Resource::arn:aws:cloudwatch:\\*:\\d{12}:alarm:\\*$/g' }],
   }, {
     id: 'AwsSolutions-IAM5',
     reason: 'logs:DescribeLogGroups looks by the beginning of a name, and knows no single group.',

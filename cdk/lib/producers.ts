@@ -22,6 +22,8 @@ interface Shared {
   readonly environment: Readonly<Record<string, string>>;
   /** Variables that are a number of `producers`, by its field. */
   readonly environmentFromSettings: Readonly<Record<string, string>>;
+  /** More invocations of a period than these must fail, or none take place. */
+  readonly alarm: { readonly periodSeconds: number; readonly errors: number };
 }
 
 const SHARED = JSON.parse(readFileSync(new URL('../../region-manager/producer.json', import.meta.url), 'utf8')) as Shared;
@@ -64,11 +66,12 @@ export class ProducerStack extends PartStack {
 
   /** An invocation fails when the stream does not take its rounds; a region that does not invoke has no data at all. */
   private alarm(producer: lambda.Function, region: string): void {
+    const { periodSeconds, errors } = SHARED.alarm;
     new cloudwatch.Alarm(this, 'Failing', {
       alarmName: producerAlarm(this.settings, 'failing'),
-      alarmDescription: `${region} has sent nothing for most of five minutes`,
-      metric: producer.metricErrors({ statistic: 'Sum', period: Duration.minutes(5) }),
-      threshold: 2,
+      alarmDescription: `${region} has sent nothing for most of ${periodSeconds / 60} minutes`,
+      metric: producer.metricErrors({ statistic: 'Sum', period: Duration.seconds(periodSeconds) }),
+      threshold: errors,
       evaluationPeriods: 1,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
       treatMissingData: cloudwatch.TreatMissingData.BREACHING,

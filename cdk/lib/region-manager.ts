@@ -29,8 +29,9 @@ export class RegionManagerStack extends PartStack {
     super(scope, settings, 'region-manager', settings.homeRegion, { description: 'cloudping: region manager, and the role of producers' });
     const { packages, archive, manager } = props;
     const role = this.producerRole();
+    const report = this.reportRole();
     const code = new Asset(this, 'ProducerPackage', { path: packages.zip('producer') });
-    const report = `${settings.archive.prefix}/account-regions.json`;
+    const found = `${settings.archive.prefix}/account-regions.json`;
     const { name, account, homeRegion, architecture, producers } = settings;
     const { function: own } = new ProgramFunction(this, 'RegionManager', {
       settings,
@@ -41,13 +42,14 @@ export class RegionManagerStack extends PartStack {
       environment: {
         CLOUDPING_SETTINGS: JSON.stringify({ name, account, homeRegion, architecture, producers, regionManager: manager }),
         CLOUDPING_PRODUCER: `s3://${code.s3BucketName}/${code.s3ObjectKey}`,
-        CLOUDPING_REPORT: `s3://${archive.bucketName}/${report}`,
+        CLOUDPING_REPORT: `s3://${archive.bucketName}/${found}`,
       },
       statements: [
         ...this.accountStatements(manager.enable),
         ...this.regionStatements(role),
+        ...this.alarmStatements(report),
         allow(['s3:GetObject'], [code.bucket.arnForObjects(code.s3ObjectKey)]),
-        allow(['s3:PutObject'], [archive.arnForObjects(report)]),
+        allow(['s3:PutObject'], [archive.arnForObjects(found)]),
       ],
     });
     new events.Rule(this, 'Schedule', {
@@ -66,6 +68,20 @@ export class RegionManagerStack extends PartStack {
       allow(STREAM_WRITE, [streamArn(settings)]),
       allow(LOGS, [log]),
     ], `${settings.name}-producer`);
+  }
+
+  /** In which a region's rule hands changes of its alarm to the home region's bus: alarms reach topics of their own region only. */
+  private reportRole(): iam.IRole {
+    const { name, account, homeRegion } = this.settings;
+    const role = new iam.Role(this, 'ReportRole', {
+      assumedBy: new iam.ServicePrincipal('events.amazonaws.com'),
+      description: 'What the rules of producers\' alarms may do',
+      roleName: `${name}-producer-report`,
+      inlinePolicies: {
+        report: new iam.PolicyDocument({ statements: [allow(['events:PutEvents'], [`arn:aws:events:${homeRegion}:${account}:event-bus/default`])] }),
+      },
+    });
+    return role.withoutPolicyUpdates();
   }
 
   /** Only regions that the settings name can be enabled, whatever the program would do. */
@@ -91,20 +107,28 @@ export class RegionManagerStack extends PartStack {
         'lambda:GetPolicy', 'lambda:AddPermission', 'lambda:RemovePermission', 'lambda:TagResource',
         'lambda:GetFunctionEventInvokeConfig', 'lambda:PutFunctionEventInvokeConfig',
       ], [`arn:aws:lambda:*:${this.account}:function:${producer}`]),
-      new iam.PolicyStatement({
-        actions: ['iam:PassRole'],
-        resources: [role.roleArn],
-        conditions: { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
-      }),
+      mayPass(role, 'lambda.amazonaws.com'),
       allow([
         'events:DescribeRule', 'events:PutRule', 'events:DeleteRule', 'events:ListTargetsByRule', 'events:PutTargets', 'events:RemoveTargets',
         'events:ListTagsForResource', 'events:TagResource',
-      ], [`arn:aws:events:*:${this.account}:rule/${producer}`]),
+      ], [`arn:aws:events:*:${this.account}:rule/${producer}`, `arn:aws:events:*:${this.account}:rule/${producer}-report`]),
       // Groups are looked for by the beginning of their names, which IAM takes for all of them.
       allow(['logs:DescribeLogGroups'], [`arn:aws:logs:*:${this.account}:log-group:*`]),
       allow([
         'logs:CreateLogGroup', 'logs:DeleteLogGroup', 'logs:PutRetentionPolicy', 'logs:ListTagsForResource', 'logs:TagResource',
       ], [log, `${log}:*`]),
+    ];
+  }
+
+  private alarmStatements(report: iam.IRole): iam.PolicyStatement[] {
+    const alarms = `arn:aws:cloudwatch:*:${this.account}:alarm:`;
+    return [
+      mayPass(report, 'events.amazonaws.com'),
+      // Alarms are listed, by a name or not, which IAM takes for all of them.
+      allow(['cloudwatch:DescribeAlarms'], [`${alarms}*`]),
+      allow([
+        'cloudwatch:PutMetricAlarm', 'cloudwatch:DeleteAlarms', 'cloudwatch:ListTagsForResource', 'cloudwatch:TagResource',
+      ], [`${alarms}${producerAlarm(this.settings, 'failing')}`]),
     ];
   }
 
@@ -121,3 +145,9 @@ export class RegionManagerStack extends PartStack {
     });
   }
 }
+
+const mayPass = (role: iam.IRole, service: string): iam.PolicyStatement => new iam.PolicyStatement({
+  actions: ['iam:PassRole'],
+  resources: [role.roleArn],
+  conditions: { StringEquals: { 'iam:PassedToService': service } },
+});

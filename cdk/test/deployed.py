@@ -76,39 +76,24 @@ class Server:
         Path(tempfile.gettempdir(), f"ministack-{self.port}.pid").unlink(missing_ok=True)
 
     @cache
-    def client(self, service, region):
+    def client(self, service, region, account=ACCOUNT):
         return self.session.create_client(
             service,
             region_name=region,
             endpoint_url=f"http://127.0.0.1:{self.port}",
-            aws_access_key_id=ACCOUNT,
+            aws_access_key_id=account,
             aws_secret_access_key="test",
             config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
 
-class Deployment:
-    """The stacks of one synthesis, in an order in which each comes behind those that it depends on."""
+class Known:
+    """What of templates the server knows, stack by stack in the order of their dependencies."""
 
-    def __init__(self, server, folder):
-        self.server, self.folder, self.skipped, self.missing = server, folder, set(), set()
-        manifest = json.loads((folder / "manifest.json").read_text())["artifacts"]
-        found = {name: artifact for name, artifact in manifest.items() if artifact["type"] == "aws:cloudformation:stack"}
-        self.stacks, self.region, self.templates = [], {}, {}
+    def __init__(self):
+        self.skipped, self.missing = set(), set()
 
-        def visit(name):
-            if name in self.stacks or name not in found:
-                return
-            for before in found[name].get("dependencies", []):
-                visit(before)
-            self.stacks.append(name)
-            self.region[name] = found[name]["environment"].rsplit("/", 1)[1]
-            self.templates[name] = self.known(json.loads((folder / f"{name}.template.json").read_text()))
-
-        for name in found:
-            visit(name)
-
-    def known(self, template):
+    def of(self, template):
         """The template without what the server does not know, and without what names that."""
         resources = template["Resources"]
         gone = {name for name, resource in resources.items() if resource["Type"] in UNKNOWN}
@@ -131,6 +116,29 @@ class Deployment:
         self.missing |= {o["Export"]["Name"] for n, o in outputs.items() if n not in left and "Export" in o}
         template["Outputs"] = left
         return template
+
+
+class Deployment:
+    """The stacks of one synthesis, in an order in which each comes behind those that it depends on."""
+
+    def __init__(self, server, folder):
+        self.server, self.folder, known = server, folder, Known()
+        self.skipped = known.skipped
+        manifest = json.loads((folder / "manifest.json").read_text())["artifacts"]
+        found = {name: artifact for name, artifact in manifest.items() if artifact["type"] == "aws:cloudformation:stack"}
+        self.stacks, self.region, self.templates = [], {}, {}
+
+        def visit(name):
+            if name in self.stacks or name not in found:
+                return
+            for before in found[name].get("dependencies", []):
+                visit(before)
+            self.stacks.append(name)
+            self.region[name] = found[name]["environment"].rsplit("/", 1)[1]
+            self.templates[name] = known.of(json.loads((folder / f"{name}.template.json").read_text()))
+
+        for name in found:
+            visit(name)
 
     def bootstrap(self):
         """What `cdk bootstrap` leaves behind and templates ask for: its version, and the bucket of assets with those of this synthesis."""

@@ -36,7 +36,7 @@ const actions = (statements: readonly Statement[]) => statements.flatMap(({ Acti
 /** The calls of the SDK in the program's source; the fields of its clients are called as IAM calls the services. */
 function called(): string[] {
   const text = files('region-manager/aws/src').map(source).join('\n');
-  const calls = [...text.matchAll(/\bself\s*\.(lambda|events|logs|account)\s*\.([a-z_]+)\(\)/g)];
+  const calls = [...text.matchAll(/\bself\s*\.(lambda|events|logs|cloudwatch|account)\s*\.([a-z_]+)\(\)/g)];
   const pascal = (name = '') => name.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
   return [...new Set(calls.map(([, service, name]) => `${service}:${pascal(name)}`))];
 }
@@ -59,7 +59,7 @@ describe('the region manager', () => {
 
   it('may do what its code does, and nothing else', () => {
     const { statements } = role('region-manager');
-    const beside = ['iam:PassRole', 'lambda:ListTags', 's3:GetObject', 's3:PutObject', ...LOGS];
+    const beside = ['iam:PassRole', 'iam:PassRole', 'lambda:ListTags', 's3:GetObject', 's3:PutObject', ...LOGS];
     expect(called().length).toBeGreaterThan(20);
     expect(actions(statements).toSorted()).toEqual([...called(), ...beside].toSorted());
     expect(statements.filter(({ Resource }) => Resource === '*')).toEqual([]);
@@ -77,7 +77,15 @@ describe('the region manager', () => {
     expect(name).toBe('cloudping-producer');
     expect(actions(statements)).toEqual([...STREAM_WRITE, ...LOGS]);
     const passed = role('region-manager').statements.filter(({ Action }) => Action === 'iam:PassRole');
-    expect(passed).toEqual([expect.objectContaining({ Condition: { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } } })]);
+    const passedTo = (service: string) => expect.objectContaining({ Condition: { StringEquals: { 'iam:PassedToService': service } } });
+    expect(passed).toEqual([passedTo('lambda.amazonaws.com'), passedTo('events.amazonaws.com')]);
+  });
+
+  it('gives the rules of alarms a role that may tell the home region and nothing else', () => {
+    const [found] = Object.values(stack.findResources('AWS::IAM::Role', { Properties: { RoleName: 'cloudping-producer-report' } })) as Role[];
+    expect(found?.Properties.Policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement)).toEqual([
+      { Action: 'events:PutEvents', Effect: 'Allow', Resource: 'arn:aws:events:us-east-1:000000000000:event-bus/default' },
+    ]);
   });
 
   it('tells of regions that fail', () => {
@@ -106,6 +114,8 @@ interface Golden {
     readonly logRetentionDays: number;
     readonly schedule: string;
     readonly targetRetries: number;
+    readonly alarm: { readonly description: string; readonly namespace: string; readonly metric: string; readonly statistic: string; readonly periodSeconds: number; readonly evaluationPeriods: number; readonly threshold: number; readonly comparison: string; readonly missing: string };
+    readonly report: { readonly pattern: unknown; readonly to: string };
   };
 }
 
@@ -114,7 +124,7 @@ it('gives a region what a stack would', () => {
   const own = example();
   const settings = parse({ ...own, ...golden.settings, producers: { ...own.producers, ...golden.settings.producers, regions: [golden.region] } });
   const producer = part(templates(settings), `producer-${golden.region}`);
-  const { function: is, tags, logRetentionDays, schedule, targetRetries } = golden.producer;
+  const { function: is, tags, logRetentionDays, schedule, targetRetries, alarm, report } = golden.producer;
   const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
   producer.hasResourceProperties('AWS::Lambda::Function', {
     FunctionName: `${settings.name}-producer`,
@@ -127,6 +137,12 @@ it('gives a region what a stack would', () => {
   producer.hasResourceProperties('AWS::Events::Rule', {
     Name: `${settings.name}-producer`, ScheduleExpression: schedule, State: 'ENABLED', Targets: [Match.objectLike({ RetryPolicy: { MaximumRetryAttempts: targetRetries } })],
   });
+  producer.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmName: `${settings.name}-producer-failing`, AlarmDescription: alarm.description, Namespace: alarm.namespace, MetricName: alarm.metric, Statistic: alarm.statistic,
+    Dimensions: [{ Name: 'FunctionName', Value: Match.anyValue() }], Period: alarm.periodSeconds, EvaluationPeriods: alarm.evaluationPeriods, Threshold: alarm.threshold,
+    ComparisonOperator: alarm.comparison, TreatMissingData: alarm.missing, AlarmActions: Match.absent(),
+  });
+  producer.hasResourceProperties('AWS::Events::Rule', { EventPattern: report.pattern, Targets: [Match.objectLike({ Arn: report.to })] });
 });
 
 it('settings name regions, or are refused', () => {

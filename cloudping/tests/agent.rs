@@ -50,8 +50,13 @@ impl Place {
         command.args(["agent", "--join", &format!("http://{}", self.door), "--key-file"]).arg(self.path("ingest.key"));
         command.arg("--spool").arg(self.path("spool")).args(["--no-catalogue", "--target", "shop=127.0.0.1:9"]);
         command.args(["--interval", "300ms", "--timeout", "200ms"]);
-        for variable in ["CLOUDPING_INGEST_URL", "CLOUDPING_INGEST_KEY_FILE", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"]
-        {
+        for variable in [
+            "CLOUDPING_INGEST_URL",
+            "CLOUDPING_INGEST_KEY_FILE",
+            "CLOUDPING_INGEST_CA_FILE",
+            "CREDENTIALS_DIRECTORY",
+            "NOTIFY_SOCKET",
+        ] {
             command.env_remove(variable);
         }
         command
@@ -308,6 +313,76 @@ fn a_wrong_key_or_address_ends_it_at_once() {
     refused(place.command(), &["--key-file", "not a key", "cloudping ingest-key new"]);
     std::fs::remove_file(place.path("ingest.key")).unwrap();
     refused(place.command(), &["--key-file", "ingest.key", "No such file"]);
+}
+
+/// An authority of one's own, as PEM, and what serves a certificate of it for 127.0.0.1.
+fn private_authority() -> (String, tokio_rustls::TlsAcceptor) {
+    let own = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&own).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let issuer = rcgen::Issuer::new(params, own);
+    let leaf = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let secret = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = builder.with_single_cert(vec![leaf.der().clone()], secret).unwrap();
+    (authority.pem(), tokio_rustls::TlsAcceptor::from(Arc::new(config)))
+}
+
+/// TLS before a door that has none: as a load balancer would be.
+async fn tls_before(door: SocketAddr, acceptor: tokio_rustls::TlsAcceptor) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut outside = acceptor.accept(stream).await?;
+                let mut inside = tokio::net::TcpStream::connect(door).await?;
+                tokio::io::copy_bidirectional(&mut outside, &mut inside).await
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_door_of_a_private_authority_is_believed_by_its_certificate() {
+    let place = Place::new();
+    let door = OwnDoor::new(&place);
+    let _open = door.open(place.door, now);
+    let (authority, acceptor) = private_authority();
+    let join = format!("https://{}", door.runtime.block_on(tls_before(place.door, acceptor)));
+    let file = place.path("ca.pem");
+    let command = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let mut command = replace_join(place.command(), ["--join", &join]);
+        command.arg("--ca-file").arg(&file);
+        command
+    };
+    let checked = |mut command: Command| command.arg("--check").env("RUST_LOG", "off").output().unwrap();
+
+    let public = check(&checked(replace_join(place.command(), ["--join", &join])), "door");
+    assert!(public["found"].as_str().unwrap().contains("UnknownIssuer"), "{public}");
+    assert!(public["next"].as_str().unwrap().contains("--ca-file"), "{public}");
+    let other = check(&checked(command(&private_authority().0)), "door");
+    assert!(other["status"] == "fail" && other["found"].as_str().unwrap().contains("certificate"), "{other}");
+    let known = checked(command(&authority));
+    assert_eq!((known.status.code(), &check(&known, "door")["status"]), (Some(0), &"ok".into()), "{known:?}");
+    let agent = Agent(command(&authority).stderr(Stdio::null()).spawn().unwrap());
+    until("rounds through TLS", || door.rounds().len() > 2);
+    agent.stop();
+
+    refused(command(""), &["--ca-file", "ca.pem: it is empty, expected certificates of authorities as PEM"]);
+    refused(command("hello"), &["--ca-file", "it has no certificate"]);
+    let mut plain = place.command();
+    plain.arg("--ca-file").arg(&file);
+    refused(plain, &["--ca-file", "--join is http://", "expected https://HOST"]);
+    let gone = command(&authority);
+    std::fs::remove_file(&file).unwrap();
+    refused(gone, &["--ca-file", "ca.pem: No such file"]);
 }
 
 #[test]

@@ -120,7 +120,8 @@ async fn content(store: &LocalStore) -> Content {
             content.panes.insert((vantage.to_owned(), pane.name()), items);
         }
         // How often the head was written is no matter.
-        let head = VantageHead { revised: None, ..VantageHead::decode(&get(keys::HEADS).await).unwrap() };
+        let head = VantageHead::decode(&get(keys::HEADS).await).unwrap();
+        let head = VantageHead { revised: None, old_days_revised: None, ..head };
         content.heads.insert(vantage.to_owned(), head);
         for (_, item) in store.list(&keys::changes(&id), keys::ALL).await.unwrap() {
             let changes = ChangesItem::decode(&item.value).unwrap().changes;

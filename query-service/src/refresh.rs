@@ -4,7 +4,7 @@
 //! Where it has changed, a normal reading lists only the minutes that a punctual round can change: the last few. Late rounds change
 //! older minutes, hours and days, and the head says with which version that was; to be cheap yet right, all minutes and hours and the last few
 //! days are listed when something was folded (reading that late would count a minute twice or not at all), and else at most every ten
-//! seconds while late rounds come; older days, of which there may be a year's, when hours were folded into one, and else at most once an
+//! seconds while late rounds come; older days, of which there may be a year's, when the head says that one was changed, at most once an
 //! hour. Listed panes are decoded only where their version differs from the one at hand. A store that is paid by what is read is not read for
 //! nothing: what a reading costs stands in `tests/all/readings.rs`.
 //!
@@ -26,8 +26,6 @@ use crate::live_view::{LiveView, Stored, VantageView};
 const RECENT_MINUTES: i64 = 6;
 /// Minutes before the last 90 are only of interest while no hour contains them.
 const MINUTES_US: i64 = 90 * 60_000_000;
-/// Days that are listed with the hours: the hours before them are not kept, so that only very late rounds change them.
-const RECENT_DAYS: i64 = 4;
 /// The least time between two listings of minutes and hours that are caused by nothing but commits, in µs.
 const LIST_ALL_EVERY_US: i64 = 10_000_000;
 /// The same of days.
@@ -118,17 +116,18 @@ async fn read_vantage(
 /// Whether commits up to this head may have changed something old since everything was listed last, and that is long enough ago: of
 /// minutes and hours, and of days.
 fn due(before: &Stored, (version, head): (u64, &VantageHead), now: UtcMicros) -> (bool, bool) {
-    let due = |(listed_at, listed): (UtcMicros, u64), every_us| {
-        let revised = head.revised.is_none_or(|revised| revised > listed);
+    let due = |(listed_at, listed): (UtcMicros, u64), revised: Option<u64>, every_us| {
+        let revised = revised.is_none_or(|revised| revised > listed);
         listed != version && revised && (now - listed_at.0).0 >= every_us
     };
-    (due(before.listed, LIST_ALL_EVERY_US), due(before.days_listed, LIST_DAYS_EVERY_US))
+    let days = due(before.days_listed, head.old_days_revised, LIST_DAYS_EVERY_US);
+    (due(before.listed, head.revised, LIST_ALL_EVERY_US), days)
 }
 
 /// Up to which version a listing under this head surely shows everything. Readers of DynamoDB may see the head of a transaction before
 /// its panes ("read committed"), so what changed with a head that is seen for the first time is listed once more, when that is due.
-fn surely(version: u64, head: &VantageHead, before: &Stored) -> u64 {
-    let fresh = before.version != version && head.revised == Some(version);
+fn surely(version: u64, revised: Option<u64>, before: &Stored) -> u64 {
+    let fresh = before.version != version && revised == Some(version);
     if fresh { version - 1 } else { version }
 }
 
@@ -149,9 +148,10 @@ impl<'a> Reading<'a> {
     async fn read(mut self, (version, head): (u64, VantageHead)) -> Result<Stored, ReadError> {
         let (before, now) = (self.before, self.now);
         let (late, late_days) = due(before, (version, &head), now);
-        let hours_folded = head.hours_folded_until != before.head.hours_folded_until || before.version == 0;
-        let all_days = hours_folded || late_days;
-        let all = all_days || late || head.folded_until != before.head.folded_until;
+        let all_days = late_days || before.version == 0;
+        let folded =
+            head.folded_until != before.head.folded_until || head.hours_folded_until != before.head.hours_folded_until;
+        let all = all_days || late || folded;
         let mut panes = Panes {
             folded_until: head.folded_until,
             hours_folded_until: head.hours_folded_until,
@@ -159,15 +159,14 @@ impl<'a> Reading<'a> {
         };
         if all {
             let hours_from = Rolling::Day.first_pane(now).min(head.hours_folded_until);
-            let days = if all_days { Rolling::Year.panes() } else { RECENT_DAYS };
-            let days_from = Pane::Day.start_of(now) - (days - 1) * Pane::Day.micros();
+            let year_from = Pane::Day.start_of(now) - (Rolling::Year.panes() - 1) * Pane::Day.micros();
             // A store may hold older ones, which it has not deleted yet.
             let minutes_from = head.folded_until.min(now - MINUTES_US);
             panes.minutes = self.all(Pane::Minute, minutes_from, &before.panes.minutes).await?;
             panes.hours = self.all(Pane::Hour, hours_from, &before.panes.hours).await?;
             panes.days = match all_days {
-                true => self.all(Pane::Day, days_from, &before.panes.days).await?,
-                false => self.recent(Pane::Day, days_from, &before.panes.days).await?,
+                true => self.all(Pane::Day, year_from, &before.panes.days).await?,
+                false => self.recent_days(year_from).await?,
             };
         } else {
             let from = match head.revised {
@@ -177,8 +176,9 @@ impl<'a> Reading<'a> {
             panes.minutes = self.recent(Pane::Minute, from, &before.panes.minutes).await?;
         }
         let changes = self.changes().await?;
-        let listed = if all { (now, surely(version, &head, before)) } else { before.listed };
-        let days_listed = if all_days { (now, surely(version, &head, before)) } else { before.days_listed };
+        let listed = if all { (now, surely(version, head.revised, before)) } else { before.listed };
+        let days_listed =
+            if all_days { (now, surely(version, head.old_days_revised, before)) } else { before.days_listed };
         Ok(Stored { version, head, places: self.places, panes, changes: Arc::new(changes), listed, days_listed })
     }
 
@@ -206,6 +206,18 @@ impl<'a> Reading<'a> {
         let recent = self.all(size, from, known).await?;
         panes.extend(recent.iter().map(|(start, pane)| (*start, pane.clone())));
         Ok(Arc::new(panes))
+    }
+
+    /// The known days of the year with the youngest read anew: the head says that no other was changed.
+    async fn recent_days(&mut self, year_from: UtcMicros) -> Result<Arc<StoredPanes>, ReadError> {
+        let young_from = self.before.head.young_days_from().max(year_from);
+        let days = self.recent(Pane::Day, young_from, &self.before.panes.days).await?;
+        let expired = days.first_key_value().is_some_and(|(start, _)| *start < year_from);
+        Ok(if expired {
+            Arc::new(days.range(year_from..).map(|(start, pane)| (*start, pane.clone())).collect())
+        } else {
+            days
+        })
     }
 
     async fn pane(&mut self, size: Pane, key: &Key, item: &Item, known: &StoredPanes) -> Result<StoredPane, ReadError> {

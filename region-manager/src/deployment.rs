@@ -5,15 +5,20 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::producer::{Configuration, Function, LogGroup, Names, Permission, Producer, Rule, Tags, Target};
+use crate::producer::{
+    Alarm, Configuration, Fires, Function, LogGroup, Names, Permission, Producer, Rule, Tags, Target,
+};
 use crate::{AccountRegion, Settings};
 
 /// What the stacks of `cdk/` read too, so that both ways lead to the same function.
 const SHARED: &str = include_str!("../producer.json");
-/// The id of our target of the rule.
+/// The id of our target of the schedule.
 const TARGET: &str = "producer";
+/// The id of our target of the report.
+const HOME: &str = "home";
 /// A package that Lambda takes in a request, bytes; larger ones would have to lie in a bucket of each region.
 const LARGEST_PACKAGE: usize = 50 << 20;
 
@@ -82,6 +87,15 @@ struct Shared {
     environment: BTreeMap<String, String>,
     /// Variables that are a number of the settings' `producers`, by its field.
     environment_from_settings: BTreeMap<String, String>,
+    alarm: SharedAlarm,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SharedAlarm {
+    period_seconds: i32,
+    /// More invocations of a period than these must fail, or none take place.
+    errors: i32,
 }
 
 /// What each region should have: a function of the settings, the package and the regions that the catalogue does not know.
@@ -111,7 +125,7 @@ impl Deployment {
         let tags = Tags::from([("application".to_owned(), name.clone())]);
         let producer = Names::new(name).producer;
         let arn = |service: &str, what: &str| format!("arn:aws:{service}:{}:{account}:{what}{producer}", region.id);
-        let target = Target { arn: arn("lambda", "function:"), retries: Some(*retries) };
+        let target = Target { arn: arn("lambda", "function:"), role: None, retries: Some(*retries) };
         Producer {
             log: Some(LogGroup { retention_days: Some(*log_retention_days), tags: tags.clone() }),
             function: Some(Function {
@@ -121,14 +135,58 @@ impl Deployment {
                 tags: tags.clone(),
             }),
             retries: Some(*retries),
-            rule: Some(Rule { schedule: schedule.clone(), enabled: true, tags }),
+            schedule: Some(Rule {
+                fires: Fires::By(schedule.clone()),
+                enabled: true,
+                tags: tags.clone(),
+                targets: BTreeMap::from([(TARGET.to_owned(), target)]),
+            }),
             permission: Some(Permission {
                 principal: "events.amazonaws.com".to_owned(),
                 action: "lambda:InvokeFunction".to_owned(),
                 source_arn: arn("events", "rule/"),
             }),
-            targets: BTreeMap::from([(TARGET.to_owned(), target)]),
+            alarm: Some(self.alarm(&region.id, tags.clone())),
+            report: (region.id != self.settings.home_region).then(|| self.report(tags)),
         }
+    }
+
+    /// An invocation fails when the stream does not take its rounds; a region that does not invoke has no data at all.
+    fn alarm(&self, region: &str, tags: Tags) -> Alarm {
+        let SharedAlarm { period_seconds, errors } = self.shared.alarm;
+        let function = Names::new(&self.settings.name).producer;
+        Alarm {
+            description: format!("{region} has sent nothing for most of {} minutes", period_seconds / 60),
+            namespace: "AWS/Lambda".to_owned(),
+            metric: "Errors".to_owned(),
+            dimensions: BTreeMap::from([("FunctionName".to_owned(), function)]),
+            statistic: "Sum".to_owned(),
+            period_s: period_seconds,
+            periods: 1,
+            threshold: Some(errors),
+            comparison: "GreaterThanThreshold".to_owned(),
+            missing: "breaching".to_owned(),
+            acts: true,
+            tells: Default::default(),
+            tags,
+        }
+    }
+
+    /// What hands the alarm's changes to the home region, whose rule tells the one topic.
+    fn report(&self, tags: Tags) -> Rule {
+        let Settings { name, account, home_region, .. } = &self.settings;
+        let pattern = json!({
+            "source": ["aws.cloudwatch"],
+            "detail-type": ["CloudWatch Alarm State Change"],
+            "detail": { "alarmName": [{ "prefix": format!("{}-", Names::new(name).producer) }] },
+        });
+        let home = Target {
+            arn: format!("arn:aws:events:{home_region}:{account}:event-bus/default"),
+            role: Some(self.settings.report_role()),
+            retries: None,
+        };
+        let targets = BTreeMap::from([(HOME.to_owned(), home)]);
+        Rule { fires: Fires::at(&pattern), enabled: true, tags, targets }
     }
 
     fn configuration(&self, region: &str) -> Configuration {

@@ -17,6 +17,8 @@ pub use cloud::{Cloud, CloudError, Fault};
 pub use deployment::{Code, CodeError, Deployment};
 pub use fleet::{Fleet, FleetError, Mode};
 pub use plan::{Step, plan};
-pub use producer::{Configuration, Function, LogGroup, Names, Permission, Producer, Rule, Tags, Target};
+pub use producer::{
+    Alarm, Configuration, Fires, Function, LogGroup, Names, Permission, Producer, Rule, RuleKind, Tags, Target,
+};
 pub use report::{Outcome, RegionReport, Report};
 pub use settings::{Settings, SettingsError};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::producer::{Configuration, Function, LogGroup, Permission, Producer, Rule, Tags, Target};
+use crate::producer::{Alarm, Configuration, Function, LogGroup, Permission, Producer, Rule, RuleKind, Tags, Target};
 
 /// One change to a region's producer. Each leaves something that the next plan goes on from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,20 +23,26 @@ pub enum Step {
     TagFunction(Tags),
     /// Say how often Lambda repeats an invocation that failed.
     SetRetries(i32),
-    /// Make the rule, or change it.
-    PutRule(Rule),
+    /// Make the rule, or change when it fires. Its targets are steps of their own.
+    PutRule(RuleKind, Rule),
     /// Tag the rule.
-    TagRule(Tags),
+    TagRule(RuleKind, Tags),
     /// Take our statement off the function's policy.
     RemovePermission,
     /// Let the rule invoke the function.
     AddPermission(Permission),
-    /// Make the function the rule's target, or change how.
-    PutTarget(String, Target),
+    /// Give the rule this target, or change how.
+    PutTarget(RuleKind, String, Target),
     /// Take these targets off the rule.
-    RemoveTargets(Vec<String>),
+    RemoveTargets(RuleKind, Vec<String>),
     /// Delete the rule.
-    DeleteRule,
+    DeleteRule(RuleKind),
+    /// Make the alarm, or change it.
+    PutAlarm(Box<Alarm>),
+    /// Tag the alarm.
+    TagAlarm(Tags),
+    /// Delete the alarm.
+    DeleteAlarm,
     /// Delete the function, with its policy.
     DeleteFunction,
     /// Delete the log with its lines.
@@ -54,30 +60,49 @@ impl fmt::Display for Step {
             Self::UpdateConfiguration(_) => "update configuration",
             Self::TagFunction(_) => "tag function",
             Self::SetRetries(_) => "set retries",
-            Self::PutRule(_) => "put schedule",
-            Self::TagRule(_) => "tag schedule",
+            Self::PutRule(kind, _) => return write!(f, "put {kind}"),
+            Self::TagRule(kind, _) => return write!(f, "tag {kind}"),
             Self::RemovePermission => "remove permission",
             Self::AddPermission(_) => "add permission",
-            Self::PutTarget(..) => "put target",
-            Self::RemoveTargets(_) => "remove targets",
-            Self::DeleteRule => "delete schedule",
+            Self::PutTarget(kind, ..) => return write!(f, "put target of {kind}"),
+            Self::RemoveTargets(kind, _) => return write!(f, "remove targets of {kind}"),
+            Self::DeleteRule(kind) => return write!(f, "delete {kind}"),
+            Self::PutAlarm(_) => "put alarm",
+            Self::TagAlarm(_) => "tag alarm",
+            Self::DeleteAlarm => "delete alarm",
             Self::DeleteFunction => "delete function",
             Self::DeleteLog => "delete log",
         })
     }
 }
 
+impl fmt::Display for RuleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Schedule => "schedule",
+            Self::Report => "report",
+        })
+    }
+}
+
 /// The steps from what was found to what is wanted, in an order in which each can be taken. None where nothing is to be done.
 ///
-/// Tags beyond the wanted ones are left alone, and so are targets, unless all of it goes.
+/// Tags beyond the wanted ones are left alone, and so are targets and whether and whom the alarm tells, unless all of it goes.
 #[must_use]
 pub fn plan(found: &Producer, wanted: &Producer) -> Vec<Step> {
     let mut steps = Vec::new();
-    // The rule first when it goes: it must not invoke what is no more.
-    rule(&mut steps, found, wanted);
+    // What goes, goes first: the schedule must not invoke what is no more, nor the alarm go off for it and tell.
+    for kind in [RuleKind::Report, RuleKind::Schedule] {
+        rule_goes(&mut steps, kind, found.rule(kind), wanted.rule(kind));
+    }
+    if found.alarm.is_some() && wanted.alarm.is_none() {
+        steps.push(Step::DeleteAlarm);
+    }
     log(&mut steps, found.log.as_ref(), wanted.log.as_ref());
     function(&mut steps, found, wanted);
-    target(&mut steps, found, wanted);
+    rule(&mut steps, RuleKind::Schedule, found.schedule.as_ref(), wanted.schedule.as_ref());
+    alarm(&mut steps, found.alarm.as_ref(), wanted.alarm.as_ref());
+    rule(&mut steps, RuleKind::Report, found.report.as_ref(), wanted.report.as_ref());
     steps
 }
 
@@ -130,30 +155,40 @@ fn function(steps: &mut Vec<Step>, found: &Producer, wanted: &Producer) {
     }
 }
 
-fn rule(steps: &mut Vec<Step>, found: &Producer, wanted: &Producer) {
-    if wanted.rule.is_some() || found.rule.is_none() {
-        return;
-    }
+fn rule_goes(steps: &mut Vec<Step>, kind: RuleKind, found: Option<&Rule>, wanted: Option<&Rule>) {
+    let (Some(found), None) = (found, wanted) else { return };
     if !found.targets.is_empty() {
-        steps.push(Step::RemoveTargets(found.targets.keys().cloned().collect()));
+        steps.push(Step::RemoveTargets(kind, found.targets.keys().cloned().collect()));
     }
-    steps.push(Step::DeleteRule);
+    steps.push(Step::DeleteRule(kind));
 }
 
-/// Last, so that the rule invokes nothing that is not whole.
-fn target(steps: &mut Vec<Step>, found: &Producer, wanted: &Producer) {
-    let Some(rule) = &wanted.rule else { return };
-    match &found.rule {
-        None => steps.push(Step::PutRule(rule.clone())),
+/// Its targets last, so that the rule invokes nothing that is not whole.
+fn rule(steps: &mut Vec<Step>, kind: RuleKind, found: Option<&Rule>, wanted: Option<&Rule>) {
+    let Some(wanted) = wanted else { return };
+    match found {
+        None => steps.push(Step::PutRule(kind, wanted.clone())),
         Some(found) => {
-            if (&found.schedule, found.enabled) != (&rule.schedule, rule.enabled) {
-                steps.push(Step::PutRule(rule.clone()));
+            if (&found.fires, found.enabled) != (&wanted.fires, wanted.enabled) {
+                steps.push(Step::PutRule(kind, wanted.clone()));
             }
-            steps.extend(missing(&found.tags, &rule.tags).map(Step::TagRule));
+            steps.extend(missing(&found.tags, &wanted.tags).map(|tags| Step::TagRule(kind, tags)));
         }
     }
-    let differing = wanted.targets.iter().filter(|(id, target)| found.targets.get(*id) != Some(target));
-    steps.extend(differing.map(|(id, target)| Step::PutTarget(id.clone(), target.clone())));
+    let there = |id: &String| found.and_then(|found| found.targets.get(id));
+    let differing = wanted.targets.iter().filter(|(id, target)| there(id) != Some(target));
+    steps.extend(differing.map(|(id, target)| Step::PutTarget(kind, id.clone(), target.clone())));
+}
+
+fn alarm(steps: &mut Vec<Step>, found: Option<&Alarm>, wanted: Option<&Alarm>) {
+    let Some(wanted) = wanted else { return };
+    let Some(found) = found else { return steps.push(Step::PutAlarm(Box::new(wanted.clone()))) };
+    // To change an alarm is to put it anew, with what others have added.
+    let kept = Alarm { acts: found.acts, tells: found.tells.clone(), tags: found.tags.clone(), ..wanted.clone() };
+    if *found != kept {
+        steps.push(Step::PutAlarm(Box::new(kept)));
+    }
+    steps.extend(missing(&found.tags, &wanted.tags).map(Step::TagAlarm));
 }
 
 /// The wanted tags that are not there, or say something else.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// Tags by their keys.
 pub type Tags = BTreeMap<String, String>;
 
@@ -10,13 +12,27 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Names {
     /// The Lambda function, and the rule of EventBridge that invokes it.
     pub producer: String,
+    /// The alarm on the function. By the beginning of its name the home region knows whose it is.
+    pub alarm: String,
+    /// The rule that tells the home region of the alarm's changes. The home region has none, but one of another name that listens.
+    pub report: String,
 }
 
 impl Names {
     /// Those of the deployment `name`.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { producer: format!("{name}-producer") }
+        let of_producer = |what: &str| format!("{name}-producer{what}");
+        Self { producer: of_producer(""), alarm: of_producer("-failing"), report: of_producer("-report") }
+    }
+
+    /// The rule of this sort.
+    #[must_use]
+    pub fn rule(&self, kind: RuleKind) -> &str {
+        match kind {
+            RuleKind::Schedule => &self.producer,
+            RuleKind::Report => &self.report,
+        }
     }
 
     /// The log that Lambda writes to.
@@ -36,11 +52,24 @@ pub struct Producer {
     /// How often Lambda repeats an invocation that failed; Lambda's own rule where nothing says it.
     pub retries: Option<i32>,
     /// What invokes it.
-    pub rule: Option<Rule>,
-    /// That the rule may do so: the statement of our own id, whatever it says.
+    pub schedule: Option<Rule>,
+    /// That the schedule may do so: the statement of our own id, whatever it says.
     pub permission: Option<Permission>,
-    /// What the rule invokes, by the targets' ids.
-    pub targets: BTreeMap<String, Target>,
+    /// What says that it sends nothing.
+    pub alarm: Option<Alarm>,
+    /// What tells the home region of the alarm's changes: alarms reach topics of their own region only.
+    pub report: Option<Rule>,
+}
+
+impl Producer {
+    /// The rule of this sort.
+    #[must_use]
+    pub fn rule(&self, kind: RuleKind) -> Option<&Rule> {
+        match kind {
+            RuleKind::Schedule => self.schedule.as_ref(),
+            RuleKind::Report => self.report.as_ref(),
+        }
+    }
 }
 
 /// A log group of CloudWatch Logs.
@@ -82,13 +111,80 @@ pub struct Configuration {
     pub environment: BTreeMap<String, String>,
 }
 
+/// The sorts of rules that a producer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleKind {
+    /// It invokes the function.
+    Schedule,
+    /// It hands the alarm's changes on.
+    Report,
+}
+
 /// A rule of EventBridge's default bus.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
     /// When it fires.
-    pub schedule: String,
+    pub fires: Fires,
     /// Whether it does.
     pub enabled: bool,
+    /// Its tags.
+    pub tags: Tags,
+    /// What it invokes, by the targets' ids.
+    pub targets: BTreeMap<String, Target>,
+}
+
+/// When a rule fires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fires {
+    /// By the clock: a schedule in EventBridge's words.
+    By(String),
+    /// At an event of this pattern: JSON without spaces, its fields in the order of their names.
+    At(String),
+}
+
+impl Fires {
+    /// At an event of this pattern.
+    #[must_use]
+    pub fn at(pattern: &Value) -> Self {
+        let mut pattern = pattern.clone();
+        pattern.sort_all_objects();
+        Self::At(pattern.to_string())
+    }
+}
+
+impl Default for Fires {
+    fn default() -> Self {
+        Self::By(String::new())
+    }
+}
+
+/// An alarm of CloudWatch on one metric.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Alarm {
+    /// What it says to whoever reads it.
+    pub description: String,
+    /// The metric's namespace.
+    pub namespace: String,
+    /// The metric.
+    pub metric: String,
+    /// The metric's dimensions.
+    pub dimensions: BTreeMap<String, String>,
+    /// What of the metric's values in a period counts.
+    pub statistic: String,
+    /// The period, seconds.
+    pub period_s: i32,
+    /// Periods that are looked at.
+    pub periods: i32,
+    /// What a period's value is compared with; `None` for one that is no whole number.
+    pub threshold: Option<i32>,
+    /// How it is compared.
+    pub comparison: String,
+    /// What a period without a value counts for.
+    pub missing: String,
+    /// Whether it tells anybody.
+    pub acts: bool,
+    /// Whom it tells when it goes off, is over, or has no data: nobody, unless others have said so.
+    pub tells: [Vec<String>; 3],
     /// Its tags.
     pub tags: Tags,
 }
@@ -107,8 +203,10 @@ pub struct Permission {
 /// A target of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Target {
-    /// The function's ARN.
+    /// The ARN of the function, or of the home region's bus.
     pub arn: String,
-    /// How often EventBridge repeats an invocation that failed; its own rule where nothing says it.
+    /// The ARN of the role in which EventBridge does it; none for a function, which says itself who may invoke it.
+    pub role: Option<String>,
+    /// How often EventBridge repeats what failed; its own rule where nothing says it.
     pub retries: Option<i32>,
 }

@@ -99,6 +99,12 @@ impl Settings {
         format!("arn:aws:iam::{}:role/{}-producer", self.account, self.name)
     }
 
+    /// The ARN of the role in which a region's rule hands alarms to the home region's bus: the same stack makes it.
+    #[must_use]
+    pub fn report_role(&self) -> String {
+        format!("{}-report", self.role())
+    }
+
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut require = |holds: bool, field: &str, found: &dyn std::fmt::Debug, expected: &str| {
@@ -157,6 +163,7 @@ mod tests {
         assert_eq!((settings.name.as_str(), settings.interval_seconds), ("cloudping", 60));
         assert_eq!((settings.enable.len(), settings.leave_out.len()), (0, 0), "nothing is enabled unless it is said");
         assert_eq!(settings.role(), "arn:aws:iam::000000000000:role/cloudping-producer");
+        assert_eq!(settings.report_role(), "arn:aws:iam::000000000000:role/cloudping-producer-report");
     }
 
     #[test]

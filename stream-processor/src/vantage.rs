@@ -50,6 +50,8 @@ pub(crate) struct VantageState {
     pub(crate) expiry_due: bool,
     /// The first of the stored head's youngest minutes.
     young_from: UtcMicros,
+    /// The same of its youngest days.
+    young_days_from: UtcMicros,
     head_changed: bool,
     allowed_lateness_us: i64,
 }
@@ -71,7 +73,7 @@ impl VantageState {
     pub(crate) fn new(vantage: VantageId, allowed_lateness_us: i64) -> Self {
         Self {
             vantage,
-            head: VantageHead { revised: Some(0), ..VantageHead::default() },
+            head: VantageHead { revised: Some(0), old_days_revised: Some(0), ..VantageHead::default() },
             head_stored: Expect::Absent,
             table: SeriesTable::default(),
             table_stored: Expect::Absent,
@@ -86,6 +88,7 @@ impl VantageState {
             touched: false,
             expiry_due: false,
             young_from: UtcMicros(0),
+            young_days_from: UtcMicros(0),
             head_changed: false,
             allowed_lateness_us,
         }
@@ -94,9 +97,9 @@ impl VantageState {
     /// Takes over the head as it is stored, with its version.
     pub(crate) fn found(&mut self, head: VantageHead, version: u64) {
         // Of what a writer that did not say has changed, anything may be old.
-        let revised = head.revised.or(Some(version));
-        self.young_from = head.young_from();
-        (self.head, self.head_stored) = (VantageHead { revised, ..head }, Expect::Version(version));
+        let (revised, old_days_revised) = (head.revised.or(Some(version)), head.old_days_revised.or(Some(version)));
+        (self.young_from, self.young_days_from) = (head.young_from(), head.young_days_from());
+        (self.head, self.head_stored) = (VantageHead { revised, old_days_revised, ..head }, Expect::Version(version));
     }
 
     /// Remembers the round and says whether it came before. A duplicate is booked at once. Its dictionary must be open.
@@ -298,6 +301,10 @@ impl VantageState {
         if old_minutes || self.parents.values().any(|pane| pane.changed) {
             self.head.revised = Some(self.head_stored.next_version());
         }
+        let is_old = |(size, start): &PaneId| *size == Pane::Day && *start < self.young_days_from;
+        if self.parents.iter().any(|(id, pane)| pane.changed && is_old(id)) {
+            self.head.old_days_revised = Some(self.head_stored.next_version());
+        }
         for (start, pane) in &mut self.minutes {
             if std::mem::take(&mut pane.changed) {
                 let bytes = pane.encode();
@@ -324,7 +331,7 @@ impl VantageState {
             writes.push(put(key, &mut stored, regimes.into_item().encode()));
         }
         if std::mem::take(&mut self.head_changed) {
-            self.young_from = self.head.young_from();
+            (self.young_from, self.young_days_from) = (self.head.young_from(), self.head.young_days_from());
             writes.push(put(head_key(&self.vantage), &mut self.head_stored, self.head.encode()));
         }
         self.let_go();

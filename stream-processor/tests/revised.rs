@@ -22,8 +22,11 @@ type Panes = BTreeMap<Key, u64>;
 struct Reader {
     head: Option<(u64, VantageHead)>,
     listed: u64,
+    days_listed: u64,
     panes: Panes,
     short_readings: usize,
+    /// Readings of everything but old days.
+    middling_readings: usize,
 }
 
 async fn list(store: &MemoryStore, vantage: &VantageId, pane: Pane, from: UtcMicros) -> Panes {
@@ -53,9 +56,18 @@ impl Reader {
                 self.panes.extend(young);
                 self.short_readings += 1;
             }
+            Some((_, before)) if head.old_days_revised.expect("the processor says it") <= self.days_listed => {
+                for (pane, from) in
+                    [(Pane::Minute, UtcMicros(0)), (Pane::Hour, UtcMicros(0)), (Pane::Day, before.young_days_from())]
+                {
+                    self.panes.extend(list(store, vantage, pane, from).await);
+                }
+                self.listed = item.version;
+                self.middling_readings += 1;
+            }
             _ => {
                 self.panes = everything(store, vantage).await;
-                self.listed = item.version;
+                (self.listed, self.days_listed) = (item.version, item.version);
             }
         }
         self.head = Some((item.version, head));
@@ -64,7 +76,7 @@ impl Reader {
 
 #[tokio::test]
 async fn young_minutes_are_all_that_changed_unless_the_head_says_more() {
-    let mut short_readings = 0;
+    let (mut short_readings, mut middling_readings) = (0, 0);
     for seed in 0..HISTORIES {
         let mut rng = fastrand::Rng::with_seed(seed);
         let rounds = history(&mut rng);
@@ -96,8 +108,10 @@ async fn young_minutes_are_all_that_changed_unless_the_head_says_more() {
             }
         }
         short_readings += readers.values().map(|reader| reader.short_readings).sum::<usize>();
+        middling_readings += readers.values().map(|reader| reader.middling_readings).sum::<usize>();
     }
     assert!(short_readings > 1_000, "only {short_readings} short readings: nothing was tested");
+    assert!(middling_readings > 1_000, "only {middling_readings} readings without old days: nothing was tested");
 }
 
 #[tokio::test]

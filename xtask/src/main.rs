@@ -31,8 +31,9 @@ Commands:
                       the programs for AWS, each as an archive to upload, in target/packages
   package --static [--binary FILE]
                       the single binary for any host, static, and a Debian package of it; FILE is packed in place of a new build
-  deploy [--settings FILE] [--profile NAME] [--bootstrap] [--dry-run] [--yes]
-                      the AWS deployment in one: checks, builds, deploys, says what to look at; --dry-run says what would change
+  deploy [--settings FILE] [--profile NAME] [--bootstrap] [--no-build] [--dry-run] [--yes]
+                      the AWS deployment in one: checks, builds, deploys, says what to look at; --dry-run says what would change,
+                      --no-build takes the packages that lie in target/packages
   destroy [--settings FILE] [--profile NAME] [--yes]
                       removes what `deploy` made, but for what was recorded
   cost [ARGS...]      what a deployment on AWS costs a month; ARGS as `cargo xtask cost --help` says

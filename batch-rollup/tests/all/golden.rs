@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use cloudping_batch_rollup::{Archiver, Rollup, Table, Tables};
+use cloudping_batch_rollup::{Archiver, Regions, Rollup, Table, Tables};
+use cloudping_schemas::catalogue::Catalogue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::common::*;
@@ -57,7 +58,9 @@ async fn the_tables_keep_their_shape() {
     append_changes(&log, &[route_change("us-east-1", 7)]).await;
     Archiver::new(log, tables.clone()).run_once().await.unwrap();
     Rollup::new(tables.clone()).run_once(cloudping_model::UtcMicros(TEN)).await.unwrap();
+    Regions::new(tables.clone()).run_once(&Catalogue::built_in().unwrap()).await.unwrap();
     check("tables-samples-v2.txt", &schemas(&tables, Table::Samples).await);
     check("tables-changes-v2.txt", &schemas(&tables, Table::Changes).await);
     check("tables-rollup_1h-v2.txt", &schemas(&tables, Table::Rollup1h).await);
+    check("tables-regions-v2.txt", &schemas(&tables, Table::Regions).await);
 }

@@ -7,6 +7,7 @@ mod export;
 mod golden;
 mod import;
 mod interop;
+mod regions;
 mod replay;
 mod rollup;
 mod torture;

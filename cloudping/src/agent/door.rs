@@ -21,7 +21,7 @@ pub fn next(error: &DoorError, key: &KeyFacts) -> String {
             "see that --join names the address of `cloudping up --ingest`, and what answers there before it".to_owned()
         }
         DoorError::Unreachable(_) => {
-            "see that --join is right, that this host may connect to it, and that its certificate is one that browsers take".to_owned()
+            "see that --join is right, that this host may connect to it, and that its certificate is of a public authority or of one in --ca-file".to_owned()
         }
         _ => "see --join and --key-file".to_owned(),
     }

@@ -32,6 +32,7 @@ use plan::Plan;
   cloudping agent --join https://ingest.example.com --key-file ingest.key --check
   cloudping agent --join https://ingest.example.com --key-file ingest.key --spool spool
   cloudping agent --join https://ingest.example.com --key-file ingest.key --providers azure,gcp --interval 30s
+  cloudping agent --join https://ingest.corp.internal --key-file ingest.key --ca-file /etc/ssl/corp-ca.pem
 
 The key says which vantage point this is. While the door is away, or does not know the key yet,
 rounds wait in the spool; a start with the same --spool goes on where it was, also after kill -9.
@@ -46,6 +47,9 @@ pub struct AgentArgs {
     /// The key of this vantage point, as `cloudping ingest-key new` wrote it; nobody else may read it
     #[arg(long, env = "CLOUDPING_INGEST_KEY_FILE", value_name = "FILE")]
     pub key_file: PathBuf,
+    /// Certificates (PEM) of authorities that the door's certificate may be of, beside the public ones
+    #[arg(long, env = "CLOUDPING_INGEST_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// The directory in which rounds wait
     #[arg(long, env = "CLOUDPING_SPOOL", default_value = "/var/lib/cloudping", value_name = "DIR")]
     pub spool: PathBuf,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cloudping_ingest_client::{DoorLog, Key};
+use cloudping_ingest_client::{Authorities, DoorLog, Key};
 use cloudping_model::VantageId;
 use cloudping_producers::producer::Vantage;
 use cloudping_producers::target_file::VantageLine;
@@ -40,12 +40,16 @@ pub struct Plan {
 impl Plan {
     /// Checks the arguments, and reads the key.
     pub fn new(args: AgentArgs) -> Result<Self, Failure> {
-        let AgentArgs { join, key_file, spool, spool_mib, what, interval, timeout, .. } = args;
+        let AgentArgs { join, key_file, ca_file, spool, spool_mib, what, interval, timeout, .. } = args;
         plan::pace(interval, timeout)?;
         let key = read_key(&key_file, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref().map(Path::new))?;
         let facts = KeyFacts { vantage: key.vantage().clone(), fingerprint: key.fingerprint() };
         let door =
             DoorLog::new(&join, key, clock::now).map_err(|error| Failure::setting(format!("--join: {error}")))?;
+        let door = match ca_file {
+            Some(file) => door.believing(&authorities(&file, &join)?),
+            None => door,
+        };
         let catalogue = selection::catalogue(&what, false)?;
         let own = own::read(&what, &catalogue)?;
         let source = source(&own.vantages, &facts.vantage)?;
@@ -62,6 +66,14 @@ fn read_key(file: &Path, credentials: Option<&Path>) -> Result<Key, Failure> {
     let guarded = credentials.is_some_and(|folder| file.parent() == Some(folder));
     let key = if guarded { Key::read_credential(file) } else { Key::read(file) };
     key.map_err(|error| Failure::setting(format!("--key-file: {error}")))
+}
+
+/// The authorities of a file, which a door without TLS would never be asked for.
+fn authorities(file: &Path, join: &str) -> Result<Authorities, Failure> {
+    if !join.starts_with("https:") {
+        return Err(Failure::setting(format!("--ca-file: --join is {join}, expected https://HOST with it")));
+    }
+    Authorities::read(file).map_err(|error| Failure::setting(format!("--ca-file: {error}")))
 }
 
 /// The address to probe from, where the file of targets names vantage points: the key decides which of them this is.

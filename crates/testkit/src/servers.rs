@@ -105,7 +105,7 @@ impl Server {
     /// When it cannot be started.
     #[must_use]
     pub fn functions() -> Option<Self> {
-        Self::ministack("lambda,events,logs,s3,iam,sts,account")
+        Self::ministack("lambda,events,logs,monitoring,s3,iam,sts,account")
     }
 
     fn ministack(services: &str) -> Option<Self> {

@@ -17,7 +17,9 @@ use cloudping_schemas::ingest::{
 use ring::digest::{SHA256, digest};
 use ureq::Agent;
 use ureq::http::{StatusCode, Uri};
+use ureq::tls::TlsConfig;
 
+use crate::authorities::Authorities;
 use crate::key::Key;
 
 /// How long a request may take, from the look-up of the name to the end of the answer.
@@ -150,6 +152,13 @@ pub struct DoorLog {
     agent: Agent,
 }
 
+fn agent(tls: TlsConfig) -> Agent {
+    // A redirect would take the signed request elsewhere.
+    let config =
+        Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(REQUEST_LIMIT));
+    config.tls_config(tls).build().into()
+}
+
 impl DoorLog {
     /// The log behind the door at an address such as `https://ingest.example.com`.
     ///
@@ -161,12 +170,15 @@ impl DoorLog {
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() || uri.query().is_some() {
             return Err(wrong());
         }
-        // A redirect would take the signed request elsewhere.
-        let config =
-            Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(REQUEST_LIMIT));
         let address = format!("{}{PATH}", address.trim_end_matches('/'));
         let (signed, told) = (Arc::default(), Arc::new(AtomicI64::new(i64::MIN / 2)));
-        Ok(Self { address, key: Arc::new(key), clock, signed, told, agent: config.build().into() })
+        Ok(Self { address, key: Arc::new(key), clock, signed, told, agent: agent(TlsConfig::default()) })
+    }
+
+    /// The same, believing also a door whose certificate is of one of these authorities.
+    #[must_use]
+    pub fn believing(self, authorities: &Authorities) -> Self {
+        Self { agent: agent(authorities.tls()), ..self }
     }
 
     /// Whether it was not told for a while: rounds are tried again every few seconds, for as long as nobody does anything.

@@ -116,6 +116,39 @@ async fn a_late_round_is_seen_at_once_but_lists_everything_at_most_every_ten_sec
     assert!(!seen(60).await, "and then no more");
 }
 
+/// A year of days of each vantage point, read whenever an hour is folded, would be most of what is read.
+#[tokio::test]
+async fn folding_lists_the_youngest_days_and_only_a_day_that_changed_long_after_lists_all() {
+    let (world, store, service) = filled().await;
+    let head = |watermark, revised, old_days_revised| VantageHead {
+        old_days_revised: Some(old_days_revised),
+        ..head(watermark, revised)
+    };
+    world.head("local", &head(NOW, 2, 0)).await;
+    service.refresh(NOW).await.unwrap();
+    store.asked();
+    let days = |asked: Vec<(String, usize)>| -> usize {
+        asked.iter().filter(|(partition, _)| partition == "panes/1d/local").map(|(_, count)| count).sum()
+    };
+    for hour in 1..30_u64 {
+        let at = NOW + hour.cast_signed() * 60 * MINUTE;
+        let folded_until = at.floor(Pane::Hour.micros());
+        let folded = VantageHead {
+            folded_until,
+            hours_folded_until: folded_until.floor(Pane::Day.micros()),
+            ..head(at, 2 + hour, 0)
+        };
+        world.head("local", &folded).await;
+        service.refresh(at).await.unwrap();
+        let listed = days(store.asked());
+        assert!((1..=3).contains(&listed), "hour {hour}: {listed} days");
+    }
+    let at = NOW + 30 * 60 * MINUTE;
+    world.head("local", &head(at, 32, 32)).await;
+    service.refresh(at).await.unwrap();
+    assert_eq!(days(store.asked()), 300);
+}
+
 /// DynamoDB may show the head of a commit before its panes.
 #[tokio::test]
 async fn what_changed_under_a_head_seen_for_the_first_time_is_listed_once_more() {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use aws_sdk_cloudwatch::types as cloudwatch;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use aws_sdk_eventbridge::types as events;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, Runtime, State};
 use cloudping_region_manager::{
-    CloudError, Code, Configuration, Fault, Function, Permission, Rule, Step, Tags, Target,
+    Alarm, CloudError, Code, Configuration, Fault, Fires, Function, Permission, Rule, RuleKind, Step, Tags, Target,
 };
 
 use crate::clients::Clients;
@@ -40,9 +41,9 @@ impl Clients {
                 told("lambda:TagResource", asked.send().await).map(drop)
             }
             Step::SetRetries(retries) => self.set_retries(*retries).await,
-            Step::PutRule(rule) => self.put_rule(rule).await,
-            Step::TagRule(tags) => {
-                let asked = self.events.tag_resource().resource_arn(self.rule_arn()).set_tags(Some(list(tags)?));
+            Step::PutRule(kind, rule) => self.put_rule(*kind, rule).await,
+            Step::TagRule(kind, tags) => {
+                let asked = self.events.tag_resource().resource_arn(self.rule_arn(*kind)).set_tags(Some(list(tags)?));
                 told("events:TagResource", asked.send().await).map(drop)
             }
             Step::RemovePermission => {
@@ -50,11 +51,21 @@ impl Clients {
                 told_if_there("lambda:RemovePermission", asked.send().await).map(drop)
             }
             Step::AddPermission(permission) => self.add_permission(permission).await,
-            Step::PutTarget(id, target) => self.put_target(id, target).await,
-            Step::RemoveTargets(ids) => self.remove_targets(ids).await,
-            Step::DeleteRule => {
-                told_if_there("events:DeleteRule", self.events.delete_rule().name(&self.producer).send().await)
-                    .map(drop)
+            Step::PutTarget(kind, id, target) => self.put_target(*kind, id, target).await,
+            Step::RemoveTargets(kind, ids) => self.remove_targets(*kind, ids).await,
+            Step::DeleteRule(kind) => {
+                let asked = self.events.delete_rule().name(self.names.rule(*kind)).send().await;
+                told_if_there("events:DeleteRule", asked).map(drop)
+            }
+            Step::PutAlarm(alarm) => self.put_alarm(alarm).await,
+            Step::TagAlarm(tags) => {
+                let asked = self.cloudwatch.tag_resource().resource_arn(self.alarm_arn());
+                let asked = asked.set_tags(Some(tags_of_alarm(tags))).send().await;
+                told("cloudwatch:TagResource", asked).map(drop)
+            }
+            Step::DeleteAlarm => {
+                let asked = self.cloudwatch.delete_alarms().alarm_names(&self.names.alarm).send().await;
+                told_if_there("cloudwatch:DeleteAlarms", asked).map(drop)
             }
             Step::DeleteFunction => {
                 let asked = self.lambda.delete_function().function_name(&self.producer).send().await;
@@ -167,11 +178,33 @@ impl Clients {
         told("lambda:PutFunctionEventInvokeConfig", done).map(drop)
     }
 
-    async fn put_rule(&self, rule: &Rule) -> Result<(), CloudError> {
+    async fn put_rule(&self, kind: RuleKind, rule: &Rule) -> Result<(), CloudError> {
         let state = if rule.enabled { events::RuleState::Enabled } else { events::RuleState::Disabled };
-        let asked = self.events.put_rule().name(&self.producer).schedule_expression(&rule.schedule).state(state);
+        let asked = self.events.put_rule().name(self.names.rule(kind)).state(state);
+        let asked = match &rule.fires {
+            Fires::By(schedule) => asked.schedule_expression(schedule),
+            Fires::At(pattern) => asked.event_pattern(pattern),
+        };
         // Of a rule that is there its tags are left as they are.
         told("events:PutRule", asked.set_tags(Some(list(&rule.tags)?)).send().await).map(drop)
+    }
+
+    async fn put_alarm(&self, alarm: &Alarm) -> Result<(), CloudError> {
+        let [goes_off, is_over, has_no_data] = alarm.tells.clone().map(Some);
+        let dimension =
+            |(name, value): (&String, &String)| cloudwatch::Dimension::builder().name(name).value(value).build();
+        let asked = self.cloudwatch.put_metric_alarm().alarm_name(&self.names.alarm);
+        let asked = asked.alarm_description(&alarm.description).namespace(&alarm.namespace).metric_name(&alarm.metric);
+        let asked = asked.set_dimensions(Some(alarm.dimensions.iter().map(dimension).collect()));
+        let asked = asked.statistic(cloudwatch::Statistic::from(alarm.statistic.as_str()));
+        let asked = asked.period(alarm.period_s).evaluation_periods(alarm.periods);
+        let asked = asked.set_threshold(alarm.threshold.map(f64::from)).treat_missing_data(&alarm.missing);
+        let asked = asked.comparison_operator(cloudwatch::ComparisonOperator::from(alarm.comparison.as_str()));
+        let asked = asked.set_alarm_actions(goes_off).set_ok_actions(is_over);
+        let asked = asked.set_insufficient_data_actions(has_no_data).actions_enabled(alarm.acts);
+        // Of an alarm that is there its tags are left as they are.
+        let asked = asked.set_tags(Some(tags_of_alarm(&alarm.tags)));
+        told("cloudwatch:PutMetricAlarm", asked.send().await).map(drop)
     }
 
     async fn add_permission(&self, permission: &Permission) -> Result<(), CloudError> {
@@ -180,19 +213,21 @@ impl Clients {
         told("lambda:AddPermission", asked.source_arn(&permission.source_arn).send().await).map(drop)
     }
 
-    async fn put_target(&self, id: &str, target: &Target) -> Result<(), CloudError> {
+    async fn put_target(&self, kind: RuleKind, id: &str, target: &Target) -> Result<(), CloudError> {
         let retries =
             target.retries.map(|retries| events::RetryPolicy::builder().maximum_retry_attempts(retries).build());
-        let target = events::Target::builder().id(id).arn(&target.arn).set_retry_policy(retries).build();
+        let target = events::Target::builder().id(id).arn(&target.arn).set_role_arn(target.role.clone());
+        let target = target.set_retry_policy(retries).build();
         let target = target.map_err(|error| unbuilt("events:PutTargets", &error))?;
-        let done = self.events.put_targets().rule(&self.producer).targets(target).send().await;
+        let done = self.events.put_targets().rule(self.names.rule(kind)).targets(target).send().await;
         let done = told("events:PutTargets", done)?;
         let refused = done.failed_entries().first().map(|entry| entry.error_message().unwrap_or_default());
         refuse("events:PutTargets", refused)
     }
 
-    async fn remove_targets(&self, ids: &[String]) -> Result<(), CloudError> {
-        let done = self.events.remove_targets().rule(&self.producer).set_ids(Some(ids.to_vec())).send().await;
+    async fn remove_targets(&self, kind: RuleKind, ids: &[String]) -> Result<(), CloudError> {
+        let asked = self.events.remove_targets().rule(self.names.rule(kind)).set_ids(Some(ids.to_vec()));
+        let done = asked.send().await;
         let Some(done) = told_if_there("events:RemoveTargets", done)? else { return Ok(()) };
         let refused = done.failed_entries().first().map(|entry| entry.error_message().unwrap_or_default());
         refuse("events:RemoveTargets", refused)
@@ -252,4 +287,8 @@ fn map(tags: &Tags) -> std::collections::HashMap<String, String> {
 fn list(tags: &Tags) -> Result<Vec<events::Tag>, CloudError> {
     let tag = |(key, value): (&String, &String)| events::Tag::builder().key(key).value(value).build();
     tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| unbuilt("events:TagResource", &error))
+}
+
+fn tags_of_alarm(tags: &Tags) -> Vec<cloudwatch::Tag> {
+    tags.iter().map(|(key, value)| cloudwatch::Tag::builder().key(key).value(value).build()).collect()
 }

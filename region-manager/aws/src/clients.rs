@@ -1,7 +1,7 @@
 //! The clients of one region.
 
 use aws_config::{Region, SdkConfig};
-use cloudping_region_manager::{Names, Settings};
+use cloudping_region_manager::{Names, RuleKind, Settings};
 
 /// A region's services, and what our parts are called there. The names of the fields are those of IAM: a test of the deployment reads the calls
 /// of these out of this crate's source.
@@ -9,6 +9,8 @@ pub struct Clients {
     pub lambda: aws_sdk_lambda::Client,
     pub events: aws_sdk_eventbridge::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub names: Names,
     pub producer: String,
     pub log_group: String,
     region: String,
@@ -23,8 +25,10 @@ impl Clients {
             lambda: aws_sdk_lambda::Client::new(&config),
             events: aws_sdk_eventbridge::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             log_group: names.log_group(),
-            producer: names.producer,
+            producer: names.producer.clone(),
+            names,
             region: region.to_owned(),
             account: settings.account.clone(),
         }
@@ -34,8 +38,12 @@ impl Clients {
         self.arn("lambda", "function:", &self.producer)
     }
 
-    pub fn rule_arn(&self) -> String {
-        self.arn("events", "rule/", &self.producer)
+    pub fn rule_arn(&self, kind: RuleKind) -> String {
+        self.arn("events", "rule/", self.names.rule(kind))
+    }
+
+    pub fn alarm_arn(&self) -> String {
+        self.arn("cloudwatch", "alarm:", &self.names.alarm)
     }
 
     pub fn log_arn(&self) -> String {

@@ -22,7 +22,8 @@ where
 {
     match outcome {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+        // CloudWatch's own word is the shorter one.
+        Err(error) if matches!(error.code(), Some("ResourceNotFoundException" | "ResourceNotFound")) => Ok(None),
         Err(error) => Err(error_of(request, &error)),
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_cloudwatch::types::{AlarmType, MetricAlarm};
 use aws_sdk_eventbridge::types::RuleState;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use cloudping_region_manager::{
-    CloudError, Configuration, Fault, Function, LogGroup, Permission, Producer, Rule, Tags, Target,
+    Alarm, CloudError, Configuration, Fault, Fires, Function, LogGroup, Permission, Producer, Rule, RuleKind, Tags,
+    Target,
 };
 use serde_json::Value;
 
@@ -22,20 +24,17 @@ impl Clients {
     /// All parts. Without a function there is nothing of what hangs on one, and so with the rule.
     pub async fn find(&self) -> Result<Producer, CloudError> {
         let function = self.function().await?;
-        let mut found = Producer { log: self.log().await?, rule: self.rule().await?, ..Producer::default() };
+        let mut found = Producer {
+            log: self.log().await?,
+            schedule: self.rule(RuleKind::Schedule).await?,
+            alarm: self.alarm().await?,
+            report: self.rule(RuleKind::Report).await?,
+            ..Producer::default()
+        };
         if let Some(function) = function {
-            if let Some(stack) = function.tags.get(STACK) {
-                return Err(CloudError {
-                    fault: Fault::Foreign,
-                    request: self.function_arn(),
-                    message: format!("it belongs to the stack {stack}, and is left as it is"),
-                });
-            }
+            not_foreign(&self.function_arn(), &function.tags)?;
             (found.retries, found.permission) = (self.retries().await?, self.permission().await?);
             found.function = Some(function);
-        }
-        if found.rule.is_some() {
-            found.targets = self.targets().await?;
         }
         Ok(found)
     }
@@ -82,27 +81,40 @@ impl Clients {
         Ok(Some(LogGroup { retention_days: group.retention_in_days, tags: tags.into_iter().collect() }))
     }
 
-    async fn rule(&self) -> Result<Option<Rule>, CloudError> {
-        let asked = self.events.describe_rule().name(&self.producer).send().await;
+    async fn rule(&self, kind: RuleKind) -> Result<Option<Rule>, CloudError> {
+        let asked = self.events.describe_rule().name(self.names.rule(kind)).send().await;
         let Some(rule) = told_if_there("events:DescribeRule", asked)? else { return Ok(None) };
-        let asked = self.events.list_tags_for_resource().resource_arn(self.rule_arn()).send().await;
+        let asked = self.events.list_tags_for_resource().resource_arn(self.rule_arn(kind)).send().await;
         let tags = told_if_there("events:ListTagsForResource", asked)?.and_then(|found| found.tags).unwrap_or_default();
         Ok(Some(Rule {
-            schedule: rule.schedule_expression.unwrap_or_default(),
+            fires: fires(rule.schedule_expression, rule.event_pattern),
             enabled: rule.state == Some(RuleState::Enabled),
             tags: tags.into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>(),
+            targets: self.targets(kind).await?,
         }))
     }
 
-    async fn targets(&self) -> Result<BTreeMap<String, Target>, CloudError> {
+    async fn alarm(&self) -> Result<Option<Alarm>, CloudError> {
+        let asked = self.cloudwatch.describe_alarms().alarm_names(&self.names.alarm);
+        let found = told("cloudwatch:DescribeAlarms", asked.alarm_types(AlarmType::MetricAlarm).send().await)?;
+        let Some(is) = found.metric_alarms.unwrap_or_default().into_iter().next() else { return Ok(None) };
+        let asked = self.cloudwatch.list_tags_for_resource().resource_arn(self.alarm_arn()).send().await;
+        let tags = told_if_there("cloudwatch:ListTagsForResource", asked)?.and_then(|found| found.tags);
+        let tags = tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect();
+        not_foreign(&self.alarm_arn(), &tags)?;
+        Ok(Some(Alarm { tags, ..alarm(is) }))
+    }
+
+    async fn targets(&self, kind: RuleKind) -> Result<BTreeMap<String, Target>, CloudError> {
         let mut targets = BTreeMap::new();
         let mut next = None;
         loop {
-            let asked = self.events.list_targets_by_rule().rule(&self.producer).set_next_token(next).send().await;
+            let asked =
+                self.events.list_targets_by_rule().rule(self.names.rule(kind)).set_next_token(next).send().await;
             let Some(page) = told_if_there("events:ListTargetsByRule", asked)? else { return Ok(targets) };
             targets.extend(page.targets.unwrap_or_default().into_iter().map(|target| {
                 let retries = target.retry_policy.and_then(|policy| policy.maximum_retry_attempts);
-                (target.id, Target { arn: target.arn, retries })
+                (target.id, Target { arn: target.arn, role: target.role_arn, retries })
             }));
             match page.next_token {
                 None => return Ok(targets),
@@ -110,6 +122,13 @@ impl Clients {
             }
         }
     }
+}
+
+/// What belongs to a stack is the stack's to change.
+fn not_foreign(arn: &str, tags: &Tags) -> Result<(), CloudError> {
+    let Some(stack) = tags.get(STACK) else { return Ok(()) };
+    let message = format!("it belongs to the stack {stack}, and is left as it is");
+    Err(CloudError { fault: Fault::Foreign, request: arn.to_owned(), message })
 }
 
 fn configuration(is: &FunctionConfiguration) -> Configuration {
@@ -122,6 +141,37 @@ fn configuration(is: &FunctionConfiguration) -> Configuration {
         memory_mib: is.memory_size().unwrap_or_default(),
         timeout_s: is.timeout().unwrap_or_default(),
         environment: variables.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect(),
+    }
+}
+
+/// When a rule fires. One that does both, which ours never does, differs from what is wanted by its pattern.
+fn fires(schedule: Option<String>, pattern: Option<String>) -> Fires {
+    match pattern.map(|pattern| serde_json::from_str(&pattern).unwrap_or_default()) {
+        Some(pattern) => Fires::at(&pattern),
+        None => Fires::By(schedule.unwrap_or_default()),
+    }
+}
+
+/// An alarm, without its tags. A metric that is computed has no name, and so differs from what is wanted.
+fn alarm(is: MetricAlarm) -> Alarm {
+    let whole = |threshold: f64| (threshold.fract() == 0.0 && threshold.abs() < 1e9).then_some(threshold as i32);
+    let plain = is.datapoints_to_alarm.is_none_or(|points| Some(points) == is.evaluation_periods) && is.unit.is_none();
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let dimensions = is.dimensions.unwrap_or_default().into_iter();
+    Alarm {
+        description: is.alarm_description.unwrap_or_default(),
+        namespace: is.namespace.unwrap_or_default(),
+        metric: is.metric_name.filter(|_| plain).unwrap_or_default(),
+        dimensions: dimensions.filter_map(|one| Some((one.name?, one.value?))).collect(),
+        statistic: text(is.statistic.as_ref().map(|statistic| statistic.as_str())),
+        period_s: is.period.unwrap_or_default(),
+        periods: is.evaluation_periods.unwrap_or_default(),
+        threshold: is.threshold.and_then(whole),
+        comparison: text(is.comparison_operator.as_ref().map(|operator| operator.as_str())),
+        missing: is.treat_missing_data.unwrap_or_default(),
+        acts: is.actions_enabled.unwrap_or_default(),
+        tells: [is.alarm_actions, is.ok_actions, is.insufficient_data_actions].map(Option::unwrap_or_default),
+        tags: Tags::new(),
     }
 }
 
@@ -140,6 +190,30 @@ fn statement(policy: &str) -> Option<Permission> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_are_compared_by_what_they_say() {
+        let pattern = |text: &str| fires(None, Some(text.to_owned()));
+        assert_eq!(
+            pattern(r#"{"b": [1], "a": {"d": [], "c": []}}"#),
+            Fires::At(r#"{"a":{"c":[],"d":[]},"b":[1]}"#.to_owned())
+        );
+        assert_eq!(pattern("no JSON"), Fires::At("null".to_owned()));
+        assert_eq!(fires(Some("rate(1 minute)".to_owned()), None), Fires::By("rate(1 minute)".to_owned()));
+    }
+
+    #[test]
+    fn what_an_alarm_of_ours_never_says_differs() {
+        let of = |change: fn(aws_sdk_cloudwatch::types::builders::MetricAlarmBuilder) -> MetricAlarm| {
+            let plain = MetricAlarm::builder().metric_name("Errors").threshold(2.0).evaluation_periods(1);
+            alarm(change(plain))
+        };
+        let plain = of(|alarm| alarm.build());
+        assert_eq!((plain.metric.as_str(), plain.threshold), ("Errors", Some(2)));
+        assert_eq!(of(|alarm| alarm.threshold(2.5).build()).threshold, None);
+        assert_eq!(of(|alarm| alarm.datapoints_to_alarm(1).build()).metric, "Errors");
+        assert_eq!(of(|alarm| alarm.evaluation_periods(3).datapoints_to_alarm(2).build()).metric, "");
+    }
 
     #[test]
     fn only_our_own_statement_counts() {

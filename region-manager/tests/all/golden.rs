@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cloudping_region_manager::{Deployment, OptStatus, Producer, Settings};
+use cloudping_region_manager::{Deployment, Fires, OptStatus, Producer, Settings};
 use serde_json::{Value, json};
 
 use crate::model::{code, region};
@@ -12,8 +12,10 @@ const SETTINGS: &str = r#"{"name": "golden", "account": "123456789012", "homeReg
 const REGION: &str = "us-west-2";
 
 fn shown(producer: Producer) -> Value {
-    let (log, function, rule) = (producer.log.unwrap(), producer.function.unwrap(), producer.rule.unwrap());
-    let (is, target) = (function.configuration, &producer.targets["producer"]);
+    let (log, function, rule) = (producer.log.unwrap(), producer.function.unwrap(), producer.schedule.unwrap());
+    let (is, target) = (function.configuration, &rule.targets["producer"]);
+    let (alarm, report) = (producer.alarm.unwrap(), producer.report.unwrap());
+    let (Fires::By(schedule), Fires::At(pattern)) = (rule.fires, report.fires) else { panic!("another rule") };
     json!({
         "tags": function.tags,
         "function": {
@@ -26,8 +28,24 @@ fn shown(producer: Producer) -> Value {
             "retries": producer.retries,
         },
         "logRetentionDays": log.retention_days,
-        "schedule": rule.schedule,
+        "schedule": schedule,
         "targetRetries": target.retries,
+        "alarm": {
+            "description": alarm.description,
+            "namespace": alarm.namespace,
+            "metric": alarm.metric,
+            "dimensions": alarm.dimensions,
+            "statistic": alarm.statistic,
+            "periodSeconds": alarm.period_s,
+            "evaluationPeriods": alarm.periods,
+            "threshold": alarm.threshold,
+            "comparison": alarm.comparison,
+            "missing": alarm.missing,
+        },
+        "report": {
+            "pattern": serde_json::from_str::<Value>(&pattern).unwrap(),
+            "to": report.targets["home"].arn,
+        },
     })
 }
 

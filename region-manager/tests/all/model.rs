@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use cloudping_region_manager::{
-    AccountRegion, Cloud, CloudError, Code, Deployment, Fault, Function, LogGroup, OptStatus, Producer, Settings, Step,
+    AccountRegion, Alarm, Cloud, CloudError, Code, Deployment, Fault, Function, LogGroup, OptStatus, Producer, Rule,
+    RuleKind, Settings, Step,
 };
 
 pub const SETTINGS: &str = r#"{"name": "cloudping", "account": "000000000000", "homeRegion": "us-east-1",
@@ -55,26 +56,43 @@ pub fn take(producer: &mut Producer, step: &Step, code: &Code) {
             assert!(producer.function.is_some(), "{there}");
             producer.retries = Some(retries);
         }
-        Step::PutRule(rule) => match &mut producer.rule {
-            Some(old) => (old.schedule, old.enabled) = (rule.schedule, rule.enabled),
-            None => producer.rule = Some(rule),
+        Step::PutRule(kind, rule) => match rule_of(producer, kind) {
+            Some(old) => (old.fires, old.enabled) = (rule.fires, rule.enabled),
+            none => *none = Some(Rule { targets: BTreeMap::new(), ..rule }),
         },
-        Step::TagRule(tags) => producer.rule.as_mut().expect(there).tags.extend(tags),
+        Step::TagRule(kind, tags) => rule_of(producer, kind).as_mut().expect(there).tags.extend(tags),
         Step::RemovePermission => assert!(producer.permission.take().is_some(), "{there}"),
         Step::AddPermission(permission) => {
             assert!(producer.function.is_some() && producer.permission.replace(permission).is_none(), "{there}");
         }
-        Step::PutTarget(id, target) => {
-            assert!(producer.rule.is_some(), "{there}");
-            producer.targets.insert(id, target);
+        Step::PutTarget(kind, id, target) => {
+            rule_of(producer, kind).as_mut().expect(there).targets.insert(id, target);
         }
-        Step::RemoveTargets(ids) => ids.iter().for_each(|id| assert!(producer.targets.remove(id).is_some())),
-        Step::DeleteRule => assert!(producer.targets.is_empty() && producer.rule.take().is_some(), "{there}"),
+        Step::RemoveTargets(kind, ids) => {
+            let targets = &mut rule_of(producer, kind).as_mut().expect(there).targets;
+            ids.iter().for_each(|id| assert!(targets.remove(id).is_some()));
+        }
+        Step::DeleteRule(kind) => {
+            assert!(rule_of(producer, kind).take().expect(there).targets.is_empty());
+        }
+        Step::PutAlarm(alarm) => match &mut producer.alarm {
+            Some(old) => *old = Alarm { tags: old.tags.clone(), ..*alarm },
+            none => *none = Some(*alarm),
+        },
+        Step::TagAlarm(tags) => producer.alarm.as_mut().expect(there).tags.extend(tags),
+        Step::DeleteAlarm => assert!(producer.alarm.take().is_some(), "{there}"),
         Step::DeleteFunction => {
             assert!(producer.function.take().is_some(), "{there}");
             (producer.permission, producer.retries) = (None, None);
         }
         Step::DeleteLog => assert!(producer.log.take().is_some(), "{there}"),
+    }
+}
+
+fn rule_of(producer: &mut Producer, kind: RuleKind) -> &mut Option<Rule> {
+    match kind {
+        RuleKind::Schedule => &mut producer.schedule,
+        RuleKind::Report => &mut producer.report,
     }
 }
 

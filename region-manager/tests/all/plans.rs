@@ -1,9 +1,7 @@
 //! Plans: from anything to what is wanted, and then no more.
 
-use std::collections::BTreeMap;
-
 use cloudping_region_manager::{
-    Configuration, Function, LogGroup, Permission, Producer, Rule, Step, Tags, Target, plan,
+    Alarm, Configuration, Fires, Function, LogGroup, Permission, Producer, Rule, RuleKind, Step, Tags, Target, plan,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -30,37 +28,64 @@ fn function() -> impl Strategy<Value = Function> {
     )
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
-    let schedule = or("rate(1 minute)".to_owned(), "rate(1 hour)".to_owned());
-    (schedule, any::<bool>(), tags()).prop_map(|(schedule, enabled, tags)| Rule { schedule, enabled, tags })
+/// A rule of this sort: with our target or without, and perhaps with somebody else's.
+fn rule(kind: RuleKind) -> impl Strategy<Value = Rule> {
+    let right = wanted(1).rule(kind).unwrap().clone();
+    let (id, target) = right.targets.first_key_value().map(|(id, target)| (id.clone(), target.clone())).unwrap();
+    let fires = or(right.fires, Fires::By("rate(1 hour)".to_owned()));
+    let target = weighted(0.7, or(target, Target::default()));
+    (fires, any::<bool>(), tags(), target, any::<bool>()).prop_map(move |(fires, enabled, tags, target, foreign)| {
+        let own = target.map(|target| (id.clone(), target));
+        let foreign = foreign.then(|| ("foreign".to_owned(), Target::default()));
+        Rule { fires, enabled, tags, targets: own.into_iter().chain(foreign).collect() }
+    })
+}
+
+fn alarm() -> impl Strategy<Value = Alarm> {
+    let right = wanted(1).alarm.unwrap();
+    let threshold = or(right.threshold, None);
+    let tells = [Vec::new(), vec!["arn:aws:sns:eu-west-1:000000000000:on-call".to_owned()], Vec::new()];
+    (threshold, any::<bool>(), or(right.tells.clone(), tells), tags())
+        .prop_map(move |(threshold, acts, tells, tags)| Alarm { threshold, acts, tells, tags, ..right.clone() })
 }
 
 prop_compose! {
-    /// Anything that a region may have: without a function there is nothing that hangs on one, and so with the rule.
+    /// Anything that a region may have: without a function there is nothing that hangs on one.
     fn found()(
         log in weighted(0.7, (weighted(0.7, or(30, 7)), tags())),
         function in weighted(0.7, function()),
         retries in weighted(0.7, or(0, 2)),
         permission in weighted(0.7, or(wanted(1).permission.unwrap(), Permission::default())),
-        rule in weighted(0.7, rule()),
-        target in weighted(0.7, or(wanted(1).targets["producer"].clone(), Target::default())),
-        foreign in any::<bool>(),
+        schedule in weighted(0.7, rule(RuleKind::Schedule)),
+        alarm in weighted(0.7, alarm()),
+        report in weighted(0.7, rule(RuleKind::Report)),
     ) -> Producer {
-        let mut targets = BTreeMap::new();
-        if rule.is_some() {
-            targets.extend(target.map(|target| ("producer".to_owned(), target)));
-            targets.extend(foreign.then(|| ("foreign".to_owned(), Target::default())));
-        }
         let there = function.is_some();
         Producer {
             log: log.map(|(retention_days, tags)| LogGroup { retention_days, tags }),
             retries: retries.filter(|_| there),
             permission: permission.filter(|_| there),
             function,
-            rule,
-            targets,
+            schedule,
+            alarm,
+            report,
         }
     }
+}
+
+/// What is there without tags and targets of others, and whom they have the alarm tell.
+fn without_others(mut producer: Producer) -> Producer {
+    let (schedule, report) = (producer.schedule.as_mut().unwrap(), producer.report.as_mut().unwrap());
+    let alarm = producer.alarm.as_mut().unwrap();
+    (alarm.acts, alarm.tells) = (true, Default::default());
+    for rule in [&mut *schedule, &mut *report] {
+        rule.targets.remove("foreign");
+    }
+    let (log, function) = (producer.log.as_mut().unwrap(), producer.function.as_mut().unwrap());
+    for tags in [&mut log.tags, &mut function.tags, &mut alarm.tags, &mut schedule.tags, &mut report.tags] {
+        tags.remove("owner");
+    }
+    producer
 }
 
 fn run(producer: &mut Producer, steps: &[Step], version: u8) {
@@ -77,18 +102,16 @@ proptest! {
         if remove {
             prop_assert_eq!(producer, wanted);
         } else {
-            // But for what others have put beside it.
-            producer.targets.remove("foreign");
-            for tags in [&mut producer.log.as_mut().unwrap().tags, &mut producer.rule.as_mut().unwrap().tags] {
-                tags.remove("owner");
+            // But for what others have put beside it, which is as it was.
+            if let (Some(before), Some(after)) = (&found.alarm, &producer.alarm) {
+                prop_assert_eq!((before.acts, &before.tells), (after.acts, &after.tells));
             }
-            producer.function.as_mut().unwrap().tags.remove("owner");
-            prop_assert_eq!(producer, wanted);
+            prop_assert_eq!(without_others(producer), wanted);
         }
     }
 
     #[test]
-    fn a_plan_that_is_broken_off_is_finished_by_the_next(found in found(), cut in 0_usize..12, remove in any::<bool>()) {
+    fn a_plan_that_is_broken_off_is_finished_by_the_next(found in found(), cut in 0_usize..16, remove in any::<bool>()) {
         let wanted = if remove { Producer::default() } else { wanted(1) };
         let steps = plan(&found, &wanted);
         let mut straight = found.clone();
@@ -104,7 +127,8 @@ proptest! {
     fn the_schedule_fires_at_no_function_that_is_not_there(found in found(), remove in any::<bool>()) {
         let wanted = if remove { Producer::default() } else { wanted(1) };
         // Where it did so before, no step makes it worse.
-        let fires = |producer: &Producer| producer.rule.is_some() && producer.targets.contains_key("producer") && producer.function.is_none();
+        let invokes = |rule: &Rule| rule.targets.contains_key("producer");
+        let fires = |producer: &Producer| producer.schedule.as_ref().is_some_and(invokes) && producer.function.is_none();
         prop_assume!(!fires(&found));
         let mut producer = found.clone();
         for step in plan(&found, &wanted) {
@@ -128,9 +152,12 @@ fn one_difference_is_one_step() {
     assert_eq!(function(|it| it.configuration.environment.clear()), ["update configuration"]);
     assert_eq!(function(|it| it.tags.clear()), ["tag function"]);
     assert_eq!(steps(&|found| found.retries = None), ["set retries"]);
-    assert_eq!(steps(&|found| found.rule.as_mut().unwrap().enabled = false), ["put schedule"]);
+    assert_eq!(steps(&|found| found.schedule.as_mut().unwrap().enabled = false), ["put schedule"]);
     assert_eq!(steps(&|found| found.permission = None), ["add permission"]);
-    assert_eq!(steps(&|found| found.targets.clear()), ["put target"]);
+    assert_eq!(steps(&|found| found.schedule.as_mut().unwrap().targets.clear()), ["put target of schedule"]);
+    assert_eq!(steps(&|found| found.report.as_mut().unwrap().targets.clear()), ["put target of report"]);
+    assert_eq!(steps(&|found| found.alarm.as_mut().unwrap().period_s = 60), ["put alarm"]);
+    assert_eq!(steps(&|found| found.alarm.as_mut().unwrap().acts = false), [""; 0]);
     assert_eq!(steps(&|found| found.log.as_mut().unwrap().retention_days = None), ["keep log 30 days"]);
     let other = |found: &mut Producer| found.permission.as_mut().unwrap().source_arn.push('x');
     assert_eq!(steps(&other), ["remove permission", "add permission"]);

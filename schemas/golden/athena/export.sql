@@ -161,7 +161,7 @@ TBLPROPERTIES (
 
 CREATE EXTERNAL TABLE IF NOT EXISTS `cloudping_export`.`regions` (
   `id` string COMMENT 'as source and target name it',
-  `provider` string COMMENT 'aws, azure, gcp or oci; null, as all that follows, for a target that is no region of the catalogue',
+  `provider` string COMMENT 'aws, azure, gcp or oci; null, as all that follows down to longitude, for what is no region of the catalogue',
   `partition` string COMMENT 'the provider\'s separate world that it belongs to',
   `name` string COMMENT 'the provider\'s name for it',
   `city` string COMMENT 'where it is',
@@ -170,8 +170,11 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `cloudping_export`.`regions` (
   `latitude` double COMMENT 'degrees north',
   `longitude` double COMMENT 'degrees east',
   `first_ts` timestamp COMMENT 'start of the first hour in which it measured; null if it never did',
-  `last_ts` timestamp COMMENT 'start of the last hour in which it measured; null if it never did'
+  `last_ts` timestamp COMMENT 'start of the last hour in which it measured; null if it never did',
+  `status` string COMMENT 'whether the account may use it: ENABLED_BY_DEFAULT, ENABLED, ENABLING, DISABLING or DISABLED; null, as all that follows, where no region manager found it',
+  `checked_at` timestamp COMMENT 'when the region manager last found it so',
+  `producer_sha256` string COMMENT 'SHA-256 (base64) of the package that its producer had then; null without a producer'
 )
-COMMENT 'One row a region or target: where it is, and since when it measured.'
+COMMENT 'One row a region or target: where it is, since when it measured, whether the account may use it.'
 STORED AS PARQUET
 LOCATION 's3://example-bucket/export/regions/';

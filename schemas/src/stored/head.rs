@@ -117,9 +117,20 @@ pub struct VantageHead {
     /// [`Self::young_from`] of the head before. Whoever has read the panes since need read no more than these minutes again. `None` where the
     /// writer did not say.
     pub revised: Option<u64>,
+    /// The same of days before [`Self::young_days_from`] of the head before, of which there may be a year's: folding changes none of them.
+    pub old_days_revised: Option<u64>,
 }
 
+/// Days before the watermark's that may be changed without [`VantageHead::old_days_revised`] saying so.
+const YOUNG_DAYS: i64 = 2;
+
 impl VantageHead {
+    /// The first of the youngest days. Hours are folded into them, and only rounds that come days late change any other.
+    #[must_use]
+    pub fn young_days_from(&self) -> UtcMicros {
+        Pane::Day.start_of(self.watermark) - YOUNG_DAYS * Pane::Day.micros()
+    }
+
     /// The first of the youngest minutes: the one before the watermark's. Most commits change nothing older.
     #[must_use]
     pub fn young_from(&self) -> UtcMicros {
@@ -141,6 +152,7 @@ impl VantageHead {
             folded_until_us: self.folded_until.0,
             hours_folded_until_us: self.hours_folded_until.0,
             revised: self.revised,
+            old_days_revised: self.old_days_revised,
         }
         .encode_to_vec()
     }
@@ -174,6 +186,7 @@ impl VantageHead {
             folded_until,
             hours_folded_until,
             revised: item.revised,
+            old_days_revised: item.old_days_revised,
         })
     }
 }
@@ -241,8 +254,13 @@ mod tests {
     #[test]
     fn a_head_that_says_when_it_was_revised_is_told_from_one_that_does_not() {
         for revised in [None, Some(0), Some(7)] {
-            let head = VantageHead { revised, ..VantageHead::default() };
-            assert_eq!(VantageHead::decode(&head.encode()).unwrap(), head);
+            let heads = [
+                VantageHead { revised, ..VantageHead::default() },
+                VantageHead { old_days_revised: revised, ..VantageHead::default() },
+            ];
+            for head in heads {
+                assert_eq!(VantageHead::decode(&head.encode()).unwrap(), head);
+            }
         }
     }
 

@@ -46,6 +46,7 @@ fn head() -> VantageHead {
         folded_until: UtcMicros(1_767_225_660_000_000),
         hours_folded_until: UtcMicros(1_767_225_600_000_000),
         revised: None,
+        old_days_revised: None,
     }
 }
 

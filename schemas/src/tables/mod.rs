@@ -133,7 +133,7 @@ pub fn regions() -> SchemaRef {
         column("id", DataType::Utf8, false, "as source and target name it"),
         text(
             "provider",
-            "aws, azure, gcp or oci; null, as all that follows, for a target that is no region of the catalogue",
+            "aws, azure, gcp or oci; null, as all that follows down to longitude, for what is no region of the catalogue",
         ),
         text("partition", "the provider's separate world that it belongs to"),
         text("name", "the provider's name for it"),
@@ -144,5 +144,12 @@ pub fn regions() -> SchemaRef {
         column("longitude", DataType::Float64, true, "degrees east"),
         column("first_ts", utc_micros(), true, "start of the first hour in which it measured; null if it never did"),
         column("last_ts", utc_micros(), true, "start of the last hour in which it measured; null if it never did"),
+        text(
+            "status",
+            "whether the account may use it: ENABLED_BY_DEFAULT, ENABLED, ENABLING, DISABLING or DISABLED; null, as all that follows, where no \
+             region manager found it",
+        ),
+        column("checked_at", utc_micros(), true, "when the region manager last found it so"),
+        text("producer_sha256", "SHA-256 (base64) of the package that its producer had then; null without a producer"),
     ]))
 }

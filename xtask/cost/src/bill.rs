@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::assumptions::{Deployment, MONTH_HOURS, MONTH_S};
+use crate::burst::{Burst, burst};
 use crate::priced::{self, Usage};
 use crate::prices::{PriceError, Prices};
 use crate::simulate::Counted;
@@ -73,6 +74,22 @@ pub struct Bill {
     pub store_units_a_second: (f64, f64),
     /// Bytes of a vantage point's head.
     pub head_bytes: u64,
+    /// How a table of provisioned capacity gets through its bursts.
+    pub bursts: Vec<Bursts>,
+    /// How long the query service's first reading of a year of days takes at the least, s, of a table of provisioned capacity.
+    pub first_reading_s: Option<f64>,
+}
+
+/// Bursts of one kind of requests.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bursts {
+    /// Writes or reads.
+    pub what: &'static str,
+    /// The capacity, units a second.
+    pub units: f64,
+    /// How they fare.
+    #[serde(flatten)]
+    pub burst: Burst,
 }
 
 /// Why there is no bill.
@@ -126,7 +143,23 @@ pub enum BillError {
         /// What is asked for.
         used: f64,
     },
+    /// A table that is throttled at each full hour.
+    #[error(
+        "{what} is {units} units a second, and when hours are folded requests are late by {late_s:.0} s: expected {MOST_LATE_S} s at most, \
+         by more in table.capacity of the settings"
+    )]
+    Burst {
+        /// Which of both.
+        what: &'static str,
+        /// What the template gives.
+        units: f64,
+        /// By how much, s.
+        late_s: f64,
+    },
 }
+
+/// By how much a burst may make the live view late, s: the alarm `LiveViewBehind` waits for twice that.
+pub const MOST_LATE_S: f64 = 60.0;
 
 /// The bill of a deployment.
 ///
@@ -150,7 +183,13 @@ pub fn of(
         }
     }
     lines.sort_by(|one, other| other.usd.total_cmp(&one.usd));
+    let bursts = bursts(&usage)?;
+    let reads = bursts.iter().find(|bursts| bursts.what == READS);
+    let first_reading_s =
+        reads.map(|reads| (counted.first_reading * u64::from(deployment.regions)) as f64 / reads.units);
     Ok(Bill {
+        bursts,
+        first_reading_s,
         regions: deployment.regions,
         targets: deployment.targets,
         probes: deployment.probes,
@@ -162,11 +201,47 @@ pub fn of(
     })
 }
 
+const WRITES: &str = "live store: write capacity";
+const READS: &str = "live store: read capacity";
+
+/// How the table gets through its bursts; nothing where it is paid for by the request.
+fn bursts(Usage { deployment, counted, all }: &Usage<'_>) -> Result<Vec<Bursts>, BillError> {
+    let mut found = Vec::new();
+    let provisioned = |table: &&Resource| table.at("/ProvisionedThroughput").is_some();
+    for table in all.iter().filter(|resource| resource.kind == "AWS::DynamoDB::Table").filter(provisioned) {
+        for (what, path, asked) in [
+            (WRITES, "/ProvisionedThroughput/WriteCapacityUnits", counted.written_by_window(deployment)),
+            (READS, "/ProvisionedThroughput/ReadCapacityUnits", counted.read_by_window(deployment)),
+        ] {
+            let units = table.number(path)?;
+            let burst = burst(&asked, deployment.window_s, units);
+            if burst.late_s > MOST_LATE_S {
+                return Err(BillError::Burst { what, units, late_s: burst.late_s });
+            }
+            found.push(Bursts { what, units, burst });
+        }
+    }
+    Ok(found)
+}
+
 impl Counted {
     /// Write request units of the live store in a month.
     pub fn writes(&self, deployment: &Deployment) -> f64 {
         let of_one: u64 = self.processed.written.values().sum();
         of_one as f64 * days(deployment) + CHECKPOINT_UNITS.0 * deployment.batches()
+    }
+
+    /// Write units of all vantage points by window, as if all were folded in the same one.
+    pub fn written_by_window(&self, deployment: &Deployment) -> Vec<u64> {
+        let checkpoint = (CHECKPOINT_UNITS.0 * f64::from(deployment.shards)) as u64;
+        self.written.iter().map(|units| units * u64::from(deployment.regions) + checkpoint).collect()
+    }
+
+    /// Read units of all vantage points by window, likewise.
+    pub fn read_by_window(&self, deployment: &Deployment) -> Vec<u64> {
+        let listings = f64::from(deployment.window_s) / deployment.refresh_s;
+        let listed = (self.heads_listed as f64 * listings + CHECKPOINT_UNITS.1 * f64::from(deployment.shards)) as u64;
+        self.read.iter().map(|units| units * u64::from(deployment.regions) + listed).collect()
     }
 
     /// Read request units of the live store in a month: the processor's, and those of one query service.
@@ -193,20 +268,26 @@ mod tests {
         Resource { stack: "n-state".into(), id: "It".into(), kind: kind.into(), properties, times }
     }
 
-    fn bill(resources: &[Resource]) -> Result<Bill, BillError> {
+    fn counted() -> Counted {
         let meter = |written: u64, read: u64| Meter {
             written: [("heads".to_owned(), written)].into(),
             read: [("heads".to_owned(), read)].into(),
         };
-        let counted = Counted {
+        Counted {
             processed: meter(1_000, 24),
             viewed: meter(0, 110),
             heads_listed: 3,
             round_bytes: 30_000.0,
             stored_bytes: 1e9 / 36.0,
             head_bytes: 900,
-        };
-        of(&Deployment::example(), &counted, resources, &Prices::built_in().unwrap())
+            written: vec![0; 8_640],
+            read: vec![0; 8_640],
+            first_reading: 1,
+        }
+    }
+
+    fn bill(resources: &[Resource]) -> Result<Bill, BillError> {
+        of(&Deployment::example(), &counted(), resources, &Prices::built_in().unwrap())
     }
 
     fn usd(bill: &Bill, what: &str) -> f64 {
@@ -236,6 +317,28 @@ mod tests {
         assert!((usd(&given(2).unwrap(), "live store: write capacity") - 2.0 * 730.0 * 0.00065).abs() < 1e-9);
         let short = "live store: write capacity is 0 units a second, and 0.6 are used on the average";
         assert!(given(0).unwrap_err().to_string().starts_with(short));
+    }
+
+    #[test]
+    fn a_table_must_get_through_the_burst_of_each_hour() {
+        let table = |write: u32| {
+            let capacity = json!({ "WriteCapacityUnits": write, "ReadCapacityUnits": 9 });
+            resource("AWS::DynamoDB::Table", json!({ "ProvisionedThroughput": capacity }), 1.0)
+        };
+        let bill = |write| {
+            let mut counted = counted();
+            // 36 regions write 7,200 units at once.
+            counted.written[360] = 200;
+            of(&Deployment::example(), &counted, &[table(write)], &Prices::built_in().unwrap())
+        };
+        let enough = bill(30).unwrap();
+        assert_eq!((enough.bursts[0].what, enough.bursts[0].burst.most), (WRITES, 7_202));
+        assert_eq!(enough.bursts[0].burst.late_s, 0.0);
+        let error = bill(18).unwrap_err().to_string();
+        assert!(
+            error.starts_with("live store: write capacity is 18 units a second, and when hours are folded"),
+            "{error}"
+        );
     }
 
     #[test]

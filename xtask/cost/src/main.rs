@@ -7,6 +7,7 @@
 
 mod assumptions;
 mod bill;
+mod burst;
 mod metered;
 mod priced;
 mod prices;

@@ -6,8 +6,6 @@ use cloudping_schemas::stored::{VantageHead, keys};
 
 /// Minutes that are read when all are.
 const MINUTES_US: i64 = 90 * 60_000_000;
-/// Days that are read when all minutes and hours are.
-const RECENT_DAYS: i64 = 4;
 /// The least time between two readings of everything while late rounds come, in µs.
 const LIST_ALL_EVERY_US: i64 = 10_000_000;
 /// Route changes that are read.
@@ -43,12 +41,14 @@ impl Reader {
         if version == self.version && !late {
             return Ok(());
         }
-        let hours_folded = self.version == 0 || head.hours_folded_until != self.head.hours_folded_until;
-        if late || hours_folded || head.folded_until != self.head.folded_until {
-            let days = if hours_folded { Rolling::Year.panes() } else { RECENT_DAYS };
+        let first = self.version == 0;
+        if late || first || head.folded_until != self.head.folded_until {
+            let year_from = Pane::Day.start_of(now) - (Rolling::Year.panes() - 1) * Pane::Day.micros();
+            // Rounds that are days late, which would have it read all days again, are none of what is simulated.
+            let days_from = if first { year_from } else { self.head.young_days_from() };
             self.panes(store, Pane::Minute, head.folded_until.min(now - MINUTES_US)).await?;
             self.panes(store, Pane::Hour, Rolling::Day.first_pane(now).min(head.hours_folded_until)).await?;
-            self.panes(store, Pane::Day, Pane::Day.start_of(now) - (days - 1) * Pane::Day.micros()).await?;
+            self.panes(store, Pane::Day, days_from).await?;
             self.listed = (now, version);
         } else {
             self.panes(store, Pane::Minute, self.head.young_from()).await?;

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::bill::{Basis, Bill, Line};
+use crate::bill::{Basis, Bill, Bursts, Line};
+use crate::burst::Burst;
 use crate::prices::Prices;
 
 /// The bill, with what it rests on.
@@ -55,6 +56,22 @@ pub fn table(prices: &Prices, bill: &Bill) -> String {
         "\n  Live store: {written:.1} write and {read:.1} read units a second; a head of {} bytes.",
         bill.head_bytes
     ));
+    for Bursts { what, units, burst: Burst { most, least_left, late_s } } in &bill.bursts {
+        line(match *late_s > 0.0 {
+            false => format!(
+                "  {what}: {units} a second; of a burst of {most} in a window {least_left:.0} unused ones are left."
+            ),
+            true => format!(
+                "  {what}: {units} a second; a burst of {most} in a window makes requests late by {late_s:.0} s."
+            ),
+        });
+    }
+    if let Some(seconds) = bill.first_reading_s {
+        line(format!(
+            "  A start of the query service after a year reads for {:.0} minutes, less what was left unused.",
+            seconds / 60.0
+        ));
+    }
     text
 }
 
@@ -94,6 +111,13 @@ mod tests {
             lines: vec![line("producers: requests", 12.0, Basis::Given), line("logs", 0.345, Basis::Assumed)],
             store_units_a_second: (9.5, 12.25),
             head_bytes: 900,
+            bursts: [(1_000.0, 0.0), (-50.0, 2.5)]
+                .map(|(least_left, late_s)| {
+                    let burst = Burst { most: 5_000, least_left, late_s };
+                    Bursts { what: "live store: writes", units: 20.0, burst }
+                })
+                .into(),
+            first_reading_s: Some(600.0),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Runs the real processor, and a reader, over the rounds of one vantage point. All vantage points are alike.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cloudping_backend_aws::dynamo_units::{list_units, stored_bytes};
-use cloudping_model::{Pane, UtcMicros, VantageId};
+use cloudping_model::{Pane, Rolling, UtcMicros, VantageId};
 use cloudping_ports::{Key, Record, SequenceNumber, ShardId};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{VantageHead, keys};
@@ -17,6 +18,7 @@ use crate::rounds::{Producer, Sent};
 /// 2026-01-05T00:00:00Z.
 const START: UtcMicros = UtcMicros(1_767_571_200_000_000);
 const SECOND_US: i64 = 1_000_000;
+const READ_UNIT_BYTES: u64 = 4_096;
 const DAY_US: i64 = 86_400 * SECOND_US;
 /// Days at a round a minute before anything is measured: until the head remembers as many epochs as it ever will (256, of two hours each).
 const AGEING_DAYS: i64 = 22;
@@ -38,6 +40,12 @@ pub struct Counted {
     pub stored_bytes: f64,
     /// Bytes of the head.
     pub head_bytes: u64,
+    /// Write units of one vantage point in each window of the day, in their order.
+    pub written: Vec<u64>,
+    /// Read units of the processor and of the query service, likewise.
+    pub read: Vec<u64>,
+    /// Read units of the query service's first reading of one vantage point, once there is a year of days.
+    pub first_reading: u64,
 }
 
 struct Simulation {
@@ -50,6 +58,8 @@ struct Simulation {
     sequence: u64,
     sent: (u64, u64),
     viewed: Meter,
+    /// Units written and read, by window.
+    windows: Vec<(u64, u64)>,
 }
 
 /// Counts the last of some days.
@@ -65,6 +75,7 @@ pub async fn run(deployment: &Deployment) -> Result<Counted, Box<dyn std::error:
     simulation.advance(settled, measured, (interval_s, window_s)).await?;
     let before = simulation.store.meter();
     (simulation.viewed, simulation.sent) = (Meter::default(), (0, 0));
+    simulation.windows.clear();
     simulation.advance(measured, measured + DAY_US, (interval_s, window_s)).await?;
     Ok(simulation.counted(deployment, &before, measured))
 }
@@ -82,8 +93,8 @@ impl Simulation {
         // As the functions run it: DynamoDB deletes what expires.
         let processor = Processor::new(Arc::clone(&store) as _).without_deletes();
         let reader = Reader::new(vantage.clone());
-        let (underway, viewed) = (Vec::new(), Meter::default());
-        Ok(Self { store, processor, producer, reader, vantage, underway, sequence: 0, sent: (0, 0), viewed })
+        let (underway, viewed, windows) = (Vec::new(), Meter::default(), Vec::new());
+        Ok(Self { store, processor, producer, reader, vantage, underway, sequence: 0, sent: (0, 0), viewed, windows })
     }
 
     /// Rounds that start in the stretch; batches and readings, one each window.
@@ -102,7 +113,14 @@ impl Simulation {
                 self.underway.push(sent);
                 next = next + interval_s * SECOND_US;
             }
+            let before = self.store.meter();
             self.batch(now).await?;
+            let Meter { written, read } = self.store.meter().less(&before);
+            // One checkpoint is written for all vantage points.
+            let units = |by_kind: BTreeMap<String, u64>| {
+                by_kind.into_iter().filter(|(kind, _)| kind != keys::CHECKPOINTS).map(|(_, units)| units).sum()
+            };
+            self.windows.push((units(written), units(read)));
         }
         Ok(())
     }
@@ -145,8 +163,17 @@ impl Simulation {
             round_bytes: self.sent.1 as f64 / self.sent.0.max(1) as f64,
             stored_bytes: stored_after_a_year(&self.store, day) + stored_bytes(&head, head_bytes) as f64,
             head_bytes: head_bytes as u64,
+            written: self.windows.iter().map(|window| window.0).collect(),
+            read: self.windows.iter().map(|window| window.1).collect(),
+            first_reading: year_of_days(&self.store),
         }
     }
+}
+
+/// Read units of a year of days, by the mean size of those that are there.
+fn year_of_days(store: &Metered) -> u64 {
+    let (count, bytes) = store.stored(&format!("panes/{}", Pane::Day.name()), "");
+    bytes * Rolling::Year.panes().unsigned_abs() / count.max(1) / READ_UNIT_BYTES
 }
 
 /// Panes by their mean size of the measured day, each kept until it expires; and what is there once.

@@ -31,7 +31,9 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     account.require(&settings)?;
     println!("==> account {}, as {}", account.account, account.arn);
     bootstrap(project, &options, &settings, &account)?;
-    build(project, &settings)?;
+    if !options.no_build {
+        build(project, &settings)?;
+    }
     let outputs = project.target.join("cdk-outputs.json");
     let mut command = cdk(project, &settings_file);
     options.apply(&mut command);
@@ -100,6 +102,10 @@ fn settings(project: &Project, options: &Options) -> Result<(PathBuf, Settings)>
 fn bootstrap(project: &Project, options: &Options, settings: &Settings, account: &Account) -> Result<()> {
     let missing = plan::environments(settings, &account.bootstrapped);
     if missing.is_empty() {
+        return Ok(());
+    }
+    if options.dry_run {
+        println!("==> would be prepared for the CDK, with --bootstrap: {}", missing.join(" "));
         return Ok(());
     }
     if !options.bootstrap {

@@ -13,6 +13,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// `--bootstrap`: prepare the regions that are not.
     pub bootstrap: bool,
+    /// `--no-build`: deploy the packages that lie there, such as those that another machine has built.
+    pub no_build: bool,
     /// `--dry-run`: say what would change, and change nothing.
     pub dry_run: bool,
     /// `--yes`: do not ask.
@@ -25,7 +27,7 @@ impl Options {
     /// # Errors
     /// What is unexpected, or lacks its value.
     pub fn of_deploy(args: &[String]) -> Result<Self> {
-        Self::parse("deploy", &["--settings", "--profile", "--bootstrap", "--dry-run", "--yes"], args)
+        Self::parse("deploy", &["--settings", "--profile", "--bootstrap", "--no-build", "--dry-run", "--yes"], args)
     }
 
     /// Those of `destroy`.
@@ -53,6 +55,7 @@ impl Options {
                 "--settings" => options.settings = value()?,
                 "--profile" => options.profile = value()?,
                 "--bootstrap" => options.bootstrap = true,
+                "--no-build" => options.no_build = true,
                 "--dry-run" => options.dry_run = true,
                 _ => options.yes = true,
             }
@@ -78,15 +81,19 @@ mod tests {
 
     #[test]
     fn the_command_lines() {
-        let options = Options::of_deploy(&words("--profile work --settings a.json --bootstrap --dry-run --yes"));
+        let options =
+            Options::of_deploy(&words("--profile work --settings a.json --bootstrap --no-build --dry-run --yes"));
         let (settings, profile) = (Some("a.json".to_owned()), Some("work".to_owned()));
-        let expected = Options { settings, profile, bootstrap: true, dry_run: true, yes: true };
+        let expected = Options { settings, profile, bootstrap: true, no_build: true, dry_run: true, yes: true };
         assert_eq!(options.expect("valid"), expected);
         assert_eq!(Options::of_destroy(&[]).expect("valid"), Options::default());
         for (line, said) in [
             ("--profile", "deploy: --profile without a value, expected one"),
             ("--profile --yes", "deploy: --profile without a value, expected one"),
-            ("staging", "deploy: unexpected `staging`, expected --settings, --profile, --bootstrap, --dry-run, --yes"),
+            (
+                "staging",
+                "deploy: unexpected `staging`, expected --settings, --profile, --bootstrap, --no-build, --dry-run, --yes",
+            ),
         ] {
             let failure = Options::of_deploy(&words(line)).expect_err("not a command line");
             assert_eq!((failure.to_string().as_str(), failure.code()), (said, 2));

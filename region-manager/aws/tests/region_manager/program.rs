@@ -22,7 +22,7 @@ impl Drop for Function {
 
 fn function(rig: &Rig, runtime: &Server) -> Function {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudping-region-manager-lambda"));
-    for service in ["LAMBDA", "EVENTBRIDGE", "CLOUDWATCH_LOGS", "S3"] {
+    for service in ["LAMBDA", "EVENTBRIDGE", "CLOUDWATCH_LOGS", "CLOUDWATCH", "S3"] {
         command.env(format!("AWS_ENDPOINT_URL_{service}"), format!("http://{}", rig.door.address()));
     }
     let child = command
