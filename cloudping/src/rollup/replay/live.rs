@@ -81,6 +81,7 @@ impl Source {
     }
 
     /// Goes on from the end of the samples to that of the log.
+    #[cfg(feature = "aws")]
     pub fn and_the_rest(mut self, log: Arc<dyn EventLog>) -> Self {
         if let Self::Samples { rest, .. } = &mut self {
             *rest = Some(log);
