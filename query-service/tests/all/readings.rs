@@ -88,7 +88,8 @@ async fn a_punctual_round_costs_two_minutes_a_head_and_the_changes() {
         assert_eq!(store.asked(), asked(&[HEADS]));
     }
     // However long ago everything was listed, a round that changes nothing old asks for nothing old.
-    world.head("local", &head(NOW + 4_000 * SECOND, 0)).await;
+    let says_so = VantageHead { old_days_revised: Some(0), ..head(NOW + 4_000 * SECOND, 0) };
+    world.head("local", &says_so).await;
     service.refresh(NOW + 4_000 * SECOND).await.unwrap();
     assert_eq!(store.asked(), asked(&[HEADS, ("panes/1m/local", 2), CHANGES, HEADS]));
 }
