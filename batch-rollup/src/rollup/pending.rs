@@ -52,16 +52,8 @@ impl Pending {
     pub(crate) fn and_from(mut self, first: UtcMicros) -> Self {
         let first = number(first, self.pane);
         self.ranges.retain(|range| range.start < first);
-        // One that reaches beyond it goes on to its end.
-        let first = self.ranges.pop_if(|last| last.end >= first).map_or(first, |last| last.start);
-        if self.ranges.len() == RANGES {
-            let last = self.ranges.pop();
-            return self.and_from_number(last.map_or(first, |last| last.start));
-        }
-        self.and_from_number(first)
-    }
-
-    fn and_from_number(mut self, first: i64) -> Self {
+        let full = self.ranges.len() == RANGES;
+        let first = self.ranges.pop_if(|last| full || last.end >= first).map_or(first, |last| last.start);
         self.ranges.push(first..first + LENGTHS - 1);
         self
     }
