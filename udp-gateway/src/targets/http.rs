@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ureq::Agent;
+use ureq::http::StatusCode;
 use url::Url;
 
 use super::{Connect, ConnectError, Delivery, Sink, Target, TargetAddress, TargetError};
@@ -54,18 +55,23 @@ fn post(agent: &Agent, url: &str, delivery: &Delivery) -> Result<Vec<u8>, Target
     let request = agent.post(url).config().timeout_global(Some(delivery.time)).build();
     let request = request.header("content-type", "application/json").header("idempotency-key", &*delivery.id);
     let mut answer = request.send(&delivery.body[..]).map_err(|error| failure(&error))?;
-    let status = answer.status();
-    if !status.is_success() {
-        let what = format!("it answered {status}");
-        // A proxy says so of a server that may still be at work, and a server may fail in the midst of its work.
-        return Err(if status.is_server_error() && status != 503 {
-            TargetError::Unknown(what)
-        } else {
-            TargetError::NotTaken(what)
-        });
-    }
+    taken(answer.status())?;
     let body = answer.body_mut().with_config().limit(MOST_ANSWER).read_to_vec();
     body.map_err(|error| TargetError::Garbled(format!("its answer broke off: {error}")))
+}
+
+/// What a status says of a batch.
+///
+/// # Errors
+/// [`TargetError`] unless it is a success.
+pub fn taken(status: StatusCode) -> Result<(), TargetError> {
+    if status.is_success() {
+        return Ok(());
+    }
+    let what = format!("it answered {status}");
+    // A proxy says so of a server that may still be at work, and a server may fail in the midst of its work.
+    let unknown = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
+    Err(if unknown { TargetError::Unknown(what) } else { TargetError::NotTaken(what) })
 }
 
 /// Whether a failure came before anything was sent.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Uri};
+use cloudping_udp_gateway::targets::http::taken;
 use cloudping_udp_gateway::targets::{Connect, ConnectError, Delivery, Sink, Target, TargetAddress, TargetError};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -78,9 +79,7 @@ async fn post(client: &Client<HttpConnector, Body>, to: Uri, delivery: &Delivery
         true => TargetError::NotTaken("it cannot be reached".to_owned()),
         false => TargetError::Unknown(error.to_string()),
     })?;
-    if !answer.status().is_success() {
-        return Err(TargetError::NotTaken(format!("it answered {}", answer.status())));
-    }
+    taken(answer.status())?;
     let body = to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
     body.map(|body| body.to_vec()).map_err(|error| TargetError::Garbled(format!("its answer broke off: {error}")))
 }
