@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::error::ArrowError;
 use async_trait::async_trait;
-use cloudping_model::VantageId;
 use cloudping_schemas::catalogue::{Catalogue, Region};
 use cloudping_schemas::tables::{self, Origin};
 use datafusion::catalog::{SchemaProvider, TableProvider};
@@ -26,8 +26,6 @@ use crate::broken::broken_file;
 
 /// The column that tells where a row comes from.
 const ORIGIN: &str = "origin";
-/// The name of the table of regions.
-pub const REGIONS: &str = "regions";
 
 /// Why the archive could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +46,7 @@ pub enum ArchiveError {
         /// What Delta Lake says.
         source: DeltaTableError,
     },
-    /// The regions or a table cannot be offered to DataFusion.
+    /// A table cannot be offered to DataFusion.
     #[error("archive: {0}")]
     DataFusion(#[from] DataFusionError),
 }
@@ -80,10 +78,9 @@ pub struct Table {
     pub schema: SchemaRef,
 }
 
-/// The Delta tables under one address, and the table of regions.
+/// The Delta tables under one address.
 pub struct Archive {
     tables: Vec<Arc<ArchiveTable>>,
-    regions: Arc<MemTable>,
 }
 
 /// The schema that one session sees. A table is read when a statement names it, so that no statement waits for the logs of tables that it has no use
@@ -120,6 +117,8 @@ struct ArchiveTable {
     schema: SchemaRef,
     address: Url,
     storage: Option<Arc<dyn ObjectStore>>,
+    /// What it holds before it was first committed to.
+    before: Arc<MemTable>,
     /// The table as it was read last: reading it again costs only what was committed since.
     handle: Mutex<Option<DeltaTable>>,
 }
@@ -130,18 +129,22 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError::Address`].
     pub fn new(settings: &Settings) -> Result<Self, ArchiveError> {
-        let schemas = [
-            (tables::SAMPLES, tables::samples()),
-            (tables::ROLLUP_1H, tables::rollup_1h()),
-            (tables::ROLLUP_1D, tables::rollup_1d()),
-            (tables::CHANGES, tables::changes()),
+        let regions = tables::regions();
+        let catalogue = catalogued(&settings.catalogue, &regions).map_err(DataFusionError::from)?;
+        let tables = [
+            (tables::SAMPLES, tables::samples(), vec![]),
+            (tables::ROLLUP_1H, tables::rollup_1h(), vec![]),
+            (tables::ROLLUP_1D, tables::rollup_1d(), vec![]),
+            (tables::CHANGES, tables::changes(), vec![]),
+            (tables::REGIONS, regions, vec![catalogue]),
         ];
-        let table = |(name, schema)| {
+        let table = |(name, schema, before): (&'static str, SchemaRef, Vec<RecordBatch>)| {
             let (address, storage) = (address(&settings.tables_url, name)?, settings.tables_storage.clone());
-            Ok(Arc::new(ArchiveTable { name, schema, address, storage, handle: Mutex::new(None) }))
+            let before = Arc::new(MemTable::try_new(Arc::clone(&schema), vec![before])?);
+            Ok(Arc::new(ArchiveTable { name, schema, address, storage, before, handle: Mutex::new(None) }))
         };
-        let tables = schemas.into_iter().map(table).collect::<Result<_, ArchiveError>>()?;
-        Ok(Self { tables, regions: Arc::new(regions(&settings.catalogue, &settings.vantages)?) })
+        let tables = tables.into_iter().map(table).collect::<Result<_, ArchiveError>>()?;
+        Ok(Self { tables })
     }
 
     /// A schema that holds every table at the version that is the newest when a statement asks for it, and others beside them. A table that
@@ -151,17 +154,13 @@ impl Archive {
         session: Arc<SessionState>,
         others: impl IntoIterator<Item = (&'static str, Arc<dyn TableProvider>)>,
     ) -> Arc<dyn SchemaProvider> {
-        let regions: Arc<dyn TableProvider> = Arc::clone(&self.regions) as _;
-        let others = others.into_iter().chain([(REGIONS, regions)]).collect();
-        Arc::new(AsOfNow { tables: self.tables.clone(), others, session })
+        Arc::new(AsOfNow { tables: self.tables.clone(), others: others.into_iter().collect(), session })
     }
 
     /// Every table with its documented columns.
     #[must_use]
     pub fn tables(&self) -> Vec<Table> {
-        let tables = self.tables.iter().map(|table| Table { name: table.name, schema: Arc::clone(&table.schema) });
-        let regions = Table { name: REGIONS, schema: self.regions.schema() };
-        tables.chain([regions]).collect()
+        self.tables.iter().map(|table| Table { name: table.name, schema: Arc::clone(&table.schema) }).collect()
     }
 
     /// The versions of the tables that were read last; a table that is being read meanwhile is left out.
@@ -196,9 +195,7 @@ impl ArchiveTable {
             *handle = self.open().await.map_err(delta)?;
         }
         let Some(table) = handle.as_mut() else {
-            // Before the first commit there is no table: an empty one has the same columns.
-            let empty = MemTable::try_new(Arc::clone(&self.schema), vec![vec![]])?;
-            return Ok(Arc::new(empty));
+            return Ok(Arc::clone(&self.before) as _);
         };
         table.update_state().await.map_err(delta)?;
         let provider = table.table_provider().with_session(self.reading(session));
@@ -243,35 +240,24 @@ fn address(root: &str, table: &str) -> Result<Url, ArchiveError> {
     url.parse().map_err(|error| ArchiveError::Address { reason: format!("{error}"), url })
 }
 
-/// The catalogue as a table.
-fn regions(catalogue: &Catalogue, vantages: &[VantageId]) -> Result<MemTable, DataFusionError> {
-    type Text = (&'static str, fn(&Region) -> &str);
-    type Number = (&'static str, fn(&Region) -> f64);
-    let texts: [Text; 7] = [
-        ("id", |region| &region.id),
-        ("provider", |region| &region.provider),
-        ("partition", |region| &region.partition),
-        ("name", |region| &region.name),
-        ("city", |region| &region.city),
-        ("country", |region| &region.country),
-        ("continent", |region| &region.continent),
-    ];
-    let rows = catalogue.regions();
-    let mut fields = Vec::new();
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    for (name, get) in texts {
-        fields.push(Field::new(name, DataType::Utf8, false));
-        columns.push(Arc::new(StringArray::from_iter_values(rows.iter().map(get))));
-    }
-    let numbers: [Number; 2] = [("latitude", |region| region.latitude), ("longitude", |region| region.longitude)];
-    for (name, get) in numbers {
-        fields.push(Field::new(name, DataType::Float64, false));
-        columns.push(Arc::new(Float64Array::from_iter_values(rows.iter().map(get))));
-    }
-    let is_vantage = |region: &Region| Some(vantages.iter().any(|id| id.as_str() == region.id));
-    fields.push(Field::new("vantage", DataType::Boolean, false));
-    columns.push(Arc::new(rows.iter().map(is_vantage).collect::<BooleanArray>()));
-    let schema = Arc::new(Schema::new_with_metadata(fields, HashMap::new()));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-    MemTable::try_new(schema, vec![vec![batch]])
+/// The catalogue as rows of `regions`: what can be told of them before the first upkeep of the archive has written that table.
+fn catalogued(catalogue: &Catalogue, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let regions = catalogue.regions();
+    let text =
+        |get: fn(&Region) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(regions.iter().map(get))) };
+    let number =
+        |get: fn(&Region) -> f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(regions.iter().map(get))) };
+    let column = |field: &FieldRef| match field.name().as_str() {
+        "id" => text(|region| &region.id),
+        "provider" => text(|region| &region.provider),
+        "partition" => text(|region| &region.partition),
+        "name" => text(|region| &region.name),
+        "city" => text(|region| &region.city),
+        "country" => text(|region| &region.country),
+        "continent" => text(|region| &region.continent),
+        "latitude" => number(|region| region.latitude),
+        "longitude" => number(|region| region.longitude),
+        _ => new_null_array(field.data_type(), regions.len()),
+    };
+    RecordBatch::try_new(Arc::clone(schema), schema.fields().iter().map(column).collect())
 }

@@ -1,8 +1,11 @@
 //! The SQL door: answers, refusals, bounds.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::common::*;
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow::datatypes::FieldRef;
 use axum::body::Body;
 use axum::http::Request;
 use cloudping_schemas::tables;
@@ -20,6 +23,29 @@ async fn before_the_first_commit_tables_are_empty() {
     assert!(answer["elapsed_ms"].is_u64());
     let described = world.sql("describe rollup_1h").await.ok();
     assert_eq!(described["row_count"], tables::rollup_1h().fields().len());
+}
+
+#[tokio::test]
+async fn the_regions_are_the_catalogues_until_the_archive_has_them() {
+    let world = World::new();
+    let found = async || {
+        let rows = "select id, provider, latitude > 30, status, first_ts from regions where id = 'us-east-1'";
+        world.sql(rows).await.ok()["rows"].clone()
+    };
+    assert_eq!(found().await, json!([["us-east-1", "aws", true, null, null]]));
+    let schema = tables::regions();
+    let column = |field: &FieldRef| -> ArrayRef {
+        match field.name().as_str() {
+            "id" => Arc::new(StringArray::from(vec!["us-east-1"])),
+            "status" => Arc::new(StringArray::from(vec!["ENABLED_BY_DEFAULT"])),
+            "first_ts" => Arc::new(TimestampMicrosecondArray::from(vec![NOON.0]).with_timezone("UTC")),
+            _ => new_null_array(field.data_type(), 1),
+        }
+    };
+    let row = RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect()).unwrap();
+    world.append(tables::REGIONS, row).await;
+    let first = "2026-01-02T12:00:00.000000+00:00";
+    assert_eq!(found().await, json!([["us-east-1", null, null, "ENABLED_BY_DEFAULT", first]]));
 }
 
 #[tokio::test]
@@ -59,6 +85,7 @@ async fn the_tables_have_the_documented_types() {
         ("rollup_1h", tables::rollup_1h()),
         ("rollup_1d", tables::rollup_1d()),
         ("changes", tables::changes()),
+        ("regions", tables::regions()),
     ] {
         let described = world.sql(&format!("describe {table}")).await.ok();
         for row in described["rows"].as_array().unwrap() {
@@ -129,11 +156,11 @@ async fn digests_of_the_rollups_merge() {
 async fn sql_as_csv_and_by_get() {
     let world = archived().await;
     let path =
-        "/api/v1/sql?format=csv&q=select%20id,name,latitude,vantage%20from%20regions%20order%20by%20id%20limit%201";
+        "/api/v1/sql?format=csv&q=select%20id,name,latitude,status%20from%20regions%20order%20by%20id%20limit%201";
     let answer = world.get(path).await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "text/csv; charset=utf-8"));
     assert_eq!(answer.header("cloudping-truncated"), "false");
-    assert!(answer.body.starts_with("id,name,latitude,vantage\r\n"), "{}", answer.body);
+    assert!(answer.body.starts_with("id,name,latitude,status\r\n"), "{}", answer.body);
     assert_eq!(answer.body.lines().count(), 2);
     world.get("/api/v1/sql").await.problem(400);
     let text =

@@ -131,13 +131,16 @@ impl World {
     }
 
     pub async fn append(&self, table: &str, batch: RecordBatch) {
-        let partition =
-            if [tables::ROLLUP_1D, tables::CHANGES].contains(&table) { tables::MONTH } else { tables::PARTITION };
+        let partition = match table {
+            tables::REGIONS => None,
+            tables::ROLLUP_1D | tables::CHANGES => Some(tables::MONTH),
+            _ => Some(tables::PARTITION),
+        };
         let path = self.folder.path().join("tables").join(table);
         std::fs::create_dir_all(&path).unwrap();
         let url = format!("file://{}", path.display()).parse().unwrap();
         let table = DeltaTable::try_from_url(url).await.unwrap();
-        table.write([batch]).with_partition_columns([partition]).await.unwrap();
+        table.write([batch]).with_partition_columns(partition).await.unwrap();
     }
 }
 
