@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cloudping_digest::SeriesSummary;
-use cloudping_model::{Family, Protocol, Rolling, RouteChange, UtcMicros, VantageId};
+use cloudping_model::{Family, Pane, Protocol, Rolling, RouteChange, UtcMicros, VantageId};
 use cloudping_schemas::api::Cell;
 use cloudping_schemas::stored::{SeriesKey, VantageHead};
 use cloudping_windows::{Columns, Panes, Places, Windows};
@@ -19,7 +19,7 @@ pub const MAX_AGE_US: i64 = 3_000_000;
 pub type Merged = BTreeMap<SeriesKey, SeriesSummary>;
 
 /// What the live store holds of one vantage point.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Stored {
     /// Its head item's version.
     pub version: u64,
@@ -35,6 +35,21 @@ pub struct Stored {
     pub listed: (UtcMicros, u64),
     /// The same of all its days.
     pub days_listed: (UtcMicros, u64),
+    /// From when on its days are known; `None` before the first reading.
+    pub days_from: Option<UtcMicros>,
+}
+
+impl Stored {
+    /// Whether older days of the year are still to be read.
+    #[must_use]
+    pub fn lacks_days(&self, now: UtcMicros) -> bool {
+        !self.has_all_of(Rolling::Year, now)
+    }
+
+    /// Whether everything has been read that the window is made of.
+    fn has_all_of(&self, window: Rolling, now: UtcMicros) -> bool {
+        window.pane() != Pane::Day || self.days_from.is_some_and(|from| from <= window.first_pane(now))
+    }
 }
 
 /// What is known of one vantage point at one moment.
@@ -89,10 +104,14 @@ impl VantageView {
         Self { stored, now, merged, shared: Arc::clone(&previous.shared) }
     }
 
-    /// The series of a rolling window. Merged on the first call; the same `Arc` as in an earlier view holds the same.
+    /// The series of a rolling window; none while days of it are still to be read. Merged on the first call; the same `Arc` as in an earlier
+    /// view holds the same.
     pub fn series(&self, window: Rolling) -> &Arc<Merged> {
         let slot = Rolling::ALL.into_iter().position(|other| other == window).unwrap_or(0);
         self.merged[slot].get_or_init(|| {
+            if !self.stored.has_all_of(window, self.now) {
+                return Arc::default();
+            }
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             shared.series(slot, &self.stored, self.now)
         })

@@ -10,6 +10,11 @@
 //!
 //! A commit that falls between the reading of the head and of the panes would mix two states: the head is read again afterwards, and
 //! the reading is repeated if it has changed. A vantage point that changes too often for that keeps its last consistent view.
+//!
+//! The first reading takes no more days than the shortest window of days needs; [`older_days`] reads the others piece by piece, so that a store
+//! of few reads a second does not keep everybody waiting for its oldest day.
+
+pub mod older_days;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -148,7 +153,8 @@ impl<'a> Reading<'a> {
     async fn read(mut self, (version, head): (u64, VantageHead)) -> Result<Stored, ReadError> {
         let (before, now) = (self.before, self.now);
         let (late, late_days) = due(before, (version, &head), now);
-        let all_days = late_days || before.version == 0;
+        let first = before.days_from.is_none();
+        let all_days = late_days || first;
         let folded =
             head.folded_until != before.head.folded_until || head.hours_folded_until != before.head.hours_folded_until;
         let all = all_days || late || folded;
@@ -159,14 +165,14 @@ impl<'a> Reading<'a> {
         };
         if all {
             let hours_from = Rolling::Day.first_pane(now).min(head.hours_folded_until);
-            let year_from = Pane::Day.start_of(now) - (Rolling::Year.panes() - 1) * Pane::Day.micros();
             // A store may hold older ones, which it has not deleted yet.
+            let days_from = self.days_from();
             let minutes_from = head.folded_until.min(now - MINUTES_US);
             panes.minutes = self.all(Pane::Minute, minutes_from, &before.panes.minutes).await?;
             panes.hours = self.all(Pane::Hour, hours_from, &before.panes.hours).await?;
             panes.days = match all_days {
-                true => self.all(Pane::Day, year_from, &before.panes.days).await?,
-                false => self.recent_days(year_from).await?,
+                true => self.all(Pane::Day, days_from, &before.panes.days).await?,
+                false => self.recent_days(days_from).await?,
             };
         } else {
             let from = match head.revised {
@@ -179,13 +185,31 @@ impl<'a> Reading<'a> {
         let listed = if all { (now, surely(version, head.revised, before)) } else { before.listed };
         let days_listed =
             if all_days { (now, surely(version, head.old_days_revised, before)) } else { before.days_listed };
-        Ok(Stored { version, head, places: self.places, panes, changes: Arc::new(changes), listed, days_listed })
+        let days_from = Some(self.days_from());
+        let (places, changes) = (self.places, Arc::new(changes));
+        Ok(Stored { version, head, places, panes, changes, listed, days_listed, days_from })
+    }
+
+    /// From when on days are known after this reading: as before, or at first so many that the shortest window of them is whole.
+    fn days_from(&self) -> UtcMicros {
+        let known = self.before.days_from.unwrap_or_else(|| Rolling::Week.first_pane(self.now));
+        known.max(Rolling::Year.first_pane(self.now))
     }
 
     /// All panes of one size from `from` on.
     async fn all(&mut self, size: Pane, from: UtcMicros, known: &StoredPanes) -> Result<Arc<StoredPanes>, ReadError> {
+        self.within(size, (from, keys::ALL.end), known).await
+    }
+
+    /// The panes of one size from `from` on, up to that key.
+    async fn within(
+        &mut self,
+        size: Pane,
+        (from, until): (UtcMicros, &str),
+        known: &StoredPanes,
+    ) -> Result<Arc<StoredPanes>, ReadError> {
         let from = keys::pane_start(from);
-        let items = self.store.list(&keys::panes(self.id, size), &*from..keys::ALL.end).await?;
+        let items = self.store.list(&keys::panes(self.id, size), &*from..until).await?;
         let mut panes = StoredPanes::new();
         for (key, item) in items {
             let pane = self.pane(size, &key, &item, known).await?;
@@ -209,12 +233,12 @@ impl<'a> Reading<'a> {
     }
 
     /// The known days of the year with the youngest read anew: the head says that no other was changed.
-    async fn recent_days(&mut self, year_from: UtcMicros) -> Result<Arc<StoredPanes>, ReadError> {
-        let young_from = self.before.head.young_days_from().max(year_from);
+    async fn recent_days(&mut self, days_from: UtcMicros) -> Result<Arc<StoredPanes>, ReadError> {
+        let young_from = self.before.head.young_days_from().max(days_from);
         let days = self.recent(Pane::Day, young_from, &self.before.panes.days).await?;
-        let expired = days.first_key_value().is_some_and(|(start, _)| *start < year_from);
+        let expired = days.first_key_value().is_some_and(|(start, _)| *start < days_from);
         Ok(if expired {
-            Arc::new(days.range(year_from..).map(|(start, pane)| (*start, pane.clone())).collect())
+            Arc::new(days.range(days_from..).map(|(start, pane)| (*start, pane.clone())).collect())
         } else {
             days
         })

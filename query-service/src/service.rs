@@ -1,8 +1,8 @@
 //! The service: what its doors share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use cloudping_model::UtcMicros;
@@ -20,12 +20,14 @@ use crate::http::{self, Hot, Moment};
 use crate::live_tables::Views;
 use crate::live_view::{LiveView, MAX_AGE_US};
 use crate::metrics::{Metrics, Seen, Statements};
-use crate::refresh;
+use crate::refresh::{self, Refreshed, older_days};
 use crate::sql::{SqlDoor, SqlError};
 use crate::text::rfc3339;
 
 /// Without a reading of the live store for this long the service calls itself degraded.
 const REFRESH_OVERDUE_US: i64 = 10_000_000;
+/// How long a refresh goes on beyond what is new, to read days that are still missing.
+const OLDER_DAYS_FOR: Duration = Duration::from_secs(2);
 
 /// Why a service cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +148,7 @@ impl Service {
     }
 
     /// Reads what has changed in the live store and shows it. Call it after each commit and at least once a second: windows end at `now`.
+    /// Until the whole year has been read it goes on for two seconds beyond that, and windows of which days are missing have no answers.
     ///
     /// # Errors
     /// [`StoreError`]; what was shown stays, and `/healthz` says so.
@@ -153,30 +156,48 @@ impl Service {
         let _one_at_a_time = self.0.refreshing.lock().await;
         let previous = Arc::clone(&self.0.view.borrow());
         let reading = refresh::read(self.0.store.as_ref(), &previous, now);
-        let read = reading.instrument(tracing::debug_span!("refresh")).await;
-        let mut status = self.0.status.lock().unwrap_or_else(PoisonError::into_inner);
-        match read {
-            Ok(read) => {
-                for fault in &read.faults {
-                    tracing::error!("{fault}");
-                }
-                *status = Status { read_at: Some(now), faults: read.faults };
-                self.0.metrics.viewed(&read.view);
-                self.0.view.send_replace(Arc::new(read.view));
-                self.0.generation.fetch_add(1, Ordering::Release);
-                Ok(())
-            }
-            Err(error) => {
-                // The text may name paths: the page gets the fact, the log the rest.
-                tracing::error!("{error}");
-                status.faults = vec!["the live store cannot be read".to_owned()];
-                Err(error)
-            }
+        let Refreshed { view, mut faults } =
+            reading.instrument(tracing::debug_span!("refresh")).await.map_err(|error| self.0.unread(error))?;
+        tell(&faults);
+        self.0.show(view, faults.clone());
+        let (view, started, told) = (Arc::clone(&self.0.view.borrow()), Instant::now(), faults.len());
+        let enough = || started.elapsed() >= OLDER_DAYS_FOR;
+        let more = older_days::read(self.0.store.as_ref(), &view, &mut faults, enough);
+        let more = more.instrument(tracing::debug_span!("older days")).await.map_err(|error| self.0.unread(error))?;
+        tell(&faults[told..]);
+        match more {
+            Some(view) => self.0.show(view, faults),
+            None => self.0.status().faults = faults,
         }
+        Ok(())
+    }
+}
+
+fn tell(faults: &[String]) {
+    for fault in faults {
+        tracing::error!("{fault}");
     }
 }
 
 impl Shared {
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, view: LiveView, faults: Vec<String>) {
+        *self.status() = Status { read_at: Some(view.now), faults };
+        self.metrics.viewed(&view);
+        self.view.send_replace(Arc::new(view));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// What was shown stays. The text may name paths: the page gets the fact, the log the rest.
+    fn unread(&self, error: StoreError) -> StoreError {
+        tracing::error!("{error}");
+        self.status().faults = vec!["the live store cannot be read".to_owned()];
+        error
+    }
+
     /// The live view, at most a few seconds old.
     pub(crate) fn view(&self) -> Arc<LiveView> {
         Arc::clone(&self.view.borrow()).fresh((self.clock)())
@@ -197,7 +218,7 @@ impl Shared {
     pub(crate) fn seen(&self) -> Seen {
         let now = (self.clock)();
         let view = Arc::clone(&self.view.borrow());
-        let read_at = self.status.lock().unwrap_or_else(PoisonError::into_inner).read_at;
+        let read_at = self.status().read_at;
         Seen {
             view_age: read_at.map(|at| now.since(at).as_secs_f64()),
             round_age: view.as_of().map(|at| now.since(at).as_secs_f64()),
@@ -225,7 +246,7 @@ impl Shared {
 
     /// How the service is doing at `now`.
     pub(crate) fn health(&self, now: UtcMicros) -> Health {
-        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let status = self.status().clone();
         let (latest, unsent) = {
             let view = self.view.borrow();
             (view.as_of(), unsent(&view))

@@ -1,12 +1,14 @@
 //! What a reading of the live view asks the live store for. On DynamoDB each item read costs; `cargo xtask cost` counts on what stands here.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::common::*;
 use async_trait::async_trait;
 use cloudping_model::{Family, Pane, UtcMicros};
-use cloudping_ports::{CommitError, Item, Key, LiveStore, StoreError, Write};
+use cloudping_ports::{Change, CommitError, Expect, Item, Key, LiveStore, StoreError, Write};
 use cloudping_query_service::{Service, Settings};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{VantageHead, keys};
@@ -16,6 +18,8 @@ use cloudping_testkit::MemoryStore;
 struct Watched {
     store: Arc<MemoryStore>,
     asked: Mutex<Vec<(String, usize)>>,
+    /// Holds up the readings of days that end before the newest.
+    slow: AtomicBool,
 }
 
 impl Watched {
@@ -37,6 +41,9 @@ impl LiveStore for Watched {
     }
 
     async fn list(&self, partition: &str, sort: Range<&str>) -> Result<Vec<(Key, Item)>, StoreError> {
+        if partition == DAYS && sort.end != keys::ALL.end && self.slow.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(2_100)).await;
+        }
         let items = self.store.list(partition, sort).await?;
         self.note(partition, items.len());
         Ok(items)
@@ -57,7 +64,7 @@ async fn filled() -> (World, Arc<Watched>, Service) {
         }
     }
     world.head("local", &head(NOW, 0)).await;
-    let store = Arc::new(Watched { store: Arc::clone(&world.store), asked: Mutex::default() });
+    let store = Arc::new(Watched { store: Arc::clone(&world.store), asked: Mutex::default(), slow: false.into() });
     let url = format!("file://{}/tables", world.folder.path().display());
     let settings = Settings::new(true, Catalogue::built_in().unwrap(), Vec::new(), url);
     let service = Service::new(settings, Arc::clone(&store) as _, now).unwrap();
@@ -72,6 +79,7 @@ fn asked(of: &[(&str, usize)]) -> Vec<(String, usize)> {
     of.iter().map(|(partition, count)| ((*partition).to_owned(), *count)).collect()
 }
 
+const DAYS: &str = "panes/1d/local";
 const CHANGES: (&str, usize) = ("changes/local", 0);
 const HEADS: (&str, usize) = (keys::HEADS, 1);
 
@@ -80,8 +88,12 @@ async fn a_punctual_round_costs_two_minutes_a_head_and_the_changes() {
     let (world, store, service) = filled().await;
     service.refresh(NOW).await.unwrap();
     let table = (keys::SERIES, 1);
-    let [minutes, hours, days] = [("panes/1m/local", 30), ("panes/1h/local", 12), ("panes/1d/local", 300)];
-    assert_eq!(store.asked(), asked(&[HEADS, minutes, table, hours, days, CHANGES, HEADS]), "everything, once");
+    let [minutes, hours, days] = [("panes/1m/local", 30), ("panes/1h/local", 12), (DAYS, 7)];
+    let mut first = store.asked();
+    let older = first.split_off(7);
+    assert_eq!(first, asked(&[HEADS, minutes, table, hours, days, CHANGES, HEADS]), "the newest, and a week");
+    assert!(older.iter().all(|(partition, count)| partition == DAYS && *count <= 10), "then piece by piece: {older:?}");
+    assert_eq!(older.iter().map(|(_, count)| count).sum::<usize>(), 293, "everything, once");
     // Nothing new: all heads, which are listed together.
     for seconds in [1, 60, 4_000] {
         service.refresh(NOW + seconds * SECOND).await.unwrap();
@@ -129,7 +141,7 @@ async fn folding_lists_the_youngest_days_and_only_a_day_that_changed_long_after_
     service.refresh(NOW).await.unwrap();
     store.asked();
     let days = |asked: Vec<(String, usize)>| -> usize {
-        asked.iter().filter(|(partition, _)| partition == "panes/1d/local").map(|(_, count)| count).sum()
+        asked.iter().filter(|(partition, _)| partition == DAYS).map(|(_, count)| count).sum()
     };
     for hour in 1..30_u64 {
         let at = NOW + hour.cast_signed() * 60 * MINUTE;
@@ -148,6 +160,52 @@ async fn folding_lists_the_youngest_days_and_only_a_day_that_changed_long_after_
     world.head("local", &head(at, 32, 32)).await;
     service.refresh(at).await.unwrap();
     assert_eq!(days(store.asked()), 300);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_oldest_day_and_no_window_is_shown_in_part() {
+    let (mut world, store, service) = filled().await;
+    world.service = service;
+    let answered = async || {
+        let mut windows = Vec::new();
+        for window in ["5m", "1d", "7d", "30d", "365d"] {
+            let matrix = world.get(&format!("/api/v1/matrix?window={window}")).await.ok();
+            if let Some(cell) = matrix["cells"].as_array().unwrap().first() {
+                windows.push((window, cell["count"].as_u64().unwrap()));
+            }
+        }
+        windows
+    };
+    store.slow.store(true, Ordering::Relaxed);
+    world.service.refresh(NOW).await.unwrap();
+    // Three round-trip times a pane: 5 minutes; 12 hours and the minutes of this one; 7 days and what is not folded yet.
+    let whole = answered().await;
+    assert_eq!(whole.iter().map(|(window, _)| *window).collect::<Vec<_>>(), ["5m", "1d", "7d"], "{whole:?}");
+    store.slow.store(false, Ordering::Relaxed);
+    world.service.refresh(NOW).await.unwrap();
+    let all = answered().await;
+    assert_eq!(all[..3], whole);
+    let (month, year) = (all[3].1 - all[2].1, all[4].1 - all[3].1);
+    assert_eq!((month, year), (3 * 23, 3 * 270), "23 days more, and 270 more");
+}
+
+/// An item that is no pane is told, and keeps no other vantage point from its year.
+#[tokio::test]
+async fn a_broken_day_costs_its_own_vantage_point_the_year() {
+    let (mut world, store, service) = filled().await;
+    world.service = service;
+    let bad = Key::new(DAYS, keys::pane_start(NOW.floor(Pane::Day.micros()) - 100 * Pane::Day.micros()));
+    let version = store.store.get(&bad).await.unwrap().unwrap().version;
+    let write = Write { key: bad, expect: Expect::Version(version), change: Change::Put("no pane".into()) };
+    store.store.commit(vec![write]).await.unwrap();
+    let day = NOW.floor(Pane::Day.micros()) - 200 * Pane::Day.micros();
+    world.pane("other", Pane::Day, &pane_of(day, "eu-west-1", Family::V4, &[5; 3], 0)).await;
+    world.head("other", &head(NOW, 0)).await;
+    world.service.refresh(NOW).await.unwrap();
+    let cells = world.get("/api/v1/matrix?window=365d").await.ok()["cells"].clone();
+    assert_eq!((cells.as_array().unwrap().len(), &cells[0]["source"]), (1, &"other".into()));
+    let health = world.get("/healthz").await;
+    assert!(health.body.contains("panes/1d/local"), "{}", health.body);
 }
 
 /// DynamoDB may show the head of a commit before its panes.

@@ -68,7 +68,7 @@ pub fn table(prices: &Prices, bill: &Bill) -> String {
     }
     if let Some(seconds) = bill.first_reading_s {
         line(format!(
-            "  A start of the query service after a year reads for {:.0} minutes, less what was left unused.",
+            "  A start of the query service after a year reads for {:.0} minutes, less what was left unused; the newest comes first.",
             seconds / 60.0
         ));
     }
