@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use cloudping_agent::cli::{Format, ServerArgs};
+use cloudping_agent::failure::Failure;
+use cloudping_agent::{ask, output};
 use cloudping_query_service::Alerts;
 use cloudping_schemas::api::AlertRule;
 use cloudping_schemas::catalogue::Catalogue;
-
-use crate::cli::{Format, ServerArgs};
-use crate::failure::Failure;
-use crate::{ask, output};
 
 /// Arguments of `alerts`.
 #[derive(Debug, Args)]

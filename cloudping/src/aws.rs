@@ -6,9 +6,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use cloudping_agent::failure::Failure;
 
 use crate::cli::AwsArgs;
-use crate::failure::Failure;
 
 /// The folder in the bucket unless another is named.
 const DEFAULT_PREFIX: &str = "tables";

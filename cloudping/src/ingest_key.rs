@@ -1,19 +1,16 @@
 //! `cloudping ingest-key`: keys of vantage points that send their rounds through an ingest door.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
-use cloudping_ingest_client::Key;
+use cloudping_agent::cli::Format;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::ingest_key::{NewArgs, new, vantage};
+use cloudping_agent::{clock, output};
 use cloudping_ingest_door::registry;
-use cloudping_model::VantageId;
 use cloudping_ports::LiveStore;
 use cloudping_schemas::ingest::Fingerprint;
 use serde::Serialize;
 
-use crate::cli::Format;
-use crate::failure::Failure;
 use crate::live_store::StoreArgs;
-use crate::{clock, output};
 
 /// Arguments of `ingest-key`.
 #[derive(Debug, Args)]
@@ -41,16 +38,6 @@ enum IngestKeyCommand {
     List(ListArgs),
     /// Take nothing more that a key signs, for good
     Revoke(KeyArgs),
-}
-
-#[derive(Debug, Args)]
-struct NewArgs {
-    /// The vantage point that it is for: it signs for no other
-    #[arg(long, value_name = "ID")]
-    vantage: String,
-    /// Write it to this file, which only you can read, and not to standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -106,26 +93,6 @@ pub fn run(args: IngestKeyArgs) -> Result<(), Failure> {
         }
         IngestKeyCommand::Revoke(args) => {
             runtime.block_on(async { revoke(args.store.open().await?.as_ref(), &args).await })
-        }
-    }
-}
-
-fn vantage(id: &str) -> Result<VantageId, Failure> {
-    VantageId::new(id).map_err(|error| Failure::setting(format!("--vantage: {error}")))
-}
-
-fn new(args: &NewArgs) -> Result<(), Failure> {
-    let key = Key::generate(vantage(&args.vantage)?).map_err(Failure::runtime)?;
-    let register = format!("cloudping ingest-key add --vantage {} --fingerprint {}", key.vantage(), key.fingerprint());
-    match &args.out {
-        Some(path) => {
-            key.write_new(path).map_err(Failure::setting)?;
-            output::print(register)
-        }
-        None => {
-            // Standard output is the key and nothing else, to be piped to where it is kept.
-            eprintln!("register it where the door is: {register}");
-            output::print(key.to_text().trim_end())
         }
     }
 }

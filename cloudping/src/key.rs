@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use cloudping_agent::cli::Format;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::{clock, output};
 use cloudping_model::UtcMicros;
 use cloudping_ports::LiveStore;
 use cloudping_query_service::access::keys::{self, NewKey};
@@ -10,10 +13,7 @@ use cloudping_query_service::access::{Budget, KeyId, NoKeyId, Scope, Secret};
 use cloudping_schemas::stored::{ApiKey, ApiKeyUsage, ApiRate};
 use serde::Serialize;
 
-use crate::cli::Format;
-use crate::failure::Failure;
 use crate::live_store::StoreArgs;
-use crate::{clock, output};
 
 /// Days of use that `show` shows.
 const DAYS: i64 = 31;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
 use cloudping_backend_local::LocalStore;
 use cloudping_ports::LiveStore;
 
-use crate::failure::Failure;
 use crate::up;
 
 /// Which one it is.

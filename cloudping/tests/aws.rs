@@ -239,7 +239,7 @@ async fn a_replay_makes_the_same_in_another_table(clouds: &Clouds) {
         assert!(output.status.code() == Some(2) && message.contains(says), "{arguments:?}: {message}");
     };
     refused(&["--into", UP, "--planet"], "expected another table than --table");
-    refused(&["--into", MADE_ANEW], "it holds measurements of the planet, not of the world");
+    refused(&["--into", MADE_ANEW], "holds measurements of the planet, and the world's must not be mixed");
     refused(&["--into", FUNCTIONS, "--planet"], "expected a table that is empty");
     let done = replay(&["--into", MADE_ANEW, "--planet", "--create"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::dashboard;
 use crate::failure::{Failure, Result};
-use crate::package;
+use crate::package::{self, host};
 use crate::project::{Package, Project};
 use crate::shell;
 use crate::test::{browser, python, servers};
@@ -78,7 +78,7 @@ fn prepare(project: &Project, name: &str, command: &mut Command) -> Result<()> {
         command.env("CLOUDPING_TEST_MINISTACK", python::ensure_ministack(project)?);
     }
     if name == "start" && std::env::var_os("CLOUDPING_BENCH_BINARY").is_none() {
-        command.env("CLOUDPING_BENCH_BINARY", package::host::build(project, std::env::consts::ARCH)?);
+        command.env("CLOUDPING_BENCH_BINARY", host::build(project, host::Program::Agent, std::env::consts::ARCH)?);
     }
     if name == "query" {
         ensure_nginx_and_wrk()?;

@@ -30,7 +30,9 @@ Commands:
   package [NAME...] [--arch x86_64|arm64] [--profile PROFILE]
                       the programs for AWS, each as an archive to upload, in target/packages
   package --static [--binary FILE]
-                      the single binary for any host, static, and a Debian package of it; FILE is packed in place of a new build
+                      the agent's program for any host, static, and a Debian package of it; FILE is packed in place of a new build
+  package --static --whole
+                      all of cloudping as one static program
   deploy [--settings FILE] [--profile NAME] [--bootstrap] [--no-build] [--dry-run] [--yes]
                       the AWS deployment in one: checks, builds, deploys, says what to look at; --dry-run says what would change,
                       --no-build takes the packages that lie in target/packages

@@ -3,9 +3,8 @@
 
 use std::process::{Command, Stdio};
 
+use cloudping_agent::failure::Failure;
 use cloudping_planet::{Options, Place, Planet, World};
-
-use crate::failure::Failure;
 
 /// Makes a network of one region and ends it again.
 ///

@@ -5,8 +5,7 @@ mod status;
 mod test;
 
 use clap::{Args, Subcommand};
-
-use crate::failure::Failure;
+use cloudping_agent::failure::Failure;
 
 /// Arguments of `gateway`.
 #[derive(Debug, Args)]

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::signals::Signals;
+use cloudping_agent::{ask, clock, output};
 use cloudping_schemas::catalogue::Catalogue;
 use cloudping_udp_gateway::targets::http::Http;
 use cloudping_udp_gateway::targets::{Connectors, InProcess};
 use cloudping_udp_gateway::{Config, Gateway, control};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-use crate::failure::Failure;
-use crate::signals::Signals;
-use crate::{ask, clock, output};
 
 /// How often it is looked whether it still receives.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,12 +1,11 @@
 //! `cloudping gateway status`.
 
 use clap::Args;
+use cloudping_agent::ask;
+use cloudping_agent::cli::Format;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::output;
 use cloudping_schemas::api::{GatewayDestination, GatewayMatrix, GatewayState};
-
-use crate::ask;
-use crate::cli::Format;
-use crate::failure::Failure;
-use crate::output;
 
 /// Arguments of `gateway status`.
 #[derive(Debug, Args)]

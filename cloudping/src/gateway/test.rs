@@ -7,12 +7,12 @@ use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use cloudping_agent::cli::Format;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::output;
 use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::cli::Format;
-use crate::failure::Failure;
-use crate::output;
 use account::{Account, Summary};
 
 /// Takes the most packets at once, whatever the system's default is.

@@ -1,8 +1,7 @@
 //! The account that the settings mean.
 
+use cloudping_agent::failure::Failure;
 use cloudping_region_manager::{Cloud, Code, Settings};
-
-use crate::failure::Failure;
 
 /// Opens it by the standard settings of AWS.
 ///

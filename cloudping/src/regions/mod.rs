@@ -6,11 +6,11 @@ mod shown;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use cloudping_agent::cli::Format;
+use cloudping_agent::failure::Failure;
 use cloudping_region_manager::{Code, Fleet, Mode, Settings};
 use cloudping_schemas::catalogue::Catalogue;
 
-use crate::cli::Format;
-use crate::failure::Failure;
 use crate::rollup::progress;
 
 /// Arguments of `regions`.

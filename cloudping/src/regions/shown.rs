@@ -1,10 +1,9 @@
 //! A run as a table.
 
+use cloudping_agent::cli::Format;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::output;
 use cloudping_region_manager::{RegionReport, Report};
-
-use crate::cli::Format;
-use crate::failure::Failure;
-use crate::output;
 
 /// As many letters of a package's SHA-256 as tell packages apart.
 const SHA256_SHOWN: usize = 8;

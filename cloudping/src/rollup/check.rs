@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::{clock, output};
 use cloudping_batch_rollup::hours::date_of;
 use cloudping_batch_rollup::{Check, CheckReport, Difference};
 use cloudping_model::UtcMicros;
@@ -12,8 +14,6 @@ use serde_json::{Value, json};
 use super::place::PlaceArgs;
 use super::report::{OutputArgs, thousands};
 use super::{progress, to_the_end};
-use crate::failure::Failure;
-use crate::{clock, output};
 
 /// Differences that are shown to people.
 const SHOWN: usize = 20;

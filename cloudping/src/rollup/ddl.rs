@@ -5,11 +5,10 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
+use cloudping_agent::failure::Failure;
+use cloudping_agent::output;
 use cloudping_batch_rollup::Table;
 use cloudping_batch_rollup::athena::{Definition, Holding, athena_ddl, athena_queries, duckdb_views, glue_tables};
-
-use crate::failure::Failure;
-use crate::output;
 
 /// Arguments of `rollup ddl`.
 #[derive(Debug, Args)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_batch_rollup::Table;
 use cloudping_batch_rollup::export::{Destination, ExportFormat, ExportOptions, ExportReport, Exporter, Publication};
 use cloudping_schemas::tables::Origin;
@@ -12,8 +14,6 @@ use cloudping_schemas::tables::Origin;
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::{progress, to_the_end};
-use crate::clock;
-use crate::failure::Failure;
 
 /// Arguments of `rollup export`.
 #[derive(Debug, Args)]

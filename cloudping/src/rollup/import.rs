@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_batch_rollup::import::{Format, Import, ImportError, ImportOptions, ImportReport, Input, Mapping};
 use cloudping_model::UtcMicros;
 use cloudping_schemas::catalogue::Catalogue;
@@ -13,8 +15,6 @@ use cloudping_schemas::catalogue::Catalogue;
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::{progress, to_the_end};
-use crate::clock;
-use crate::failure::Failure;
 
 /// Arguments of `rollup import`.
 #[derive(Debug, Args)]

@@ -19,9 +19,8 @@ mod vacuum;
 use std::future::Future;
 
 use clap::{Args, Subcommand};
-
-use crate::failure::Failure;
-use crate::signals::Signals;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::signals::Signals;
 
 /// Arguments of `rollup`.
 #[derive(Debug, Args)]

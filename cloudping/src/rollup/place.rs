@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
 use cloudping_batch_rollup::{Table, Tables};
-
-use crate::failure::Failure;
 
 /// Where the tables are.
 #[derive(Debug, Args)]

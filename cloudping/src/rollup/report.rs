@@ -1,11 +1,10 @@
 //! What a command did, as JSON or as a small table.
 
 use clap::Args;
+use cloudping_agent::cli::Format;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::output;
 use serde_json::{Map, Value};
-
-use crate::cli::Format;
-use crate::failure::Failure;
-use crate::output;
 
 /// How to print.
 #[derive(Debug, Args)]

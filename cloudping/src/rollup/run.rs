@@ -1,13 +1,13 @@
 //! `cloudping rollup run`.
 
 use clap::Args;
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_batch_rollup::{Rollup, RollupReport};
 
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::{progress, to_the_end};
-use crate::clock;
-use crate::failure::Failure;
 
 /// Arguments of `rollup run`.
 #[derive(Debug, Args)]

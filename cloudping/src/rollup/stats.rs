@@ -1,6 +1,8 @@
 //! `cloudping rollup stats`.
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::{clock, output};
 use cloudping_batch_rollup::stats::{ColumnStats, Stats, TableStats};
 use cloudping_batch_rollup::{CompactOptions, Compactor, Table, Vacuum, VacuumOptions};
 use cloudping_model::UtcMicros;
@@ -10,8 +12,6 @@ use serde::Serialize;
 use super::place::PlaceArgs;
 use super::report::{OutputArgs, thousands};
 use super::{compact, progress, to_the_end, vacuum};
-use crate::failure::Failure;
-use crate::{clock, output};
 
 /// Arguments of `rollup stats`.
 #[derive(Debug, Args)]

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::{clock, output};
 use cloudping_batch_rollup::{Vacuum, VacuumOptions, VacuumReport};
 use serde_json::json;
 
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::{progress, to_the_end};
-use crate::failure::Failure;
-use crate::{clock, output};
 
 /// Readers and writers need what they began with for so long at most.
 const LEAST: Duration = Duration::from_secs(3_600);

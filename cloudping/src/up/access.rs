@@ -1,9 +1,8 @@
 //! Who may ask the dashboard and the API how much.
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
 use cloudping_query_service::access::{AccessSettings, Budget, ClientHeader, Proxies};
-
-use crate::failure::Failure;
 
 /// Who may ask how much; docs/access.md says more. `cloudping key` makes keys.
 #[derive(Debug, Args)]

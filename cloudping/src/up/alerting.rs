@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cloudping_agent::failure::Failure;
 use cloudping_query_service::{Alerts, Service};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
@@ -9,7 +10,6 @@ use tokio::task::JoinHandle as Task;
 use super::parts::Parts;
 use super::stores::Stores;
 use crate::alerts::variable;
-use crate::failure::Failure;
 
 /// The rules, if there is a file of them.
 pub fn open(file: Option<&Path>, stores: &Stores) -> Result<Option<Alerts>, Failure> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudping_agent::clock;
 use cloudping_backend_local::LocalLog;
 use cloudping_batch_rollup::{ArchiveOptions, Archiver};
 use cloudping_model::UtcMicros;
@@ -12,7 +13,6 @@ use cloudping_stream_processor::Processor;
 use tokio::sync::watch;
 
 use super::stores::Stores;
-use crate::clock;
 
 /// How long the local log keeps events that the archive and the live store have.
 const LOG_KEPT_US: i64 = 6 * 3_600_000_000;

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudping_agent::clock;
 use cloudping_ports::{EventLog, LiveStore};
 use cloudping_stream_processor::Auditor;
 use tokio::sync::watch;
-
-use crate::clock;
 
 /// How often to look for an hour that is due.
 const EVERY: Duration = Duration::from_secs(300);

@@ -1,12 +1,12 @@
 //! Whose numbers a store holds: the planet's and the world's must never be mixed, since nothing in the tables tells simulated
 //! numbers from real ones. A store is marked at its first use, and refuses the other for ever.
 
+use cloudping_agent::failure::Failure;
+
 use std::io::ErrorKind;
 use std::path::Path;
 
 pub use cloudping_schemas::stored::{PLANET, WORLD};
-
-use crate::failure::Failure;
 
 /// The name of the mark in a data directory.
 pub const FILE: &str = "network";

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
+use cloudping_agent::failure::Failure;
+use cloudping_agent::{clock, output};
 use cloudping_ingest_door::{Door, Limits, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::stores::Stores;
-use crate::failure::Failure;
-use crate::{clock, output};
 
 /// Opens the door at this address, if one is asked for; it closes at `shutdown`, when the requests under way are answered.
 ///

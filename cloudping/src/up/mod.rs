@@ -14,12 +14,10 @@ mod gateways;
 mod ingest;
 pub mod network;
 #[cfg(feature = "aws")]
-mod on_aws;
-pub mod own;
+pub mod on_aws;
 mod parts;
 mod pipeline;
 pub mod plan;
-pub mod selection;
 pub mod sql_doors;
 mod stores;
 mod upkeep;
@@ -27,8 +25,8 @@ mod upkeep;
 use std::net::TcpListener;
 
 use crate::cli::UpArgs;
-use crate::failure::Failure;
 pub use access::AccessArgs;
+use cloudping_agent::failure::Failure;
 use plan::Plan;
 pub use plan::default_data;
 use stores::Stores;

@@ -5,21 +5,18 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cloudping_model::{TargetId, VantageId};
+use cloudping_agent::failure::Failure;
+use cloudping_agent::measured::{self, PRODUCERS, producer_threads, target};
+use cloudping_model::VantageId;
 use cloudping_planet::{Entrance, Options, Place, Planet, World};
 use cloudping_producers::producer::Vantage;
-use cloudping_producers::target_file::TargetFile;
 use cloudping_producers::targets::{Endpoint, Target};
-use cloudping_schemas::catalogue::Catalogue;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use super::gateways::sites;
 use super::plan::{Plan, PlanetPlan};
-use crate::failure::Failure;
 
-/// What the producers' threads are called.
-const PRODUCERS: &str = "producers";
 /// How often the simulated network is asked where its targets are.
 const MOVES_EVERY: Duration = Duration::from_millis(250);
 
@@ -116,20 +113,8 @@ async fn follow_moves(planet: Weak<Planet>, targets: Vec<Target>) {
     }
 }
 
-/// What the world is measured by: the regions that have a host, and the user's own targets.
-///
-/// # Errors
-/// When the host of a region is none.
-pub fn targets(catalogue: &Catalogue, own: &TargetFile) -> Result<Vec<Target>, Failure> {
-    let hosts = catalogue.regions().iter().filter_map(|region| Some((&region.id, region.endpoint.as_ref()?)));
-    let targets = hosts.map(|(id, host)| target(id, Endpoint::parse(host).map_err(Failure::setting)?));
-    let mut targets = targets.collect::<Result<Vec<_>, Failure>>()?;
-    targets.extend(own.targets.iter().cloned());
-    Ok(targets)
-}
-
 fn real(plan: &Plan) -> Result<Network, Failure> {
-    let targets = targets(&plan.catalogue, &plan.own)?;
+    let targets = measured::targets(&plan.catalogue, &plan.own)?;
     let own = plan.own.vantages.iter();
     let mut vantages: Vec<Vantage> =
         own.map(|line| vantage(plan, line.id.clone(), line.source, targets.clone())).collect();
@@ -148,20 +133,8 @@ fn vantage_id(id: &str) -> Result<VantageId, Failure> {
     VantageId::new(id).map_err(Failure::setting)
 }
 
-fn target(id: &str, endpoint: Endpoint) -> Result<Target, Failure> {
-    let id = TargetId::new(id).map_err(Failure::setting)?;
-    Ok(Target::new(id, endpoint))
-}
-
 fn missing(id: &str) -> Failure {
     Failure::runtime(format!("the planet has no region {id}"))
-}
-
-/// Producers have threads of their own, so that no query or archive run delays a probe.
-pub fn producer_threads() -> Builder {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name(PRODUCERS).enable_all();
-    builder
 }
 
 /// Threads of this name that live in the planet's network, on that side.

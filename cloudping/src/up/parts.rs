@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::thread::JoinHandle;
 
+use cloudping_agent::failure::Failure;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle as Task;
-
-use crate::failure::Failure;
 
 /// The parts that are at work.
 ///

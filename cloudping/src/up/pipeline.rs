@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use cloudping_agent::failure::Failure;
+use cloudping_agent::signals::Signals;
+use cloudping_agent::{clock, output};
 use cloudping_producers::producer;
 use cloudping_producers::spool::{DEFAULT_BYTES, Spool};
 use cloudping_producers::{gaps, measure, sockets, targets};
@@ -29,9 +32,6 @@ use super::plan::Plan;
 use super::sql_doors;
 use super::stores::{Refresh, Stores};
 use super::upkeep::Upkeep;
-use crate::failure::Failure;
-use crate::signals::Signals;
-use crate::{clock, output};
 
 /// How long an orderly end may take beyond the round that is under way.
 const STOP_LIMIT: Duration = Duration::from_secs(20);

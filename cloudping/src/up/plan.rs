@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudping_agent::ask;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::measured::{self, own, selection, within};
 use cloudping_model::VantageId;
 use cloudping_planet::scenario::Scenario;
 use cloudping_producers::target_file::TargetFile;
@@ -14,22 +17,16 @@ use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::tables::Origin;
 use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 
+use super::claim;
 use super::gateways::sites::{self, Site};
-use super::selection;
 use super::sql_doors::SqlDoorArgs;
-use super::{claim, own};
-use crate::ask;
 use crate::cli::{AwsArgs, UpArgs};
-use crate::failure::Failure;
 
 /// The planet's weather when no scenario is given: a little jitter and loss everywhere, so that it resembles a network.
 const CALM_WEATHER: &str = "[defaults]\njitter_ms = 0.3\nloss = 0.0005\n";
 
 /// This machine's name as a vantage point, unless it is given another.
 const DEFAULT_VANTAGE: &str = "local";
-
-/// The longest interval: an event spans ten minutes at most, the last probe's wait included.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(540);
 
 /// What everything is kept on.
 #[derive(Debug)]
@@ -100,7 +97,7 @@ impl Plan {
         let most_lateness = Duration::from_micros(MAX_ALLOWED_LATENESS_US.unsigned_abs());
         let default_interval = Duration::from_secs(if args.planet { 1 } else { 10 });
         let interval = args.interval.unwrap_or(default_interval);
-        pace(interval, args.timeout)?;
+        measured::pace(interval, args.timeout)?;
         // The live store fills the newest 75 minutes of what the archive answers: it must not fall further behind.
         within("--archive-every", args.archive_every, Duration::from_secs(1), Duration::from_secs(600))?;
         within("--allowed-lateness", args.allowed_lateness, Duration::ZERO, most_lateness)?;
@@ -187,22 +184,6 @@ fn on_aws(args: &AwsArgs) -> Result<Backend, Failure> {
 #[cfg(not(feature = "aws"))]
 fn on_aws(_: &AwsArgs) -> Result<Backend, Failure> {
     Err(crate::failure::built_without_aws())
-}
-
-/// Checks the time of a round and the patience of a probe.
-///
-/// # Errors
-/// When one of them is too short or too long.
-pub fn pace(interval: Duration, timeout: Duration) -> Result<(), Failure> {
-    within("--interval", interval, Duration::from_millis(100), LONGEST_INTERVAL)?;
-    within("--timeout", timeout, Duration::from_millis(10), Duration::from_secs(60))
-}
-
-fn within(name: &str, value: Duration, least: Duration, most: Duration) -> Result<(), Failure> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Failure::setting(format!("{name} {value:?}: expected {least:?} to {most:?}")))
 }
 
 fn planet_plan(file: Option<PathBuf>, sites: Vec<Site>) -> Result<PlanetPlan, Failure> {

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use cloudping_agent::failure::Failure;
 use cloudping_query_service::Service;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-use crate::failure::Failure;
 
 /// Which of them are open.
 #[derive(Debug, Default, Args)]
@@ -81,7 +80,7 @@ async fn postgres(
     let keeper = std::sync::Arc::new(service.gate());
     let door = Door::new(service.clone(), keeper, settings).map_err(Failure::runtime)?;
     let (listener, address) = listen(address, "--postgres").await?;
-    crate::output::print(format_args!("taking PostgreSQL clients at {address}"))?;
+    cloudping_agent::output::print(format_args!("taking PostgreSQL clients at {address}"))?;
     Ok(tokio::spawn(serve(listener, door, closed(shutdown))))
 }
 
@@ -106,7 +105,7 @@ async fn flight(
     let settings = Settings { tls: args.tls(), ..Settings::default() };
     let keeper = std::sync::Arc::new(service.gate());
     let (listener, address) = listen(address, "--flight").await?;
-    crate::output::print(format_args!("taking Arrow Flight SQL clients at {address}"))?;
+    cloudping_agent::output::print(format_args!("taking Arrow Flight SQL clients at {address}"))?;
     let service = service.clone();
     Ok(tokio::spawn(async move {
         if let Err(error) = serve(listener, service, keeper, settings, closed(shutdown)).await {

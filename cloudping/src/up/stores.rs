@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::Tables;
 use cloudping_ports::{EventLog, LiveStore, Notifier};
@@ -13,8 +15,6 @@ use tokio::sync::watch;
 
 use super::claim;
 use super::plan::{Backend, Plan};
-use crate::clock;
-use crate::failure::Failure;
 
 /// The live view of the embedded store is read at most this often, and at least once a second.
 const LOCAL_PAUSE: Duration = Duration::from_millis(100);

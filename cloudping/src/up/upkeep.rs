@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use cloudping_agent::clock;
 use cloudping_batch_rollup::schedule::{Ended, Schedule, Step};
 use cloudping_batch_rollup::{CompactOptions, Compactor, Regions, Rollup, Tables, Vacuum, VacuumOptions};
 use cloudping_model::UtcMicros;
 use cloudping_schemas::catalogue::Catalogue;
 use tokio::sync::watch;
-
-use crate::clock;
 
 /// How long a step that is under way at the end may go on. It may be dropped at any point, but what it has done so far would be done again.
 const LAST_STEP: Duration = Duration::from_secs(3);

@@ -1,8 +1,9 @@
-//! What the single binary weighs, and how long it takes to start: to say its version, to be an agent that measures, to be a server that
+//! What the programs weigh, and how long they take to start: to say their version, to be an agent that measures, to be a server that
 //! answers.
 //!
-//! The binary is the static one of `cargo xtask package --static`; `cargo xtask bench start` makes it. Another, such as one linked with glibc,
-//! is measured where CLOUDPING_BENCH_BINARY names it.
+//! The first is the agent's static program of `cargo xtask package --static`; `cargo xtask bench start` makes it, unless
+//! CLOUDPING_BENCH_BINARY names another. The whole cloudping is measured too where CLOUDPING_BENCH_WHOLE names it, such as the one of
+//! `cargo xtask package --static --whole`.
 
 use std::error::Error;
 use std::fs;
@@ -32,7 +33,8 @@ fn main() -> Result<()> {
     let binary = binary.ok_or("CLOUDPING_BENCH_BINARY is missing, expected the binary to measure")?;
     let folder = std::env::temp_dir().join(format!("cloudping-bench-start-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let outcome = measure(&binary, &folder);
+    let whole = std::env::var_os("CLOUDPING_BENCH_WHOLE").map(PathBuf::from);
+    let outcome = measure(&binary, whole.as_deref(), &folder);
     fs::remove_dir_all(&folder)?;
     let report = outcome?;
     let holds = report.holds();
@@ -40,28 +42,37 @@ fn main() -> Result<()> {
     if holds { Ok(()) } else { Err("a bar does not hold".into()) }
 }
 
-fn measure(binary: &Path, folder: &Path) -> Result<BenchReport> {
+fn measure(binary: &Path, whole: Option<&Path>, folder: &Path) -> Result<BenchReport> {
     let mut report = BenchReport::new("start");
-    report.judged("binary", fs::metadata(binary)?.len() as f64 / 1e6, "MB", Bar::AtMost(MOST_MB));
-    let interpreter = if asks_for_an_interpreter(&fs::read(binary)?) { 1.0 } else { 0.0 };
-    report.judged("dynamic loaders that it asks for", interpreter, "", Bar::AtMost(0.0));
-    for arguments in [&["--version"][..], &["agent", "--help"]] {
-        let times = (0..SHORT).map(|_| whole_run(binary, arguments)).collect::<Result<Vec<_>>>()?;
-        let what = arguments.join(" ");
-        report.judged(format!("{what}: median"), quantile(&times, 0.5), "ms", Bar::AtMost(MOST_START_MS));
-        report.plain(format!("{what}: p95"), quantile(&times, 0.95), "ms");
-    }
+    weigh(&mut report, "agent's program", binary)?;
     let key = folder.join("ingest.key");
     run(binary, &["ingest-key", "new", "--vantage", "bench", "--out", &key.to_string_lossy()])?;
     let agents = (0..LONG).map(|at| agent_measures(binary, &key, &folder.join(format!("agent-{at}"))));
     let (times, memory): (Vec<f64>, Vec<f64>) = agents.collect::<Result<Vec<_>>>()?.into_iter().unzip();
     report.plain("agent until it measures: median", quantile(&times, 0.5), "ms");
     report.plain("agent's peak memory then: median", quantile(&memory, 0.5), "MB");
-    let servers = (0..LONG).map(|at| server_answers(binary, &folder.join(format!("up-{at}"))));
-    let times = servers.collect::<Result<Vec<_>>>()?;
-    report.plain("up until /healthz answers: median", quantile(&times, 0.5), "ms");
+    if let Some(whole) = whole {
+        weigh(&mut report, "whole cloudping", whole)?;
+        let servers = (0..LONG).map(|at| server_answers(whole, &folder.join(format!("up-{at}"))));
+        let times = servers.collect::<Result<Vec<_>>>()?;
+        report.plain("up until /healthz answers: median", quantile(&times, 0.5), "ms");
+    }
     report.note(format!("{SHORT} starts that only say something, {LONG} of each that stay"));
     Ok(report)
+}
+
+/// Size, loader, and the time of a start that only says something.
+fn weigh(report: &mut BenchReport, who: &str, binary: &Path) -> Result<()> {
+    report.judged(who, fs::metadata(binary)?.len() as f64 / 1e6, "MB", Bar::AtMost(MOST_MB));
+    let interpreter = if asks_for_an_interpreter(&fs::read(binary)?) { 1.0 } else { 0.0 };
+    report.judged(format!("{who}: dynamic loaders that it asks for"), interpreter, "", Bar::AtMost(0.0));
+    for arguments in [&["--version"][..], &["agent", "--help"]] {
+        let times = (0..SHORT).map(|_| whole_run(binary, arguments)).collect::<Result<Vec<_>>>()?;
+        let what = format!("{who}: {}", arguments.join(" "));
+        report.judged(format!("{what}: median"), quantile(&times, 0.5), "ms", Bar::AtMost(MOST_START_MS));
+        report.plain(format!("{what}: p95"), quantile(&times, 0.95), "ms");
+    }
+    Ok(())
 }
 
 fn quantile(values: &[f64], q: f64) -> f64 {

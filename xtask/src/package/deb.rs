@@ -38,8 +38,8 @@ const CONFIGURATION: &str = "etc/cloudping/agent.env";
 const FILES: [(&str, &str, u32); 7] = [
     ("packaging/systemd/cloudping-agent.service", "usr/lib/systemd/system/cloudping-agent.service", 0o644),
     ("packaging/systemd/agent.env", CONFIGURATION, 0o644),
-    ("LICENSE", "usr/share/doc/cloudping/copyright", 0o644),
-    ("docs/agent.md", "usr/share/doc/cloudping/agent.md", 0o644),
+    ("LICENSE", "usr/share/doc/cloudping-agent/copyright", 0o644),
+    ("docs/agent.md", "usr/share/doc/cloudping-agent/agent.md", 0o644),
     ("packaging/debian/postinst", "DEBIAN/postinst", 0o755),
     ("packaging/debian/prerm", "DEBIAN/prerm", 0o755),
     ("packaging/debian/postrm", "DEBIAN/postrm", 0o755),
@@ -57,7 +57,7 @@ pub fn arch(rust: &str) -> Result<&'static str> {
     }
 }
 
-/// Writes `cloudping_VERSION_ARCH.deb` into a folder.
+/// Writes `cloudping-agent_VERSION_ARCH.deb` into a folder.
 ///
 /// # Errors
 /// When a file cannot be read or written, and what dpkg-deb says.
@@ -82,7 +82,7 @@ pub fn build(content: &Content<'_>, into: &Path, compression: Compression) -> Re
     write(&tree.join("DEBIAN/conffiles"), &format!("/{CONFIGURATION}\n"))?;
     write(&tree.join("DEBIAN/md5sums"), &sums)?;
     open_folders(&tree)?;
-    let package = into.join(format!("cloudping_{version}_{arch}.deb"));
+    let package = into.join(format!("cloudping-agent_{version}_{arch}.deb"));
     let mut command = Command::new("dpkg-deb");
     command.args([
         "--root-owner-group",

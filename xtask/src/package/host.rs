@@ -1,5 +1,5 @@
-//! `cargo xtask package --static`: what goes to any host. One binary that asks nothing of the system but a kernel, and a Debian package of it
-//! with the agent's service.
+//! `cargo xtask package --static`: what goes to any host. The agent's program, which asks nothing of the system but a kernel, and a Debian
+//! package of it with its service; with `--whole`, all of cloudping as such a program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,39 @@ use crate::shell;
 /// Made for this: see the root `Cargo.toml`.
 const PROFILE: &str = "dist";
 
+/// The agent's own program, as cargo calls it.
+pub const AGENT: &str = "cloudping-agent";
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// What a host needs that measures.
+    Agent,
+    /// All of it, AWS included.
+    Whole,
+}
+
+impl Program {
+    /// What cargo calls the package and its binary.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Agent => AGENT,
+            Self::Whole => "cloudping",
+        }
+    }
+
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Agent => &[],
+            Self::Whole => &["--features", "aws"],
+        }
+    }
+}
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 struct Request<'a> {
+    program: Program,
     /// A binary to pack in place of one that is built.
     binary: Option<&'a str>,
 }
@@ -28,17 +58,18 @@ impl<'a> Request<'a> {
     fn parse(args: &'a [String]) -> Result<Self> {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         match args[..] {
-            ["--static"] => Ok(Self { binary: None }),
-            ["--static", "--binary", file] => Ok(Self { binary: Some(file) }),
+            ["--static"] => Ok(Self { program: Program::Agent, binary: None }),
+            ["--static", "--whole"] => Ok(Self { program: Program::Whole, binary: None }),
+            ["--static", "--binary", file] => Ok(Self { program: Program::Agent, binary: Some(file) }),
             _ => Err(Failure::usage(format!(
-                "package: unexpected `{}`, expected --static or --static --binary FILE",
+                "package: unexpected `{}`, expected --static, --static --whole or --static --binary FILE",
                 args.join(" ")
             ))),
         }
     }
 }
 
-/// Builds the static binary for this machine's processor, unless `args` name one, and packs it.
+/// Builds a static program for this machine's processor, unless `args` name one; the agent's is packed.
 ///
 /// # Errors
 /// A wrong command line; when a tool or target is missing, with how to install it; and what the build says.
@@ -47,20 +78,23 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     let arch = std::env::consts::ARCH;
     let binary = match request.binary {
         Some(file) => PathBuf::from(file),
-        None => build(project, arch)?,
+        None => build(project, request.program, arch)?,
     };
     let folder = folder(project);
     fs::create_dir_all(&folder).map_err(|error| Failure::io(folder.display(), &error))?;
-    let copy = folder.join(format!("cloudping-{arch}-linux"));
+    let copy = folder.join(format!("{}-{arch}-linux", request.program.name()));
     fs::copy(&binary, &copy).map_err(|error| Failure::io(binary.display(), &error))?;
-    let content = Content { root: &project.root, binary: &copy, version: version(&copy)?, arch: deb::arch(arch)? };
-    let package = deb::build(&content, &folder, Compression::Xz)?;
-    println!("{:<32}{:>12}  sha-256", "file", "size");
-    for path in [&copy, &package] {
-        let bytes = read(path)?;
+    let mut made = vec![copy.clone()];
+    if request.program == Program::Agent {
+        let content = Content { root: &project.root, binary: &copy, version: version(&copy)?, arch: deb::arch(arch)? };
+        made.push(deb::build(&content, &folder, Compression::Xz)?);
+    }
+    println!("{:<36}{:>12}  sha-256", "file", "size");
+    for path in made {
+        let bytes = read(&path)?;
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        println!("{name:<32}{:>12}  {digest}", mebibytes(bytes.len()));
+        println!("{name:<36}{:>12}  {digest}", mebibytes(bytes.len()));
     }
     println!("they are in {}", folder.display());
     Ok(())
@@ -78,19 +112,21 @@ pub fn version(binary: &Path) -> Result<String> {
     })
 }
 
-/// Builds the static binary for a processor.
+/// Builds a static program for a processor.
 ///
 /// # Errors
 /// As [`run`].
-pub fn build(project: &Project, arch: &str) -> Result<PathBuf> {
+pub fn build(project: &Project, program: Program, arch: &str) -> Result<PathBuf> {
     let target = format!("{arch}-unknown-linux-musl");
     require_musl(&target)?;
-    dashboard::ensure_built(project)?;
+    if program == Program::Whole {
+        dashboard::ensure_built(project)?;
+    }
     let mut cargo = project.cargo();
     cargo.args(["build", "--profile", PROFILE, "--target", &target]);
-    cargo.args(["--package", "cloudping", "--bin", "cloudping", "--features", "aws"]);
-    shell::run("building the static binary", &mut cargo)?;
-    Ok(project.target.join(&target).join(PROFILE).join("cloudping"))
+    cargo.args(["--package", program.name(), "--bin", program.name()]).args(program.features());
+    shell::run("building the static program", &mut cargo)?;
+    Ok(project.target.join(&target).join(PROFILE).join(program.name()))
 }
 
 fn require_musl(target: &str) -> Result<()> {
@@ -101,7 +137,7 @@ fn require_musl(target: &str) -> Result<()> {
         )));
     }
     if !shell::is_present("musl-gcc") {
-        shell::apt_install(&["musl-tools"], "the static binary has parts in C")?;
+        shell::apt_install(&["musl-tools"], "the static program has parts in C")?;
     }
     Ok(())
 }
@@ -113,9 +149,13 @@ mod tests {
     #[test]
     fn the_command_line() {
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(Request::parse(&words("--static")).expect("valid"), Request { binary: None });
-        let given = words("--static --binary /b");
-        assert_eq!(Request::parse(&given).expect("valid"), Request { binary: Some("/b") });
+        let parsed = |line: &str| {
+            let words = words(line);
+            Request::parse(&words).map(|Request { program, binary }| (program, binary.map(str::to_owned)))
+        };
+        assert_eq!(parsed("--static").expect("valid"), (Program::Agent, None));
+        assert_eq!(parsed("--static --whole").expect("valid"), (Program::Whole, None));
+        assert_eq!(parsed("--static --binary /b").expect("valid"), (Program::Agent, Some("/b".to_owned())));
         for line in ["--static producer", "--static --binary", "--static --arch arm64"] {
             let failure = Request::parse(&words(line)).expect_err("not a command line");
             assert!(failure.to_string().contains(line), "{failure}");

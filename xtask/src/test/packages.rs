@@ -1,4 +1,4 @@
-//! The Debian package, around a debug build: what is in it, whether it can be installed and removed, and what systemd says of the service.
+//! The agent's Debian package, around a debug build: what is in it, whether it can be installed and removed, and what systemd says of the service.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,8 @@ use std::process::Command;
 use super::FEATURES;
 use crate::failure::{Failure, Result};
 use crate::package::deb::{self, Compression, Content};
-use crate::package::{folder, host};
+use crate::package::folder;
+use crate::package::host::{self, AGENT};
 use crate::project::Project;
 use crate::shell;
 
@@ -16,8 +17,8 @@ const CONTENTS: [(&str, &str); 5] = [
     ("-rwxr-xr-x root/root", "./usr/bin/cloudping"),
     ("-rw-r--r-- root/root", "./etc/cloudping/agent.env"),
     ("-rw-r--r-- root/root", "./usr/lib/systemd/system/cloudping-agent.service"),
-    ("-rw-r--r-- root/root", "./usr/share/doc/cloudping/copyright"),
-    ("-rw-r--r-- root/root", "./usr/share/doc/cloudping/agent.md"),
+    ("-rw-r--r-- root/root", "./usr/share/doc/cloudping-agent/copyright"),
+    ("-rw-r--r-- root/root", "./usr/share/doc/cloudping-agent/agent.md"),
 ];
 const UNIT: &str = "cloudping-agent.service";
 /// How exposed the service may be by systemd's measure, in tenths: 100 is a service without any hardening.
@@ -61,10 +62,10 @@ pub fn run(project: &Project) -> Result<Vec<String>> {
 /// The binary that the tests have built, without its symbols.
 fn debug_binary(project: &Project, into: &Path) -> Result<PathBuf> {
     let mut cargo = project.cargo();
-    cargo.args(["build", "--workspace"]).args(FEATURES).args(["--bin", "cloudping"]);
+    cargo.args(["build", "--workspace"]).args(FEATURES).args(["--bin", AGENT]);
     shell::run("building the binary", &mut cargo)?;
-    let binary = into.join("cloudping");
-    let built = project.target.join("debug/cloudping");
+    let binary = into.join(AGENT);
+    let built = project.target.join("debug").join(AGENT);
     shell::run("stripping it", Command::new("strip").arg("-o").args([&binary, &built]))?;
     Ok(binary)
 }
@@ -128,7 +129,7 @@ fn check_unit(root: &Path) -> Result<()> {
 fn remove(root: &Path) -> Result<()> {
     let key = root.join("etc/cloudping/ingest.key");
     write(&key, "a key\n")?;
-    shell::run("removing it", dpkg(root).args(["--purge", "cloudping"]))?;
+    shell::run("removing it", dpkg(root).args(["--purge", "cloudping-agent"]))?;
     for gone in ["usr/bin/cloudping", "etc/cloudping/agent.env", "usr/lib/systemd/system/cloudping-agent.service"] {
         if root.join(gone).exists() {
             return Err(Failure::new(format!("{gone} is still there after the package was purged")));

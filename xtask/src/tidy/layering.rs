@@ -31,6 +31,23 @@ const BEHIND_THE_FEATURE: &[&str] =
 /// The binary that must be without it.
 const BINARY: &str = "cloudping";
 
+/// What a program is built from by default, whoever brings it, has none of `never`.
+struct Build {
+    package: &'static str,
+    folder: &'static str,
+    never: &'static [&'static str],
+}
+
+const BUILDS: [Build; 2] = [
+    Build { package: BINARY, folder: "cloudping", never: BEHIND_THE_FEATURE },
+    // It goes to any host, by slow lines too.
+    Build {
+        package: "cloudping-agent",
+        folder: "agent",
+        never: &["arrow-array", "aws-*", "datafusion*", "deltalake*", "lambda*", "parquet*", "cloudping-query-service"],
+    },
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kinds {
     /// Ordinary, build and dev-dependencies.
@@ -95,7 +112,9 @@ pub fn check(project: &Project) -> Result<Vec<Violation>> {
             });
         }
     }
-    violations.extend(in_the_default_build(project)?);
+    for build in &BUILDS {
+        violations.extend(brought(build, &tree(project, build.package)?));
+    }
     violations.extend(tdigest_feature(&read(&project.root.join("Cargo.lock"), "Cargo.lock")?)?);
     Ok(violations)
 }
@@ -126,22 +145,23 @@ fn broken<'a>(package: &'a Package, ours: &[&str]) -> Vec<(&'a Dependency, &'sta
     found
 }
 
-/// The SDK among all that the binary is built from by default: whoever brings it.
-fn in_the_default_build(project: &Project) -> Result<Vec<Violation>> {
+/// All that a package is built from by default, one a line.
+fn tree(project: &Project, package: &str) -> Result<String> {
     let mut tree = project.cargo();
-    tree.args(["tree", "--package", BINARY, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
-    Ok(brought(&shell::capture(&mut tree)?))
+    tree.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    shell::capture(&mut tree)
 }
 
-/// In a list of packages, one a line, each once.
-fn brought(tree: &str) -> Vec<Violation> {
+/// What a tree has and must not, each once.
+fn brought(build: &Build, tree: &str) -> Vec<Violation> {
+    let Build { package, folder, never } = build;
     let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let banned = names.into_iter().filter(|name| BEHIND_THE_FEATURE.iter().any(|pattern| matches(pattern, name)));
+    let banned = names.into_iter().filter(|name| never.iter().any(|pattern| matches(pattern, name)));
     let violation = |name| Violation {
-        path: format!("{BINARY}/Cargo.toml"),
+        path: format!("{folder}/Cargo.toml"),
         line: 1,
-        what: format!("{name} is in {BINARY}'s default build"),
-        expected: format!("none of it (`cargo tree --package {BINARY} --invert {name}` shows who brings it)"),
+        what: format!("{name} is in {package}'s default build"),
+        expected: format!("none of it (`cargo tree --package {package} --invert {name}` shows who brings it)"),
     };
     banned.map(violation).collect()
 }
@@ -270,9 +290,12 @@ mod tests {
     #[test]
     fn the_sdk_in_the_default_build_is_named_once() {
         let tree = "cloudping v0.1.0 (/work/cloudping)\naws-lc-rs v1.0.0\naws-sdk-s3 v1.1.0\n\naws-sdk-s3 v1.1.0 (*)\n";
-        let found = brought(tree);
+        let found = brought(&BUILDS[0], tree);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].what, "aws-sdk-s3 is in cloudping's default build");
+        let tree = "cloudping-agent v0.1.0 (/work/agent)\narrow-schema v59.3.0\ndatafusion-expr v55.2.0\n";
+        let found = brought(&BUILDS[1], tree);
+        assert_eq!((found.len(), found[0].path.as_str()), (1, "agent/Cargo.toml"));
     }
 
     #[test]

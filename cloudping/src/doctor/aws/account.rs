@@ -7,8 +7,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_credential_types::provider::ProvideCredentials;
+use cloudping_agent::checks::finding::Finding;
 
-use super::super::finding::Finding;
 use super::refusal::{Answer, Refusal};
 use crate::aws::Clients;
 
@@ -129,9 +129,9 @@ fn whose(identity: &Answer<String>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::finding::Status;
     use super::super::refusal::{Kind, refusal};
     use super::*;
+    use cloudping_agent::checks::finding::Status;
 
     fn facts() -> AccountFacts {
         AccountFacts {

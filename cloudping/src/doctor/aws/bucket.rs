@@ -3,8 +3,8 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
+use cloudping_agent::checks::finding::Finding;
 
-use super::super::finding::Finding;
 use super::permission::Arns;
 use super::refusal::{Answer, Call, Kind, Refusal, Tried};
 use crate::aws::{Clients, Places};
@@ -200,9 +200,9 @@ fn judge_closed(bucket: &str, closed: &Answer<bool>, call: Call<'_>) -> Finding 
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::finding::Status;
     use super::super::refusal::{arns, refusal};
     use super::*;
+    use cloudping_agent::checks::finding::Status;
 
     fn places() -> Places {
         let name = str::to_owned;

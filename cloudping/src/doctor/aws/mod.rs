@@ -7,9 +7,9 @@ mod refusal;
 mod stream;
 mod table;
 
-use super::clock;
-use super::finding::Finding;
 use crate::aws::{Clients, Places};
+use cloudping_agent::checks::clock;
+use cloudping_agent::checks::finding::Finding;
 use permission::Arns;
 
 /// Checks everything; writes only if `write`.

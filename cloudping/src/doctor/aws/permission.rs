@@ -1,7 +1,8 @@
 //! What cloudping asks of AWS, call by call: on what, and by which of its parts for what. From a refused call it makes the permission that is
 //! missing.
 
-use super::super::finding::{Permission, Statement};
+use cloudping_agent::checks::finding::{Permission, Statement};
+
 use crate::aws::Places;
 
 /// What a permission is given on.

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use cloudping_agent::checks::finding::Finding;
 
-use super::super::finding::Finding;
 use super::permission::{Arns, missing};
 use crate::aws::told;
 
@@ -175,8 +175,8 @@ pub fn refusal(kind: Kind) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::finding::Status;
     use super::*;
+    use cloudping_agent::checks::finding::Status;
 
     #[test]
     fn a_kind_is_told_by_code_and_else_by_status() {

@@ -7,15 +7,15 @@ use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_kinesis::error::BoxError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{ShardIteratorType, StreamStatus};
+use cloudping_agent::checks::clock::Offset;
+use cloudping_agent::checks::finding::Finding;
+use cloudping_agent::clock;
 use cloudping_model::{Family, Level, Protocol, RouteChange, TargetId, UtcMicros, VantageId};
 use cloudping_schemas::event;
 
-use super::super::clock::Offset;
-use super::super::finding::Finding;
 use super::permission::Arns;
 use super::refusal::{Answer, Call, Kind, Refusal, Tried};
 use crate::aws::{Clients, Places};
-use crate::clock;
 
 /// Kinesis' least, and what the log of a stopped processor should be kept for, hours.
 const LEAST_HOURS: i32 = 24;
@@ -236,9 +236,9 @@ fn judge_reading<'a>(facts: &StreamFacts, call: impl Fn(&'static str, &'static s
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::finding::Status;
     use super::super::refusal::{Kind, arns, refusal};
     use super::*;
+    use cloudping_agent::checks::finding::Status;
 
     fn facts() -> StreamFacts {
         StreamFacts {

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, KeyType, PointInTimeRecoveryStatus, Put, TableDescription, TableStatus,
     TimeToLiveStatus, TransactWriteItem,
 };
+use cloudping_agent::checks::finding::Finding;
 
-use super::super::finding::Finding;
 use super::permission::Arns;
 use super::refusal::{Answer, Call, Refusal, Tried};
 use crate::aws::{Clients, Places};
@@ -216,9 +216,9 @@ fn optional(call: Call<'_>, refusal: &Refusal) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::finding::Status;
     use super::super::refusal::{Kind, arns, refusal};
     use super::*;
+    use cloudping_agent::checks::finding::Status;
 
     fn well() -> Description {
         Description { usable: true, status: "ACTIVE".to_owned(), keys: true, items: 7 }

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
+use cloudping_agent::output;
 use serde::Serialize;
-
-use crate::output;
 
 /// The packets of one test, and what the replies said of them.
 #[derive(Debug)]

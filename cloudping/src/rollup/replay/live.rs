@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_batch_rollup::hours::date_of;
 use cloudping_batch_rollup::replay::SampleRounds;
 use cloudping_batch_rollup::{Archiver, Progress, Tables};
@@ -18,8 +20,6 @@ use futures::TryStreamExt;
 
 use super::ReplayReport;
 use super::feed::Feed;
-use crate::clock;
-use crate::failure::Failure;
 
 /// The shard that rounds out of the table come from: no log has one of this name.
 const SHARD: &str = "replay";

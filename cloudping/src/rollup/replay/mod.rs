@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_backend_local::{LocalLog, LocalStore};
 use cloudping_batch_rollup::replay::recompute_rollups;
 use cloudping_batch_rollup::{Progress, Rollup, Tables};
@@ -22,8 +24,6 @@ use cloudping_stream_processor::MAX_ALLOWED_LATENESS_US;
 use super::place::PlaceArgs;
 use super::report::OutputArgs;
 use super::{progress, to_the_end};
-use crate::clock;
-use crate::failure::Failure;
 use crate::up::{claim, default_data};
 use live::Source;
 use since::Since;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use cloudping_agent::failure::Failure;
 use cloudping_backend_aws::{DynamoStore, KinesisLog, create_table_if_absent};
 use cloudping_batch_rollup::{Progress, Tables};
-use cloudping_ports::{Key, LiveStore};
 use cloudping_schemas::stored::{NetworkMark, keys};
 
 use super::live::{self, Source};
 use super::{From, ReplayArgs, ReplayReport, micros, network, origins, since};
 use crate::aws::Clients;
-use crate::failure::Failure;
+use crate::up::on_aws;
 
 /// What it works on.
 pub struct Names<'a> {
@@ -34,9 +34,10 @@ pub async fn replay(
         return Err(Failure::setting(format!("--into {new_name}: expected another table than --table")));
     }
     let clients = Clients::from_settings().await;
-    let log = Arc::new(KinesisLog::new(clients.kinesis, stream));
     let old = DynamoStore::new(clients.dynamodb.clone(), old_name);
-    of_this_network(&old, old_name, network(args)).await?;
+    let mine = NetworkMark { network: network(args).to_owned(), stream: on_aws::stream_arn(&clients, stream).await? };
+    on_aws::mark::is_ours(&old, old_name, &mine).await?;
+    let log = Arc::new(KinesisLog::new(clients.kinesis, stream));
     let source = match args.from {
         From::Log => Source::log(log, since(args)),
         From::Samples => {
@@ -62,17 +63,6 @@ pub async fn replay(
         )));
     }
     Ok(report)
-}
-
-async fn of_this_network(old: &DynamoStore, name: &str, mine: &str) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::setting(format!("--table {name}: {error}"));
-    let stored = old.get(&Key::new(keys::NETWORK, keys::NETWORK)).await.map_err(|error| failed(&error))?;
-    let Some(stored) = stored else { return Ok(()) };
-    let mark: NetworkMark = serde_json::from_slice(&stored.value).map_err(|error| failed(&error))?;
-    if mark.network == mine {
-        return Ok(());
-    }
-    Err(failed(&format!("it holds measurements of the {}, not of the {mine}; see --planet", mark.network)))
 }
 
 /// One that a replay was cut off in cannot be gone on with: rounds of hours that are folded would count as late.

@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use cloudping_agent::failure::Failure;
 use cloudping_backend_local::LocalStore;
-
-use crate::failure::Failure;
 
 /// The folder in a data directory in which its next live store is made.
 const FOLDER: &str = "replay";

@@ -10,13 +10,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::serve::ListenerExt;
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_packet_counter::answer;
 use cloudping_schemas::gateway::Batch;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpListener;
 
-use crate::clock;
-use crate::failure::Failure;
 use crate::up::network::Threads;
 
 /// Where a counter is in its region.

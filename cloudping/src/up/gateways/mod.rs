@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use cloudping_agent::failure::Failure;
+use cloudping_agent::{clock, output};
 use cloudping_planet::{Entrance, Planet};
 use cloudping_query_service::gateways::GatewaySource;
 use cloudping_schemas::api::GatewaySeen;
@@ -27,8 +29,6 @@ use tokio::task::JoinHandle;
 
 use super::network::{Network, Threads, inside};
 use super::plan::Plan;
-use crate::failure::Failure;
-use crate::{clock, output};
 use paths::Paths;
 use sites::Site;
 

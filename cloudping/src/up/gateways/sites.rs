@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
+use cloudping_agent::failure::Failure;
 use cloudping_planet::Place;
 use cloudping_schemas::catalogue::{Catalogue, Region};
-
-use crate::failure::Failure;
 
 /// Regions that are taken where they are there: far apart, and on three continents.
 const PREFERRED: [&str; 3] = ["eu-west-1", "us-east-1", "ap-southeast-1"];

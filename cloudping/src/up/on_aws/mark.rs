@@ -6,11 +6,11 @@
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use cloudping_agent::failure::Failure;
 use cloudping_ports::{Change, CommitError, Expect, Key, LiveStore, Write};
 use cloudping_schemas::stored::{NetworkMark, WORLD, keys};
 
 use crate::aws::{Clients, Places};
-use crate::failure::Failure;
 
 /// How often a mark is looked at again when another process makes it at the same time.
 const TRIES: u32 = 3;
@@ -77,6 +77,20 @@ pub async fn table(store: &dyn LiveStore, places: &Places, mine: &NetworkMark) -
         }
     }
     Err(cannot(&"its mark comes and goes"))
+}
+
+/// Checks that what the table holds is ours, and marks nothing. One that was never marked holds the world's, of whichever stream.
+///
+/// # Errors
+/// When it is another's, or cannot be read.
+pub async fn is_ours(store: &dyn LiveStore, table: &str, mine: &NetworkMark) -> Result<(), Failure> {
+    let place = format!("table {table}");
+    let found = store.get(&Key::new(keys::NETWORK, keys::NETWORK)).await;
+    let found = found.map_err(|error| Failure::setting(format!("{place}: {error}")))?;
+    match judge(mine, found.as_ref().map(|item| &item.value[..]), true, &place, "with --table, --stream or --planet") {
+        Verdict::Ours | Verdict::Free => Ok(()),
+        Verdict::Refused(reason) => Err(Failure::setting(reason)),
+    }
 }
 
 /// Marks the folder in the bucket, or checks that it is marked so.

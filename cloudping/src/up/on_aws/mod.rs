@@ -1,11 +1,13 @@
 //! The stores on AWS.
 
-mod mark;
+pub mod mark;
 mod outside;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudping_agent::clock;
+use cloudping_agent::failure::Failure;
 use cloudping_backend_aws::{
     DynamoStore, KinesisLog, SnsTopics, create_bucket_if_absent, create_stream_if_absent, create_table_if_absent,
     s3_objects,
@@ -19,8 +21,6 @@ use super::claim;
 use super::plan::Plan;
 use super::stores::{ArchivePlace, Refresh, Stores};
 use crate::aws::{Clients, Places, told};
-use crate::clock;
-use crate::failure::Failure;
 use outside::Outside;
 
 /// Each reading of the live store is paid for, once a vantage point.
@@ -40,7 +40,7 @@ pub async fn open(plan: &Plan, places: &Places) -> Result<Stores, Failure> {
     if plan.create {
         create(&clients, places).await?;
     }
-    let stream = stream_arn(&clients, places).await?;
+    let stream = stream_arn(&clients, &places.stream).await?;
     table_is_there(&clients, places).await?;
     bucket_is_there(&clients, places).await?;
     let store = Arc::new(DynamoStore::new(clients.dynamodb.clone(), &places.table).with_expiry(keys::expires_at));
@@ -82,11 +82,15 @@ async fn create(clients: &Clients, places: &Places) -> Result<(), Failure> {
     create_bucket_if_absent(&clients.s3, bucket).await.map_err(|error| cannot("bucket", bucket, &error))
 }
 
-async fn stream_arn(clients: &Clients, places: &Places) -> Result<String, Failure> {
-    let asked = clients.kinesis.describe_stream_summary().stream_name(&places.stream).send().await;
-    let answer = asked.map_err(|error| absent("Kinesis stream", &places.stream, &told(&error)))?;
+/// What a mark calls the stream.
+///
+/// # Errors
+/// When it is not there, or may not be looked at.
+pub async fn stream_arn(clients: &Clients, stream: &str) -> Result<String, Failure> {
+    let asked = clients.kinesis.describe_stream_summary().stream_name(stream).send().await;
+    let answer = asked.map_err(|error| absent("Kinesis stream", stream, &told(&error)))?;
     let summary = answer.stream_description_summary;
-    summary.map(|summary| summary.stream_arn).ok_or_else(|| absent("Kinesis stream", &places.stream, "no description"))
+    summary.map(|summary| summary.stream_arn).ok_or_else(|| absent("Kinesis stream", stream, "no description"))
 }
 
 async fn table_is_there(clients: &Clients, places: &Places) -> Result<(), Failure> {

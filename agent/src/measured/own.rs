@@ -40,13 +40,15 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        what: TargetArgs,
+    }
 
     fn own(arguments: &[&str]) -> Result<Vec<String>, String> {
-        let Command::Up(args) = Cli::try_parse_from([&["cloudping", "up"], arguments].concat()).unwrap().command else {
-            unreachable!("the command is up");
-        };
-        let own = read(&args.what, &Catalogue::built_in().unwrap()).map_err(|failure| failure.to_string())?;
+        let line = Line::try_parse_from([&["cloudping"], arguments].concat()).unwrap();
+        let own = read(&line.what, &Catalogue::built_in().unwrap()).map_err(|failure| failure.to_string())?;
         Ok(own.targets.iter().map(|target| target.id().to_string()).collect())
     }
 

@@ -11,7 +11,7 @@ use cloudping_schemas::ingest::Fingerprint;
 use super::AgentArgs;
 use crate::clock;
 use crate::failure::Failure;
-use crate::up::{network, own, plan, selection};
+use crate::measured::{self, own, selection};
 
 /// What may be told of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Plan {
     /// Checks the arguments, and reads the key.
     pub fn new(args: AgentArgs) -> Result<Self, Failure> {
         let AgentArgs { join, key_file, ca_file, spool, spool_mib, what, interval, timeout, .. } = args;
-        plan::pace(interval, timeout)?;
+        measured::pace(interval, timeout)?;
         let key = read_key(&key_file, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref().map(Path::new))?;
         let facts = KeyFacts { vantage: key.vantage().clone(), fingerprint: key.fingerprint() };
         let door =
@@ -53,7 +53,7 @@ impl Plan {
         let catalogue = selection::catalogue(&what, false)?;
         let own = own::read(&what, &catalogue)?;
         let source = source(&own.vantages, &facts.vantage)?;
-        let mut targets = network::targets(&catalogue, &own)?;
+        let mut targets = measured::targets(&catalogue, &own)?;
         // A region is not measured from itself.
         targets.retain(|target| target.id().as_str() != facts.vantage.as_str());
         let vantage = Vantage { id: facts.vantage.clone(), source, targets, interval, spread: None, timeout };

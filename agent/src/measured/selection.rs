@@ -1,4 +1,4 @@
-//! Which regions of the catalogue `up` runs with.
+//! Which regions of the catalogue are measured.
 
 use cloudping_schemas::catalogue::{Catalogue, EndpointSetting, Region, Status};
 

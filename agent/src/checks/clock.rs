@@ -10,7 +10,10 @@ use super::finding::Finding;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discipline {
     /// A time service keeps it, within this many µs by its own estimate.
-    Kept { error_us: i64 },
+    Kept {
+        /// The estimate, µs.
+        error_us: i64,
+    },
     /// Nobody does.
     Free,
     /// The kernel does not say.

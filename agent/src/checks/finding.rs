@@ -108,7 +108,6 @@ impl Finding {
     }
 
     /// It will not work for want of a permission.
-    #[cfg(feature = "aws")]
     pub fn denied(check: &'static str, found: impl Into<String>, permission: Permission) -> Self {
         let Permission { action, resource, purpose, .. } = &permission;
         let next = match &permission.statement {
@@ -119,7 +118,6 @@ impl Finding {
     }
 
     /// The same, where the work goes on all the same.
-    #[cfg(feature = "aws")]
     pub fn lenient(self) -> Self {
         Self { status: Status::Warn, found: format!("not checked: {}", self.found), ..self }
     }

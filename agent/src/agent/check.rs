@@ -7,9 +7,9 @@ use cloudping_ingest_client::DoorError;
 
 use super::door;
 use super::plan::{KeyFacts, Plan};
-use crate::doctor::clock;
-use crate::doctor::finding::{Finding, Report};
-use crate::doctor::{self, DataFacts, kernel, machine};
+use crate::checks::finding::{Finding, Report};
+use crate::checks::folder::{self, FolderFacts};
+use crate::checks::{clock, kernel, prober};
 
 /// How long the door may take to tell its time.
 const CLOCK_LIMIT: Duration = Duration::from_secs(5);
@@ -24,9 +24,9 @@ pub fn report(plan: &Plan) -> Report {
         clock::judge_offset("time", "the door", clock::ask(join, CLOCK_LIMIT, crate::clock::now)),
         clock::judge_discipline(kernel::discipline()),
     ];
-    findings.extend(judge_spool(&doctor::data_facts(spool.clone()), *bytes));
-    findings.push(machine::judge_files(kernel::most_open_files().map_err(|error| error.to_string())));
-    findings.push(machine::judge_probe(doctor::probe_here()));
+    findings.extend(judge_spool(&folder::facts(spool.clone()), *bytes));
+    findings.push(prober::judge_files(kernel::most_open_files().map_err(|error| error.to_string())));
+    findings.push(prober::judge(prober::try_here()));
     findings.push(Finding::ok("targets", format!("{}, each {:?}", vantage.targets.len(), vantage.interval)));
     Report::new(findings)
 }
@@ -39,7 +39,7 @@ fn judge_door(join: &str, answer: Result<(), DoorError>, key: &KeyFacts) -> Find
     }
 }
 
-fn judge_spool(facts: &DataFacts, bytes: u64) -> [Finding; 2] {
+fn judge_spool(facts: &FolderFacts, bytes: u64) -> [Finding; 2] {
     const CHECK: &str = "spool";
     let path = facts.path.display();
     let place = match &facts.writable {
@@ -71,7 +71,7 @@ fn judge_room(path: &Path, free: Result<&u64, &String>, bytes: u64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Status;
+    use crate::checks::finding::Status;
 
     #[test]
     fn a_disk_that_the_spool_could_fill_is_a_warning() {
@@ -87,12 +87,11 @@ mod tests {
 
     #[test]
     fn a_spool_that_cannot_be_written_fails() {
-        let facts = DataFacts {
+        let facts = FolderFacts {
             path: "/s".into(),
             exists: true,
             writable: Err("Permission denied".to_owned()),
             free: Ok(1 << 40),
-            claimed: None,
         };
         let [place, room] = judge_spool(&facts, 1);
         assert_eq!((place.status, room.status), (Status::Fail, Status::Ok));

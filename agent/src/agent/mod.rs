@@ -20,9 +20,9 @@ use tokio::sync::watch;
 
 use crate::cli::{Format, TargetArgs};
 use crate::failure::Failure;
+use crate::measured::producer_threads;
 use crate::output;
 use crate::signals::Signals;
-use crate::up::network::producer_threads;
 use plan::Plan;
 
 /// Arguments of `agent`.
