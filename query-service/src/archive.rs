@@ -127,7 +127,7 @@ impl Archive {
     /// The archive at the settings' address. The tables need not exist yet.
     ///
     /// # Errors
-    /// [`ArchiveError::Address`].
+    /// [`ArchiveError::Address`]; [`ArchiveError::DataFusion`] when the catalogue does not fit the table's columns.
     pub fn new(settings: &Settings) -> Result<Self, ArchiveError> {
         let regions = tables::regions();
         let catalogue = catalogued(&settings.catalogue, &regions).map_err(DataFusionError::from)?;

@@ -37,18 +37,20 @@ pub struct Stored {
     pub days_listed: (UtcMicros, u64),
     /// From when on its days are known; `None` before the first reading.
     pub days_from: Option<UtcMicros>,
+    /// Of older days that could not be read: when that was, and why.
+    pub broken_days: Option<(UtcMicros, Arc<str>)>,
 }
 
 impl Stored {
-    /// Whether older days of the year are still to be read.
+    /// Whether everything has been read that the window is made of.
     #[must_use]
-    pub fn lacks_days(&self, now: UtcMicros) -> bool {
-        !self.has_all_of(Rolling::Year, now)
+    pub fn has_all_of(&self, window: Rolling, now: UtcMicros) -> bool {
+        window.pane() != Pane::Day || self.days_from.is_some_and(|from| from <= window.first_pane(now))
     }
 
-    /// Whether everything has been read that the window is made of.
-    fn has_all_of(&self, window: Rolling, now: UtcMicros) -> bool {
-        window.pane() != Pane::Day || self.days_from.is_some_and(|from| from <= window.first_pane(now))
+    /// Whether days of the window are still to come.
+    fn is_reading(&self, window: Rolling, now: UtcMicros) -> bool {
+        !self.has_all_of(window, now) && self.broken_days.is_none()
     }
 }
 
@@ -117,6 +119,17 @@ impl VantageView {
         })
     }
 
+    /// The start of the first pane that is kept; unknown while days are still to be read.
+    #[must_use]
+    pub fn earliest(&self) -> Option<UtcMicros> {
+        if self.stored.is_reading(Rolling::Year, self.now) {
+            return None;
+        }
+        let panes = &self.stored.panes;
+        let firsts = [&panes.days, &panes.hours, &panes.minutes].map(|panes| panes.keys().next().copied());
+        firsts.into_iter().flatten().min()
+    }
+
     /// The targets that it has measured within the last hours.
     fn targets(&self) -> BTreeSet<&str> {
         let (panes, mut places) = (&self.stored.panes, BTreeSet::new());
@@ -153,6 +166,13 @@ impl Selection {
     }
 }
 
+/// A window has no answers yet: after a start its days may still be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "window {0:?} has no answers yet: the service was started a while ago and still reads what it is made of; ask again later, or for a shorter one"
+)]
+pub struct StillReading(&'static str);
+
 /// All vantage points at one moment.
 #[derive(Debug, Default)]
 pub struct LiveView {
@@ -160,6 +180,8 @@ pub struct LiveView {
     pub now: UtcMicros,
     /// The vantage points.
     pub vantages: BTreeMap<VantageId, Arc<VantageView>>,
+    /// Whether the store gave up before every vantage point was read once.
+    pub partial: bool,
 }
 
 impl LiveView {
@@ -179,7 +201,8 @@ impl LiveView {
     #[must_use]
     pub fn at(&self, now: UtcMicros) -> Self {
         let vantages = self.vantages.iter();
-        Self { now, vantages: vantages.map(|(id, view)| (id.clone(), Arc::new(view.at(now)))).collect() }
+        let vantages = vantages.map(|(id, view)| (id.clone(), Arc::new(view.at(now)))).collect();
+        Self { now, vantages, partial: self.partial }
     }
 
     /// The pairs of a window and protocol, ordered by source and target; of a pair that was measured over both families IPv4.
@@ -203,6 +226,20 @@ impl LiveView {
         let pairs = self.pairs(selection.window, selection.protocol, selection.source.as_deref());
         let wanted = pairs.filter(|(_, key, _)| target.is_none_or(|target| target == key.target.as_str()));
         wanted.map(|(source, key, summary)| cell(source, key, summary, selection.statistic)).collect()
+    }
+
+    /// That no vantage point's days of the window are still to come. What is broken is not waited for.
+    ///
+    /// # Errors
+    /// [`StillReading`].
+    pub fn whole(&self, window: Rolling) -> Result<(), StillReading> {
+        let reading = self.partial || self.vantages.values().any(|view| view.stored.is_reading(window, self.now));
+        if reading { Err(StillReading(window.name())) } else { Ok(()) }
+    }
+
+    /// What could not be read of older days.
+    pub fn broken_days(&self) -> impl Iterator<Item = &str> {
+        self.vantages.values().filter_map(|view| Some(&*view.stored.broken_days.as_ref()?.1))
     }
 
     /// The newest route changes of all vantage points.

@@ -47,6 +47,8 @@ pub struct Refreshed {
     pub view: LiveView,
     /// Items that are not what they should be; their vantage points are shown as they were before.
     pub faults: Vec<String>,
+    /// The store's failure that cut the reading short; what comes after it is shown as it was before.
+    pub cut_short: Option<StoreError>,
 }
 
 /// Why one vantage point could not be read.
@@ -60,13 +62,14 @@ pub(crate) enum ReadError {
     Pane { item: String, source: PaneError },
 }
 
-/// Reads what has changed since `previous`. Windows end at `now`.
+/// Reads what has changed since `previous`. Windows end at `now`. A store that gives up in between keeps nobody from what was read before: a
+/// table of few reads a second may refuse in the middle of each reading.
 ///
 /// # Errors
-/// [`StoreError`] when the store cannot be read.
+/// [`StoreError`] when the heads cannot be read.
 pub async fn read(store: &dyn LiveStore, previous: &LiveView, now: UtcMicros) -> Result<Refreshed, StoreError> {
     let mut vantages = BTreeMap::new();
-    let mut faults = Vec::new();
+    let (mut faults, mut cut_short, mut partial) = (Vec::new(), None, false);
     for (key, item) in store.list(keys::HEADS, keys::ALL).await? {
         let id = match VantageId::new(&key.sort) {
             Ok(id) => id,
@@ -75,22 +78,30 @@ pub async fn read(store: &dyn LiveStore, previous: &LiveView, now: UtcMicros) ->
                 continue;
             }
         };
+        if cut_short.is_some() {
+            partial |= !previous.vantages.contains_key(&id);
+            vantages.extend(previous.vantages.get(&id).map(|before| (id, Arc::new(before.at(now)))));
+            continue;
+        }
         let before = previous.vantages.get(&id).cloned().unwrap_or_default();
         match read_vantage(store, &id, (&key, item), &before, now).await {
             Ok(view) => {
                 vantages.insert(id, Arc::new(view));
             }
-            Err(ReadError::Store(error)) => return Err(error),
-            Err(fault) => {
-                faults.push(fault.to_string());
-                if let Some(before) = previous.vantages.get(&id) {
-                    vantages.insert(id, Arc::new(before.at(now)));
+            Err(error) => {
+                match error {
+                    ReadError::Store(error) => {
+                        partial |= !previous.vantages.contains_key(&id);
+                        cut_short = Some(error);
+                    }
+                    fault => faults.push(fault.to_string()),
                 }
+                vantages.extend(previous.vantages.get(&id).map(|before| (id, Arc::new(before.at(now)))));
             }
         }
     }
-    let view = LiveView { now, vantages };
-    Ok(Refreshed { view, faults })
+    let view = LiveView { now, vantages, partial };
+    Ok(Refreshed { view, faults, cut_short })
 }
 
 async fn read_vantage(
@@ -185,9 +196,9 @@ impl<'a> Reading<'a> {
         let listed = if all { (now, surely(version, head.revised, before)) } else { before.listed };
         let days_listed =
             if all_days { (now, surely(version, head.old_days_revised, before)) } else { before.days_listed };
-        let days_from = Some(self.days_from());
+        let (days_from, broken_days) = (Some(self.days_from()), before.broken_days.clone());
         let (places, changes) = (self.places, Arc::new(changes));
-        Ok(Stored { version, head, places, panes, changes, listed, days_listed, days_from })
+        Ok(Stored { version, head, places, panes, changes, listed, days_listed, days_from, broken_days })
     }
 
     /// From when on days are known after this reading: as before, or at first so many that the shortest window of them is whole.

@@ -20,14 +20,15 @@ use crate::http::{self, Hot, Moment};
 use crate::live_tables::Views;
 use crate::live_view::{LiveView, MAX_AGE_US};
 use crate::metrics::{Metrics, Seen, Statements};
-use crate::refresh::{self, Refreshed, older_days};
+use crate::refresh::older_days::{self, Added};
+use crate::refresh::{self, Refreshed};
 use crate::sql::{SqlDoor, SqlError};
 use crate::text::rfc3339;
 
 /// Without a reading of the live store for this long the service calls itself degraded.
 const REFRESH_OVERDUE_US: i64 = 10_000_000;
-/// How long a refresh goes on beyond what is new, to read days that are still missing.
-const OLDER_DAYS_FOR: Duration = Duration::from_secs(2);
+/// After how long a refresh begins no further piece of the days that are still missing.
+const OLDER_DAYS_FOR: Duration = Duration::from_secs(1);
 
 /// Why a service cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +149,7 @@ impl Service {
     }
 
     /// Reads what has changed in the live store and shows it. Call it after each commit and at least once a second: windows end at `now`.
-    /// Until the whole year has been read it goes on for two seconds beyond that, and windows of which days are missing have no answers.
+    /// Until the whole year has been read it goes on with older days for a second and a piece, and windows that lack some have no answers.
     ///
     /// # Errors
     /// [`StoreError`]; what was shown stays, and `/healthz` says so.
@@ -156,18 +157,23 @@ impl Service {
         let _one_at_a_time = self.0.refreshing.lock().await;
         let previous = Arc::clone(&self.0.view.borrow());
         let reading = refresh::read(self.0.store.as_ref(), &previous, now);
-        let Refreshed { view, mut faults } =
+        let Refreshed { view, faults, cut_short } =
             reading.instrument(tracing::debug_span!("refresh")).await.map_err(|error| self.0.unread(error))?;
         tell(&faults);
-        self.0.show(view, faults.clone());
-        let (view, started, told) = (Arc::clone(&self.0.view.borrow()), Instant::now(), faults.len());
-        let enough = || started.elapsed() >= OLDER_DAYS_FOR;
-        let more = older_days::read(self.0.store.as_ref(), &view, &mut faults, enough);
-        let more = more.instrument(tracing::debug_span!("older days")).await.map_err(|error| self.0.unread(error))?;
-        tell(&faults[told..]);
-        match more {
-            Some(view) => self.0.show(view, faults),
-            None => self.0.status().faults = faults,
+        if let Some(error) = cut_short {
+            self.0.publish(view);
+            return Err(self.0.unread(error));
+        }
+        self.0.show(view, &faults);
+        let (view, started) = (Arc::clone(&self.0.view.borrow()), Instant::now());
+        let older = older_days::read(self.0.store.as_ref(), &view, || started.elapsed() >= OLDER_DAYS_FOR);
+        let Added { view, faults: broken, cut_short } = older.instrument(tracing::debug_span!("older days")).await;
+        tell(&broken);
+        if let Some(error) = cut_short {
+            tracing::warn!(%error, "older days are read on at the next refresh");
+        }
+        if let Some(view) = view {
+            self.0.show(view, &faults);
         }
         Ok(())
     }
@@ -184,8 +190,13 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn show(&self, view: LiveView, faults: Vec<String>) {
+    fn show(&self, view: LiveView, faults: &[String]) {
+        let faults = faults.iter().map(String::as_str).chain(view.broken_days()).map(str::to_owned).collect();
         *self.status() = Status { read_at: Some(view.now), faults };
+        self.publish(view);
+    }
+
+    fn publish(&self, view: LiveView) {
         self.metrics.viewed(&view);
         self.view.send_replace(Arc::new(view));
         self.generation.fetch_add(1, Ordering::Release);

@@ -14,7 +14,7 @@ use cloudping_schemas::catalogue::Catalogue;
 use cloudping_schemas::stored::{AlertPhase, AlertState, keys};
 
 use super::notice::{Told, notices};
-use super::reading::{Measured, Pair};
+use super::reading::{Measured, OfRule, Pair};
 use super::rule::Rule;
 use super::state::{Reading, is_at_rest, step};
 use crate::text::rfc3339;
@@ -25,7 +25,7 @@ const PAIRS_AT_ONCE: usize = 40;
 const FORGOTTEN_US: i64 = 7 * 86_400_000_000;
 
 /// A rule, and what was read for its pairs.
-pub(crate) type Read<'a> = (&'a Rule, BTreeMap<Pair, Measured>);
+pub(crate) type Read<'a> = (&'a Rule, OfRule);
 /// Name of a rule, and pair.
 type Subject = (String, Pair);
 
@@ -72,8 +72,8 @@ impl Keeper {
             }
         }
         let mut telling = false;
-        for (number_of_rule, (rule, measured)) in read.iter().enumerate() {
-            let changed = changes(rule, measured, &kept, now);
+        for (number_of_rule, (rule, read)) in read.iter().enumerate() {
+            let changed = changes(rule, &read.pairs, &kept, now);
             for (number, some) in changed.chunks(PAIRS_AT_ONCE).enumerate() {
                 let told: Vec<Told> = some.iter().filter_map(|changed| changed.told.clone()).collect();
                 let number = number_of_rule * 1_000 + number;
@@ -163,8 +163,8 @@ impl Keeper {
     /// Every alert as it stands, for the API.
     pub(crate) fn shown(&self, read: &[Read<'_>]) -> Vec<Alert> {
         let Some(kept) = &self.kept else { return Vec::new() };
-        let alerts = read.iter().flat_map(|(rule, measured)| {
-            measured.iter().map(move |(pair, measured)| {
+        let alerts = read.iter().flat_map(|(rule, read)| {
+            read.pairs.iter().map(move |(pair, measured)| {
                 let state = kept.get(&(rule.name.clone(), pair.clone())).map(|kept| &kept.state);
                 shown(rule, pair, measured, state)
             })
@@ -191,10 +191,9 @@ fn supplement(
         let of_rule = read.iter_mut().find(|(rule, _)| rule.name == *name);
         let given_up = state.phase == AlertPhase::NoData && now.0 - state.since_us > FORGOTTEN_US;
         match of_rule {
-            Some((_, measured)) if measured.contains_key(pair) => {}
-            Some((rule, measured)) if rule.has(&pair.0, &pair.1, catalogue) && !given_up => {
-                let missing = Measured { reading: Reading::Missing, value: None, count: 0 };
-                measured.insert(pair.clone(), missing);
+            Some((_, read)) if read.pairs.contains_key(pair) => {}
+            Some((rule, read)) if rule.has(&pair.0, &pair.1, catalogue) && !given_up => {
+                read.pairs.insert(pair.clone(), read.absent);
             }
             _ => gone.push(subject.clone()),
         }

@@ -19,7 +19,7 @@ mod state_tests;
 mod topic;
 mod webhook;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +41,7 @@ use crate::text::rfc3339;
 use file::Offered;
 use keeper::{Keeper, Read};
 use outbox::Outbox;
-use reading::{Measured, Pair};
+use reading::{OfRule, Pair};
 use rule::Rule;
 
 /// How often the rules are held against the live view, and the file is looked at.
@@ -142,7 +142,7 @@ async fn read(
     view: Arc<LiveView>,
     roster: &mut Roster,
     now: UtcMicros,
-) -> Result<Vec<BTreeMap<Pair, Measured>>, StoreError> {
+) -> Result<Vec<OfRule>, StoreError> {
     let (shared, rules, (at, known)) = (Arc::clone(shared), Arc::clone(rules), roster.clone());
     let reading = move || {
         let roster = if now.since(at) >= ROSTER_EVERY { (now, Arc::new(reading::roster(&view))) } else { (at, known) };

@@ -28,7 +28,19 @@ pub(crate) struct Measured {
     pub(crate) count: u64,
 }
 
-const NOTHING: Measured = Measured { reading: Reading::Missing, value: None, count: 0 };
+/// What a window says of a rule's pairs.
+#[derive(Debug)]
+pub(crate) struct OfRule {
+    pub(crate) pairs: BTreeMap<Pair, Measured>,
+    /// And of a pair that is not among them.
+    pub(crate) absent: Measured,
+}
+
+/// Of a pair that the window has nothing of: it is silent, unless the window is still being read, which says nothing.
+fn absent(view: &LiveView, window: Rolling) -> Measured {
+    let reading = if view.whole(window).is_ok() { Reading::Missing } else { Reading::Few };
+    Measured { reading, value: None, count: 0 }
+}
 
 /// What was measured within the last day. To know that a pair is silent one must know of it; but merging a day each second would cost more than
 /// all the rules.
@@ -41,19 +53,14 @@ pub(crate) fn roster(view: &LiveView) -> BTreeSet<(Pair, Protocol)> {
 
 /// Every pair of a rule that is on the roster, measured now, or named by the rule. Of a pair that was measured over both address families
 /// what was measured over IPv4, as everywhere.
-pub(crate) fn read(
-    rule: &Rule,
-    view: &LiveView,
-    roster: &BTreeSet<(Pair, Protocol)>,
-    catalogue: &Catalogue,
-) -> BTreeMap<Pair, Measured> {
-    let mut pairs: BTreeMap<Pair, Measured> = BTreeMap::new();
+pub(crate) fn read(rule: &Rule, view: &LiveView, roster: &BTreeSet<(Pair, Protocol)>, catalogue: &Catalogue) -> OfRule {
+    let (mut pairs, absent) = (BTreeMap::<Pair, Measured>::new(), absent(view, rule.window));
     if let Some((source, target)) = rule.only_pair().filter(|(source, target)| rule.has(source, target, catalogue)) {
-        pairs.insert((source.to_owned(), target.to_owned()), NOTHING);
+        pairs.insert((source.to_owned(), target.to_owned()), absent);
     }
     let known = roster.iter().filter(|(_, protocol)| *protocol == rule.protocol).map(|(pair, _)| pair);
     pairs.extend(
-        known.filter(|(source, target)| rule.has(source, target, catalogue)).map(|pair| (pair.clone(), NOTHING)),
+        known.filter(|(source, target)| rule.has(source, target, catalogue)).map(|pair| (pair.clone(), absent)),
     );
     let steps = steps(rule, view);
     for (source, key, summary) in view.pairs(rule.window, rule.protocol, None) {
@@ -66,7 +73,7 @@ pub(crate) fn read(
             pairs.insert((source.to_owned(), target.to_owned()), measured);
         }
     }
-    pairs
+    OfRule { pairs, absent }
 }
 
 fn measured(rule: &Rule, summary: &SeriesSummary) -> Measured {
@@ -111,4 +118,26 @@ fn stepped(summary: &SeriesSummary, step: Option<&(u64, f64)>) -> Measured {
     let (count, greatest) = step.copied().unwrap_or_default();
     let reading = if summary.received() == 0 { Reading::Missing } else { Reading::Value(greatest) };
     Measured { reading, value: Some(greatest), count }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cloudping_model::{UtcMicros, VantageId};
+
+    use super::*;
+    use crate::live_view::{Stored, VantageView};
+
+    #[test]
+    fn a_window_that_is_still_being_read_is_no_silence() {
+        let now = UtcMicros(1_800_000_000_000_000);
+        let stored = Stored { days_from: Some(Rolling::Week.first_pane(now)), ..Stored::default() };
+        let vantage = VantageView::new(stored, now, &VantageView::default());
+        let vantages = BTreeMap::from([(VantageId::new("a").unwrap(), Arc::new(vantage))]);
+        let view = LiveView { now, vantages, partial: false };
+        assert_eq!(absent(&view, Rolling::Hour).reading, Reading::Missing);
+        assert_eq!(absent(&view, Rolling::Week).reading, Reading::Missing);
+        assert_eq!(absent(&view, Rolling::Year).reading, Reading::Few);
+    }
 }

@@ -7,6 +7,7 @@ use cloudping_schemas::api::Problem;
 use serde::Serialize;
 
 use super::access_log::request_id;
+use crate::live_view::StillReading;
 use crate::refresh::ReadError;
 use crate::sql::SqlError;
 
@@ -61,8 +62,13 @@ impl IntoResponse for Failure {
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let retry_after = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => Some("1"),
+            StatusCode::SERVICE_UNAVAILABLE => Some("10"),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         response
     }
@@ -95,6 +101,12 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         tracing::error!("{error}");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the live store cannot be read: try again in a moment")
+    }
+}
+
+impl From<StillReading> for Failure {
+    fn from(reading: StillReading) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, reading.to_string())
     }
 }
 

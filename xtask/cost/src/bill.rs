@@ -76,8 +76,8 @@ pub struct Bill {
     pub head_bytes: u64,
     /// How a table of provisioned capacity gets through its bursts.
     pub bursts: Vec<Bursts>,
-    /// How long the query service's first reading of a year of days takes at the least, s, of a table of provisioned capacity.
-    pub first_reading_s: Option<f64>,
+    /// How long the query service takes at the least to read a year of days after a start, s, of a table of provisioned capacity.
+    pub year_of_days_s: Option<f64>,
 }
 
 /// Bursts of one kind of requests.
@@ -185,11 +185,10 @@ pub fn of(
     lines.sort_by(|one, other| other.usd.total_cmp(&one.usd));
     let bursts = bursts(&usage)?;
     let reads = bursts.iter().find(|bursts| bursts.what == READS);
-    let first_reading_s =
-        reads.map(|reads| (counted.first_reading * u64::from(deployment.regions)) as f64 / reads.units);
+    let year_of_days_s = reads.map(|reads| (counted.year_of_days * u64::from(deployment.regions)) as f64 / reads.units);
     Ok(Bill {
         bursts,
-        first_reading_s,
+        year_of_days_s,
         regions: deployment.regions,
         targets: deployment.targets,
         probes: deployment.probes,
@@ -282,7 +281,7 @@ mod tests {
             head_bytes: 900,
             written: vec![0; 8_640],
             read: vec![0; 8_640],
-            first_reading: 1,
+            year_of_days: 1,
         }
     }
 

@@ -66,7 +66,7 @@ pub fn table(prices: &Prices, bill: &Bill) -> String {
             ),
         });
     }
-    if let Some(seconds) = bill.first_reading_s {
+    if let Some(seconds) = bill.year_of_days_s {
         line(format!(
             "  A start of the query service after a year reads for {:.0} minutes, less what was left unused; the newest comes first.",
             seconds / 60.0
@@ -117,7 +117,7 @@ mod tests {
                     Bursts { what: "live store: writes", units: 20.0, burst }
                 })
                 .into(),
-            first_reading_s: Some(600.0),
+            year_of_days_s: Some(600.0),
         }
     }
 

@@ -44,8 +44,8 @@ pub struct Counted {
     pub written: Vec<u64>,
     /// Read units of the processor and of the query service, likewise.
     pub read: Vec<u64>,
-    /// Read units of the query service's first reading of one vantage point, once there is a year of days.
-    pub first_reading: u64,
+    /// Read units of a year of days of one vantage point.
+    pub year_of_days: u64,
 }
 
 struct Simulation {
@@ -165,7 +165,7 @@ impl Simulation {
             head_bytes: head_bytes as u64,
             written: self.windows.iter().map(|window| window.0).collect(),
             read: self.windows.iter().map(|window| window.1).collect(),
-            first_reading: year_of_days(&self.store),
+            year_of_days: year_of_days(&self.store),
         }
     }
 }

@@ -24,7 +24,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
-pub(in crate::http) use self::regions::earliest;
 use crate::service::Shared;
 
 /// More than any question of `POST /query` takes.

@@ -11,7 +11,7 @@ use cloudping_model::{UtcMicros, VantageId};
 use cloudping_schemas::catalogue::Region;
 use serde::Serialize;
 
-use crate::live_view::{LiveView, VantageView};
+use crate::live_view::LiveView;
 use crate::service::Shared;
 use crate::text::rfc3339;
 
@@ -50,14 +50,7 @@ fn shown(region: &Region, view: &LiveView, meant: &[VantageId]) -> LegacyRegion 
         },
         is_opt_in: region.opt_in,
         ping_function_exists: exists,
-        earliest_data_timestamp: time(measured.and_then(|vantage| earliest(vantage))),
+        earliest_data_timestamp: time(measured.and_then(|vantage| vantage.earliest())),
         most_recent_data_timestamp: time(measured.map(|vantage| vantage.stored.head.watermark)),
     }
-}
-
-/// The start of the first pane that is kept.
-pub(in crate::http) fn earliest(vantage: &VantageView) -> Option<UtcMicros> {
-    let panes = &vantage.stored.panes;
-    let firsts = [&panes.days, &panes.hours, &panes.minutes].map(|panes| panes.keys().next().copied());
-    firsts.into_iter().flatten().min()
 }

@@ -15,7 +15,6 @@ use serde::Serialize;
 
 use crate::http::columns::{flag, text, time, word};
 use crate::http::format::{Format, Row, respond};
-use crate::http::legacy::earliest;
 use crate::http::parameters::{FORMAT, parameters};
 use crate::http::problem::Failure;
 use crate::live_view::LiveView;
@@ -71,7 +70,7 @@ fn shown(region: stored::AccountRegion, view: &LiveView) -> AccountRegion {
         catalogued: region.catalogued,
         outcome: region.outcome,
         producer_sha256: region.producer_sha256,
-        first_data_at: measured.and_then(|vantage| earliest(vantage)).map(rfc3339),
+        first_data_at: measured.and_then(|vantage| vantage.earliest()).map(rfc3339),
         last_data_at: measured.map(|vantage| rfc3339(vantage.stored.head.watermark)),
     }
 }

@@ -65,6 +65,7 @@ pub(super) async fn get(
     let ends = (Some(source.clone()), Some(target.to_owned()));
     let selection = Selection { source: ends.0, target: ends.1, ..selection(&params)? };
     let view = shared.view();
+    view.whole(selection.window)?;
     ends::source(&shared, &view, &source)?;
     ends::target(&shared, &view, target)?;
     let stale_after_us = i64::try_from(shared.settings.live.stale_after.as_micros()).unwrap_or(i64::MAX);

@@ -137,6 +137,7 @@ pub(super) async fn pairs(
     let protocol = params.get("protocol").map(|_| params.protocol()).transpose()?;
     let format = Format::asked(&params, &headers)?;
     let view = shared.view();
+    view.whole(window)?;
     params.get("source").map_or(Ok(()), |id| ends::source(&shared, &view, id))?;
     params.get("target").map_or(Ok(()), |id| ends::target(&shared, &view, id))?;
     let ends = ["source", "target"].map(|name| params.get(name).map(str::to_owned));

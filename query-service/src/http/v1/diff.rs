@@ -179,6 +179,7 @@ async fn pairs(
 ) -> Result<Vec<Measured>, Failure> {
     let mut found: Vec<Measured> = match side.at {
         None => {
+            view.whole(side.window)?;
             let (view, side, source) = (Arc::clone(view), side.clone(), both.source.clone());
             off_thread(move || live(&view, &side, source.as_deref())).await?
         }

@@ -112,6 +112,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
     let distribution = match window.filter(|_| !exact) {
         Some(window) => {
             let view = shared.view();
+            view.whole(window)?;
             off_thread(move || {
                 let pairs = view.pairs(window, subject.protocol, Some(&subject.source));
                 let of_target = |key: &str| subject.target.as_deref() == Some(key);

@@ -73,7 +73,9 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
         ));
     }
     let simulated = shared.settings.simulated;
-    let matrix = off_thread(move || matrix(&shared.view(), &selection, simulated)).await?;
+    let view = shared.view();
+    view.whole(selection.window)?;
+    let matrix = off_thread(move || matrix(&view, &selection, simulated)).await?;
     respond(format, &matrix, &matrix.cells)
 }
 

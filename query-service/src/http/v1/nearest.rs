@@ -95,6 +95,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
     let question = question(&params)?;
     let format = Format::asked(&params, &headers)?;
     let view = shared.view();
+    view.whole(question.selection.window)?;
     // Either end of a pair will do; the vantage points are fewer to look through.
     ends::source(&shared, &view, &question.source)
         .or_else(|failure| ends::is_target(&shared, &view, &question.source).then_some(()).ok_or(failure))?;

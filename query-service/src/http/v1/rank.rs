@@ -82,6 +82,7 @@ pub(super) async fn get(State(shared): State<Arc<Shared>>, uri: Uri, headers: He
     let question = question(&params)?;
     let format = Format::asked(&params, &headers)?;
     let view = shared.view();
+    view.whole(question.selection.window)?;
     for member in &question.members {
         match question.targets {
             true => ends::source(&shared, &view, member)?,
