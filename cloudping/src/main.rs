@@ -1,4 +1,4 @@
-//! The single binary: the whole system in one process, and the commands to ask it.
+//! The whole cloudping: the system in one process, and the commands to ask it.
 
 mod alerts;
 #[cfg(feature = "aws")]

@@ -36,7 +36,7 @@ pub fn facts(path: PathBuf) -> FolderFacts {
 
 /// Makes a file of no name another could have, and removes it.
 fn try_to_write(folder: &Path) -> io::Result<()> {
-    let file = folder.join(format!(".cloudping-doctor-{}", std::process::id()));
+    let file = folder.join(format!(".cloudping-check-{}", std::process::id()));
     std::fs::File::create_new(&file)?;
     std::fs::remove_file(&file)
 }

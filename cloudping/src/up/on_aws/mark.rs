@@ -58,13 +58,7 @@ pub async fn table(store: &dyn LiveStore, places: &Places, mine: &NetworkMark) -
     let cannot = |error: &dyn std::fmt::Display| Failure::setting(format!("{place}: {error}"));
     let key = Key::new(keys::NETWORK, keys::NETWORK);
     for _ in 0..TRIES {
-        let found = store.get(&key).await.map_err(|error| cannot(&error))?;
-        let heads = match found {
-            Some(_) => Vec::new(),
-            None => store.list(keys::HEADS, keys::ALL).await.map_err(|error| cannot(&error))?,
-        };
-        let found = found.as_ref().map(|item| &item.value[..]);
-        match judge(mine, found, !heads.is_empty(), &place, "with --table") {
+        match of_table(store, &place, mine).await? {
             Verdict::Ours => return Ok(()),
             Verdict::Refused(reason) => return Err(Failure::setting(reason)),
             Verdict::Free => {}
@@ -85,12 +79,21 @@ pub async fn table(store: &dyn LiveStore, places: &Places, mine: &NetworkMark) -
 /// When it is another's, or cannot be read.
 pub async fn is_ours(store: &dyn LiveStore, table: &str, mine: &NetworkMark) -> Result<(), Failure> {
     let place = format!("table {table}");
-    let found = store.get(&Key::new(keys::NETWORK, keys::NETWORK)).await;
-    let found = found.map_err(|error| Failure::setting(format!("{place}: {error}")))?;
-    match judge(mine, found.as_ref().map(|item| &item.value[..]), true, &place, "with --table, --stream or --planet") {
+    match of_table(store, &place, mine).await? {
         Verdict::Ours | Verdict::Free => Ok(()),
         Verdict::Refused(reason) => Err(Failure::setting(reason)),
     }
+}
+
+async fn of_table(store: &dyn LiveStore, place: &str, mine: &NetworkMark) -> Result<Verdict, Failure> {
+    let cannot = |error: &dyn std::fmt::Display| Failure::setting(format!("{place}: {error}"));
+    let found = store.get(&Key::new(keys::NETWORK, keys::NETWORK)).await.map_err(|error| cannot(&error))?;
+    let heads = match found {
+        Some(_) => Vec::new(),
+        None => store.list(keys::HEADS, keys::ALL).await.map_err(|error| cannot(&error))?,
+    };
+    let found = found.as_ref().map(|item| &item.value[..]);
+    Ok(judge(mine, found, !heads.is_empty(), place, "with --table"))
 }
 
 /// Marks the folder in the bucket, or checks that it is marked so.
