@@ -153,7 +153,8 @@ test('reads the percentiles and the hours of the week by keys', async ({ page })
   const focused = grid.locator('td:focus');
   await grid.locator('[tabindex="0"]').focus();
   const before = await focused.getAttribute('data-at');
-  await page.keyboard.press('ArrowUp');
+  // On a Monday the newest hour is in the first row.
+  await page.keyboard.press(before?.startsWith('0-') === true ? 'ArrowDown' : 'ArrowUp');
   await expect(focused).not.toHaveAttribute('data-at', before ?? '');
 });
 

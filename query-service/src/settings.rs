@@ -89,7 +89,7 @@ pub struct SqlLimits {
     pub concurrency: usize,
     /// Statements that wait for a place. Default 8.
     pub queue: usize,
-    /// How long they wait. Default 2 s.
+    /// How long they wait. Default 10 s: a page asks several things at once, and a small machine takes a second for each.
     pub queue_time: Duration,
     /// Downloads of samples at the same time, beside the statements: they have no limit of time, since their clients set the pace. Default 2.
     pub downloads: usize,
@@ -113,7 +113,7 @@ impl Default for SqlLimits {
             query_tokens: 2_000,
             concurrency: 4,
             queue: 8,
-            queue_time: Duration::from_secs(2),
+            queue_time: Duration::from_secs(10),
             downloads: 2,
             threads: 2,
         }

@@ -68,6 +68,7 @@ async fn hostile_statements() {
         let world = archived_with(|settings| {
             (settings.sql.memory_bytes, settings.sql.spill_bytes) = (MEMORY_BYTES, 64 << 20);
             settings.sql.wall_time = WALL_TIME;
+            settings.sql.queue_time = Duration::from_secs(2);
         })
         .await;
         world.fill().await;
