@@ -78,26 +78,25 @@ pub async fn read(store: &dyn LiveStore, previous: &LiveView, now: UtcMicros) ->
                 continue;
             }
         };
-        if cut_short.is_some() {
-            partial |= !previous.vantages.contains_key(&id);
-            vantages.extend(previous.vantages.get(&id).map(|before| (id, Arc::new(before.at(now)))));
-            continue;
-        }
-        let before = previous.vantages.get(&id).cloned().unwrap_or_default();
-        match read_vantage(store, &id, (&key, item), &before, now).await {
-            Ok(view) => {
+        let before = previous.vantages.get(&id);
+        let read = match cut_short {
+            None => read_vantage(store, &id, (&key, item), &before.cloned().unwrap_or_default(), now).await.map(Some),
+            Some(_) => Ok(None),
+        };
+        match read {
+            Ok(Some(view)) => {
                 vantages.insert(id, Arc::new(view));
+                continue;
             }
-            Err(error) => {
-                match error {
-                    ReadError::Store(error) => {
-                        partial |= !previous.vantages.contains_key(&id);
-                        cut_short = Some(error);
-                    }
-                    fault => faults.push(fault.to_string()),
-                }
-                vantages.extend(previous.vantages.get(&id).map(|before| (id, Arc::new(before.at(now)))));
+            Ok(None) => {}
+            Err(ReadError::Store(error)) => cut_short = Some(error),
+            Err(fault) => faults.push(fault.to_string()),
+        }
+        match before {
+            Some(before) => {
+                vantages.insert(id, Arc::new(before.at(now)));
             }
+            None => partial |= cut_short.is_some(),
         }
     }
     let view = LiveView { now, vantages, partial };
