@@ -17,12 +17,15 @@ export default defineConfig({
     { name: 'pages', testIgnore: 'weather.spec.ts' },
   ],
   forbidOnly: true,
+  // A server, its network and two browsers share few cores: what fails once and then passes is named as flaky, what fails twice fails.
+  retries: 1,
   reporter: [['list']],
   use: {
     baseURL,
     viewport: { width: 1440, height: 900 },
     actionTimeout: 15_000,
-    trace: 'retain-on-failure',
+    // Tracing every test would take as much of the machine as the pages do.
+    trace: 'on-first-retry',
     launchOptions: {
       executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
       args: [

@@ -66,6 +66,7 @@ for (const colorScheme of SCHEMES) {
         await test.step(name, async () => {
           await page.goto(path.replace('PAIR', `${source}/${target}`).replace('SOURCE', source).replace('TARGET', target));
           await ready(page, width);
+          await expect(page.getByText('Loading…').filter({ visible: true })).toHaveCount(0, { timeout: FILL_MS });
           expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${name} fits`).toBeLessThanOrEqual(width);
           await page.screenshot({ path: `test-results/screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true });
           const axe = MORE.reduce((builder, selector) => builder.exclude(selector), new AxeBuilder({ page }).options({ rules: RULES }));

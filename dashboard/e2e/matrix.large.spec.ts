@@ -5,12 +5,15 @@ import { expect, test, type Locator, type Page } from '@playwright/test';
 import { LARGE, serveLarge } from './large';
 import { SCHEMES } from './pages';
 
+/** The answer of 42,000 pairs passes through the browser's debugger, beside another browser. */
+const FILL_MS = 30_000;
+
 async function openLarge(page: Page, address = '/'): Promise<Locator> {
   await serveLarge(page);
   await page.goto(address);
   const stage = page.getByRole('application');
+  await expect(page.getByText(/4\d,\d{3} pairs with an answer/)).toBeVisible({ timeout: FILL_MS });
   await expect(stage).toBeVisible();
-  await expect(page.getByText(/4\d,\d{3} pairs with an answer/)).toBeVisible();
   return stage;
 }
 

@@ -43,7 +43,7 @@ async function milliseconds(page: Page, source: string, target: string): Promise
   return Number(/: ([\d.]+) ms/.exec(text ?? '')?.[1] ?? Number.NaN);
 }
 
-test('a route change is on every page within five seconds of its report', async ({ page, context }) => {
+test('a route change is on every page within five seconds of its report', async ({ page, context }, { retry }) => {
   test.setTimeout(FOUND_MS + 120_000);
   const { source, target, extra } = STEP;
   await openMatrix(page);
@@ -59,7 +59,8 @@ test('a route change is on every page within five seconds of its report', async 
   const listed = changes.getByRole('listitem').filter({ hasText: target });
   const known = await listed.count();
   await listen(page);
-  blow(STEP, `extra_ms = ${extra}`);
+  // What an earlier try has blown stays.
+  blow(STEP, `extra_ms = ${extra * (1 + retry)}`);
   const reported = () => page.evaluate(() => (globalThis as unknown as { stepped: string[] }).stepped);
   await expect.poll(reported, { timeout: FOUND_MS, intervals: [500] }).toContain(`${source} ${target}`);
   const at = Date.now();

@@ -86,10 +86,10 @@ pub fn ensure() -> Result<()> {
     shell::apt_install(&["chromium"], "pages are looked at by a real browser")
 }
 
-/// Playwright's closing line: `  12 passed (34.5s)`.
+/// Playwright's closing lines: `  12 passed (34.5s)`, and `  1 flaky` where a test passed at its second try.
 fn is_summary(line: &str) -> bool {
     let mut words = line.split_whitespace();
-    words.next().is_some_and(|count| count.parse::<u32>().is_ok()) && words.next() == Some("passed")
+    words.next().is_some_and(|count| count.parse::<u32>().is_ok()) && matches!(words.next(), Some("passed" | "flaky"))
 }
 
 struct Server {
@@ -241,6 +241,7 @@ mod tests {
     #[test]
     fn playwrights_summary_is_recognised() {
         assert!(is_summary("  12 passed (34.5s)"));
+        assert!(is_summary("  1 flaky"));
         assert!(!is_summary("  1 failed"));
         assert!(!is_summary("[2/12] page.spec.ts"));
     }
