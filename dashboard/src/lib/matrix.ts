@@ -85,10 +85,13 @@ export function valueText(value: number | null, measure: Measure): string {
   return measure === 'fibre' ? `${value.toFixed(2)} × fibre` : format.ms(value);
 }
 
-/** A cell with the time (Unix ms) of the answer that it came with. */
+/** A cell with times that are read once, in Unix ms. */
 export interface Entry {
   cell: Cell;
+  /** Of the answer that it came with. */
   asOf: number;
+  /** Of its newest sample; NaN for none. */
+  last: number;
 }
 
 /** Identity of a direction. The separator cannot occur in an id. */
@@ -138,7 +141,7 @@ export function merge(
     const key = keyOf(cell.source, cell.target);
     const before = changed.get(key) ?? known(cell.source, cell.target);
     if (before !== undefined && (before.asOf > asOf || sameNumbers(before.cell, cell))) continue;
-    changed.set(key, { cell, asOf });
+    changed.set(key, { cell, asOf, last: Date.parse(cell.last ?? '') });
   }
   return { changed, newSources: [...newSources], newTargets: [...newTargets] };
 }
@@ -184,23 +187,22 @@ export function isMeasured(cell: Cell | undefined): cell is Cell {
   return cell !== undefined && cell.sent > 0;
 }
 
-/** Decides how a cell is painted at the time `now` (Unix ms, the server's clock); `floor` is that of its pair. */
-export function lookOf(cell: Cell | undefined, now: number, measure: Measure, floor: number | null): Look {
+/** Decides how a cell is painted whose newest sample is of that age in ms, null or NaN for none; `floor` is that of its pair. */
+export function lookOf(cell: Cell | undefined, age: number | null, measure: Measure, floor: number | null): Look {
   if (!isMeasured(cell)) return UNMEASURED;
-  const age = ageOf(cell, now);
   const value = valueOf(cell, measure, floor);
   return {
     heat: value === null ? null : classOf(value, measure),
     lossy: cell.lost > 0,
-    stale: age !== null && age > STALE_MS,
+    stale: (age ?? 0) > STALE_MS,
     lowCount: cell.low_count && cell.rtt_ms !== null && value !== null,
   };
 }
 
-/** Decides what a cell shows, its text included. */
+/** Decides what a cell shows at the time `now` (Unix ms, the server's clock), its text included. */
 export function viewOf(cell: Cell | undefined, now: number, measure: Measure = 'rtt', floor: number | null = null): CellView {
   if (!isMeasured(cell)) return UNMEASURED;
-  return { text: cellText(valueOf(cell, measure, floor), measure), ...lookOf(cell, now, measure, floor) };
+  return { text: cellText(valueOf(cell, measure, floor), measure), ...lookOf(cell, ageOf(cell, now), measure, floor) };
 }
 
 /** What stands where there is no number. */

@@ -25,29 +25,20 @@ const MARKED = 5;
 /** Distance of the lines of the hatch. */
 const HATCH = 3;
 
-/** Whether a pixel of a cell belongs to a mark. */
-function isMark(look: Look, x: number, y: number, size: number): boolean {
-  const last = size - 1;
-  const corner = Math.max(2, Math.round(size / 3));
-  if (look.lossy && last - x + y < corner) return true;
-  if (look.lowCount && y === last && x % 2 === 0) return true;
-  return look.stale && (x === 0 || y === 0 || x === last || y === last) && (x + y) % 3 === 0;
-}
-
 /** Paints one cell, whose upper left corner is at `left`, `top`, into pixels of rows that are `stride` long. */
-export function paintCell(pixels: Uint32Array, stride: number, left: number, top: number, size: number, look: Look, palette: Palette): void {
-  const { heat } = look;
-  const marked = heat !== null && size >= MARKED && (look.lossy || look.stale || look.lowCount);
-  const background = heat === null ? 0 : (palette.backgrounds[heat] ?? 0);
-  const ink = heat === null ? 0 : (palette.inks[heat] ?? 0);
+export function paintCell(pixels: Uint32Array, stride: number, left: number, top: number, size: number, look: Look, { backgrounds, inks, hatch }: Palette): void {
+  const { heat, lossy, stale, lowCount } = look;
+  const colour = heat === null ? 0 : (backgrounds[heat] ?? 0);
   for (let y = 0; y < size; y += 1) {
     const start = (top + y) * stride + left;
-    for (let x = 0; x < size; x += 1) {
-      pixels[start + x] = background;
-      if (heat !== null && !marked) continue;
-      if (heat === null) {
-        if ((left + x + top + y) % HATCH === 0) pixels[start + x] = palette.hatch;
-      } else if (isMark(look, x, y, size)) pixels[start + x] = ink;
-    }
+    for (let x = 0; x < size; x += 1) pixels[start + x] = colour;
   }
+  if (heat !== null && (size < MARKED || !(lossy || stale || lowCount))) return;
+  const last = size - 1;
+  const corner = lossy ? Math.max(2, Math.round(size / 3)) : 0;
+  const isMark = (x: number, y: number): boolean =>
+    last - x + y < corner || (lowCount && y === last && x % 2 === 0) || (stale && (x === 0 || y === 0 || x === last || y === last) && (x + y) % 3 === 0);
+  for (let y = 0; y < size; y += 1)
+    for (let x = 0; x < size; x += 1)
+      if (heat === null ? (left + x + top + y) % HATCH === 0 : isMark(x, y)) pixels[(top + y) * stride + left + x] = heat === null ? hatch : (inks[heat] ?? 0);
 }
