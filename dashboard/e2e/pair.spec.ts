@@ -196,7 +196,7 @@ test('fits a narrow screen', async ({ page }) => {
 
 test('stays where it is on a phone while its numbers come', async ({ page }) => {
   const { source, target } = await openPair(page);
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 360, height: 800 });
   await page.addInitScript(() => {
     Object.assign(globalThis, { shifted: 0 });
     const seen = globalThis as unknown as { shifted: number };
