@@ -54,6 +54,13 @@ export async function chartDrawn(page: Page): Promise<Locator> {
   return chart;
 }
 
+/** Waits for the heat map of the week's hours, whose question to the archive takes its time beside two browsers. */
+export async function hoursShown(page: Page): Promise<Locator> {
+  const grid = page.getByRole('grid', { name: /hour of the week/ });
+  await expect(grid).toBeVisible({ timeout: FILL_MS });
+  return grid;
+}
+
 /** Opens the page of a pair and waits for its figures and its chart. */
 export async function openPair(page: Page): Promise<{ source: string; target: string }> {
   // The list of pairs fills within seconds of the server's start.

@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { chartDrawn, openPair } from './pages';
+import { chartDrawn, hoursShown, openPair } from './pages';
 
 test('draws the chart and its figures', async ({ page }) => {
   await openPair(page);
@@ -149,7 +149,7 @@ test('reads the percentiles and the hours of the week by keys', async ({ page })
   await spread.focus();
   await page.keyboard.press('End');
   await expect(spread).toHaveAttribute('aria-valuetext', /^p9\d.*samples/);
-  const grid = page.getByRole('grid', { name: /hour of the week/ });
+  const grid = await hoursShown(page);
   const focused = grid.locator('td:focus');
   await grid.locator('[tabindex="0"]').focus();
   const before = await focused.getAttribute('data-at');
@@ -190,7 +190,7 @@ test('says what is wrong with a pair that there is not', async ({ page }) => {
 test('fits a narrow screen', async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 800 });
   await openPair(page);
-  await expect(page.getByRole('grid', { name: /hour of the week/ })).toBeVisible();
+  await hoursShown(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });
 
@@ -205,7 +205,7 @@ test('stays where it is on a phone while its numbers come', async ({ page }) => 
   });
   await page.goto(`/pair/${source}/${target}`);
   await chartDrawn(page);
-  await expect(page.getByRole('grid', { name: /hour of the week/ })).toBeAttached();
+  await hoursShown(page);
   expect(await page.evaluate(() => (globalThis as unknown as { shifted: number }).shifted)).toBeLessThan(0.005);
 });
 
