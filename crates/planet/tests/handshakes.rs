@@ -40,10 +40,11 @@ fn main() -> ExitCode {
     println!("user {user}: {}", namespace_note(user));
     rights_stay();
     empty_world_is_refused();
+    one_thread_is_left();
     for (name, case) in CASES {
         let before = held();
         case(&start());
-        assert_eq!(held(), before, "{name}: what a planet takes it gives back");
+        given_back(before, name);
         println!("user {user}: {name} ... ok");
     }
     if user == 0 && std::env::var_os(ORDINARY).is_none() {
@@ -56,6 +57,17 @@ fn main() -> ExitCode {
 fn held() -> (usize, usize) {
     let count = |path| std::fs::read_dir(path).expect("own process").count();
     (count("/proc/self/task"), count("/proc/self/fd"))
+}
+
+/// The kernel takes a moment longer to forget a thread than to let it be joined.
+fn one_thread_is_left() {
+    wait_until("one thread is left", || held().0 == 1);
+}
+
+/// What a planet takes it gives back, its threads a moment after they were joined.
+fn given_back(before: (usize, usize), case: &str) {
+    comes_to_hold(|| held() == before);
+    assert_eq!(held(), before, "{case}: what a planet takes it gives back");
 }
 
 type Case = (&'static str, fn(&Planet));
@@ -116,10 +128,7 @@ fn too_late_is_said() {
     assert!(matches!(error, PlanetError::NotSingleThreaded { threads: 2 } | PlanetError::TunRefused { .. }), "{error}");
     drop(go_on);
     second.join().expect("no panic").expect_err("nothing was sent");
-    // The kernel takes a moment longer to forget a thread than to let it be joined.
-    while std::fs::read_dir("/proc/self/task").expect("own threads").count() > 1 {
-        std::thread::yield_now();
-    }
+    one_thread_is_left();
 }
 
 fn rights_stay() {
@@ -189,13 +198,18 @@ fn assert_rtt(what: &str, asked: f64, probe: impl Fn() -> io::Result<f64>) {
 
 /// Waits until `condition` holds, which must be within 5 s.
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    assert!(comes_to_hold(condition), "waited in vain: {what}");
+}
+
+/// Whether `condition` holds within 5 s.
+fn comes_to_hold(condition: impl Fn() -> bool) -> bool {
     for _ in 0..100 {
         if condition() {
-            return;
+            return true;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("waited in vain: {what}");
+    false
 }
 
 fn every_pair(planet: &Planet) {
