@@ -1,4 +1,5 @@
 import { expect, test, type Locator, type Page } from '@playwright/test';
+import { hiddenWidth } from './pages';
 
 const FILL_MS = 30_000;
 
@@ -73,8 +74,14 @@ test('says so of a region that there is not', async ({ page }) => {
   await expect(page.getByText(/no source "nowhere"/).first()).toBeVisible();
 });
 
-test('fits the narrowest screen', async ({ page }) => {
+test('fits the narrowest screen, with several members too', async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 800 });
-  await open(page, '/region');
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  const [first = '', ...others] = (await regions(page)).slice(0, 4);
+  const ranking = page.getByRole('region', { name: 'Ranking', exact: true });
+  for (const address of ['/region', `/region/${first}?with=${others.join()}`]) {
+    await open(page, address);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    expect(await hiddenWidth(ranking)).toBe(0);
+  }
+  for (const member of [first, ...others]) await expect(rows(page).first().getByRole('rowheader')).toContainText(new RegExp(`${member} [0-9.]+`));
 });
