@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     for (name, case) in CASES {
         let before = held();
         case(&start());
-        given_back(before, name);
+        one_thread_is_left();
+        assert_eq!(held(), before, "{name}: what a planet takes it gives back");
         println!("user {user}: {name} ... ok");
     }
     if user == 0 && std::env::var_os(ORDINARY).is_none() {
@@ -62,12 +63,6 @@ fn held() -> (usize, usize) {
 /// The kernel takes a moment longer to forget a thread than to let it be joined.
 fn one_thread_is_left() {
     wait_until("one thread is left", || held().0 == 1);
-}
-
-/// What a planet takes it gives back, its threads a moment after they were joined.
-fn given_back(before: (usize, usize), case: &str) {
-    comes_to_hold(|| held() == before);
-    assert_eq!(held(), before, "{case}: what a planet takes it gives back");
 }
 
 type Case = (&'static str, fn(&Planet));
@@ -198,18 +193,13 @@ fn assert_rtt(what: &str, asked: f64, probe: impl Fn() -> io::Result<f64>) {
 
 /// Waits until `condition` holds, which must be within 5 s.
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    assert!(comes_to_hold(condition), "waited in vain: {what}");
-}
-
-/// Whether `condition` holds within 5 s.
-fn comes_to_hold(condition: impl Fn() -> bool) -> bool {
     for _ in 0..100 {
         if condition() {
-            return true;
+            return;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    false
+    panic!("waited in vain: {what}");
 }
 
 fn every_pair(planet: &Planet) {
